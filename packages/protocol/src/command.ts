@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { CommandId, Hash, InstanceId, Name } from "./id.ts";
+import { ServiceManifest } from "./manifest.ts";
+
+const Instance = { service: Name, instance: InstanceId };
+
+/**
+ * What the coordinator tells a node to do.
+ *
+ * Each is idempotent by the instance it names, so it may be sent again until it is answered.
+ */
+export const CommandAction = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("StartService"),
+    ...Instance,
+    manifest: ServiceManifest,
+    config: z.record(z.string(), z.json()),
+    configHash: Hash,
+  }),
+  z.strictObject({ type: z.literal("StopService"), ...Instance, reason: z.string() }),
+  z.strictObject({ type: z.literal("CheckService"), ...Instance }),
+  z.strictObject({ type: z.literal("ReportStatus"), ...Instance }),
+  z.strictObject({
+    type: z.literal("ReconfigureService"),
+    ...Instance,
+    config: z.record(z.string(), z.json()),
+    configHash: Hash,
+  }),
+]);
+export type CommandAction = z.infer<typeof CommandAction>;
+export type CommandType = CommandAction["type"];
+
+/** A command in the outbox and on the wire. */
+export const Command = z.strictObject({
+  id: CommandId,
+  /** The coordinator's epoch; a node refuses one that is below the highest it has seen. */
+  epoch: z.number().int(),
+  node: Name,
+  /** Log time, in ms, after which nobody waits for an answer. */
+  deadline: z.number(),
+  action: CommandAction,
+});
+export type Command = z.infer<typeof Command>;
+
+/** Who answers what: the table in the README of this package is held equal to this one. */
+export const commandAnswers: Readonly<Record<CommandType, readonly string[]>> = {
+  StartService: ["ServiceStarted", "ServiceCouldNotStart", "CommandRefused"],
+  StopService: ["ServiceStopped", "CommandRefused"],
+  CheckService: ["ServiceChecked", "CommandRefused"],
+  ReportStatus: ["ServiceReported", "CommandRefused"],
+  ReconfigureService: ["ServiceReconfigured", "CommandRefused"],
+};

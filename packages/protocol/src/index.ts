@@ -1,0 +1,68 @@
+export { Command, CommandAction, type CommandType, commandAnswers } from "./command.ts";
+export { Duration, type DurationInput } from "./duration.ts";
+export {
+  type ErrorCode,
+  type ErrorData,
+  errorCodes,
+  fromErrorData,
+  HalonError,
+  toErrorData,
+} from "./error-code.ts";
+export * as events from "./event.ts";
+export {
+  type BuiltInEventType,
+  builtInEvents,
+  type DataOf,
+  defineEvent,
+  type EventEnvelope,
+  type EventSender,
+  type EventType,
+  type Exit,
+  InventoryInstance,
+} from "./event.ts";
+export {
+  type Change,
+  type Delta,
+  type GraphUpdate,
+  type GraphView,
+  keyOf,
+  type Relation,
+  type Resource,
+  type ResourceKey,
+  splitKey,
+} from "./graph-view.ts";
+export {
+  ClientEventId,
+  CommandId,
+  commandId,
+  compareCommandIds,
+  Hash,
+  InstanceId,
+  instanceId,
+  Name,
+  SlotId,
+  slotId,
+} from "./id.ts";
+export { canonicalJson, compareText, type Json, type JsonObject } from "./json.ts";
+export {
+  type AttributesOf,
+  type BuiltInKind,
+  builtInKinds,
+  Health,
+  InstanceState,
+  NodeRole,
+  NodeState,
+  OnNodeLoss,
+  Placement,
+  ResourceKindName,
+  RestartPolicy,
+} from "./kind.ts";
+export {
+  ClusterSpec,
+  DeploymentSpec,
+  JsonSchema,
+  RuleFileManifest,
+  ServiceManifest,
+} from "./manifest.ts";
+export type { Decision, DecisionRecord, Firing, Origin, TimerChange } from "./record.ts";
+export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

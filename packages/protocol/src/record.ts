@@ -1,0 +1,70 @@
+import type { Command } from "./command.ts";
+import type { EventEnvelope } from "./event.ts";
+import type { Change } from "./graph-view.ts";
+import type { Json } from "./json.ts";
+
+/** Where an input stands in its source's numbering; client events have an id instead. */
+export type Origin =
+  | {
+      readonly type: "sequence";
+      readonly source: string;
+      readonly incarnation: number;
+      readonly sequence: number;
+    }
+  | { readonly type: "client"; readonly id: string }
+  | { readonly type: "timer"; readonly key: string }
+  | { readonly type: "derived"; readonly of: string };
+
+/** What one rule did with one event. */
+export interface Firing {
+  /** `<file>/<rule>`. */
+  readonly rule: string;
+  /** Why: what the rule itself said, or what it matched. */
+  readonly why: string;
+  readonly changes: readonly Change[];
+  /** New values of the rule's own memory; null forgets one. */
+  readonly memory: readonly { readonly key: string; readonly value: Json }[];
+  readonly timers: readonly TimerChange[];
+  readonly commands: readonly Command[];
+  /** Ids of outbox commands that are no longer wanted. */
+  readonly cancelled: readonly string[];
+  /** Events that the rule published; each is decided next, in this order. */
+  readonly published: readonly EventEnvelope[];
+}
+
+export type TimerChange =
+  | {
+      readonly type: "arm";
+      readonly key: string;
+      readonly due: number;
+      readonly event: { readonly type: string; readonly data: Json };
+    }
+  | { readonly type: "disarm"; readonly key: string };
+
+/** One event consumed, and all that it led to. */
+export interface Decision {
+  readonly event: EventEnvelope;
+  readonly origin: Origin;
+  /** The command that this event answers. */
+  readonly settles: string | null;
+  readonly firings: readonly Firing[];
+  /** Why no rule handled it. */
+  readonly dead: string | null;
+}
+
+/**
+ * One append to the decision log: the truth.
+ *
+ * Graph, rule memories, timers, outbox and watermarks are folds of these, in order of `index`.
+ */
+export interface DecisionRecord {
+  readonly index: number;
+  readonly epoch: number;
+  /** Milliseconds of log time: never goes back, stands still while no coordinator runs. */
+  readonly logTime: number;
+  /** Milliseconds since 1970, for display and calendars only. */
+  readonly wallTime: number;
+  /** Revision of the graph after this record. */
+  readonly revision: number;
+  readonly decisions: readonly Decision[];
+}

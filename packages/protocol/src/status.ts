@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { Health, InstanceState, NodeRole, NodeState } from "./kind.ts";
+
+/** `GET /v1/status`; the shape is fixed by the contract. */
+export const ClusterStatus = z.object({
+  cluster: z.object({
+    id: z.string(),
+    leader: z.string().nullable(),
+    epoch: z.number(),
+    revision: z.number(),
+    state: z.enum(["healthy", "degraded", "unavailable"]),
+  }),
+  nodes: z.array(
+    z.object({
+      name: z.string(),
+      address: z.string(),
+      role: NodeRole,
+      state: NodeState,
+      since: z.string(),
+      labels: z.record(z.string(), z.string()),
+      reason: z.string().optional(),
+    }),
+  ),
+  services: z.array(
+    z.object({
+      service: z.string(),
+      type: z.string(),
+      version: z.string(),
+      node: z.string(),
+      instance: z.string(),
+      incarnation: z.number(),
+      state: InstanceState,
+      health: Health,
+      osPid: z.number().optional(),
+      restarts: z.number(),
+      since: z.string(),
+      reason: z.string().optional(),
+    }),
+  ),
+});
+export type ClusterStatus = z.infer<typeof ClusterStatus>;
+
+/** `GET /v1/operations/O`. */
+export const OperationStatus = z.object({
+  operation: z.string(),
+  action: z.string(),
+  target: z.string(),
+  state: z.enum(["running", "done", "failed"]),
+  reason: z.string().optional(),
+  waiting: z.array(z.string()),
+  answers: z.record(z.string(), z.json()).optional(),
+  since: z.string(),
+});
+export type OperationStatus = z.infer<typeof OperationStatus>;
+
+/** One line of `event list`: an event of the log, with what came of it. */
+export const EventEntry = z.object({
+  index: z.number(),
+  position: z.number(),
+  id: z.string(),
+  type: z.string(),
+  source: z.string(),
+  time: z.string(),
+  logTime: z.number(),
+  data: z.json(),
+  rules: z.array(z.object({ rule: z.string(), why: z.string(), commands: z.array(z.string()) })),
+  dead: z.string().optional(),
+});
+export type EventEntry = z.infer<typeof EventEntry>;
