@@ -1,0 +1,59 @@
+import type { Exit, Health, Json, JsonObject, ServiceManifest } from "@halon/protocol";
+
+/** What a runner needs to bring one instance to life. */
+export interface RunnerSpec {
+  readonly node: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly manifest: ServiceManifest;
+  readonly config: JsonObject;
+  readonly configHash: string;
+  /** Absolute path of a blob on this node; it is there and its hash was checked. */
+  blobPath(hash: string): string;
+  /** `<data-dir>/services/<service>`, made by the caller with mode 0700. */
+  readonly directory: string;
+}
+
+/** What a runner reports. `exited` is always the last, exactly once, and only when nothing of it runs any more. */
+export type RunnerEvent =
+  | { readonly type: "loaded" }
+  | { readonly type: "ready" }
+  | {
+      readonly type: "acquired";
+      readonly kind: string;
+      readonly id: string;
+      readonly attributes: JsonObject;
+    }
+  | { readonly type: "released"; readonly kind: string; readonly id: string }
+  /** The service changed its own configuration. */
+  | { readonly type: "reconfigured"; readonly config: JsonObject }
+  /** The service says that it failed, or the runner knows why the exit that follows will come. */
+  | {
+      readonly type: "problem";
+      readonly code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START" | "HAL_FAILED";
+      readonly reason: string;
+    }
+  | { readonly type: "exited"; readonly exit: Exit; readonly reason: string };
+
+/** One running thing behind an instance: a worker thread or an OS process. The simulator has a third. */
+export interface Runner {
+  readonly osPid: number | undefined;
+  /** Asks it to stop; the caller has the deadline and then calls `kill`. */
+  requestStop(): void;
+  /** Ends it by force, its whole process group; `exited` follows. */
+  kill(): void;
+  check(timeoutMs: number): Promise<{ readonly health: Health; readonly detail?: string }>;
+  status(timeoutMs: number): Promise<Json>;
+  /** `restart`: it cannot take the configuration while it runs. */
+  reconfigure(config: JsonObject, timeoutMs: number): Promise<"done" | "restart">;
+  /** Calls one of the type's messages. */
+  call(message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
+  /** Milliseconds since its code last showed progress; undefined where that cannot be seen. */
+  silentMs(): number | undefined;
+  /** Sampled memory in MiB; undefined where it is not known. */
+  memoryMb(): number | undefined;
+  /** Lets go without ending it, so that the next `halond` can adopt it; false when it dies with this one. */
+  release(): boolean;
+}
+
+export type StartRunner = (spec: RunnerSpec, listener: (event: RunnerEvent) => void) => Runner;
