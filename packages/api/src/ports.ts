@@ -1,0 +1,109 @@
+import type {
+  ClusterStatus,
+  EventEntry,
+  GraphView,
+  Json,
+  OperationStatus,
+  Resource,
+} from "@halon/protocol";
+
+/** Who answers, and who leads. Endpoints are `host:port`. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly clusterId: string;
+  readonly version: string;
+  readonly endpoint: string;
+  /** Null while no tracking node is known. */
+  readonly leaderEndpoint: string | null;
+  readonly role: "tracking" | "satellite";
+}
+
+/** How old the read replica is; both numbers go out as headers of every read. */
+export interface Staleness {
+  readonly revision: number;
+  readonly stalenessMs: number;
+}
+
+/** A place in the log of events, exclusive: reading goes on with the entry behind it. */
+export interface EventCursor {
+  readonly index: number;
+  readonly position: number;
+}
+
+export interface EventQuery {
+  readonly after?: EventCursor;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
+  readonly type?: string;
+  /** Only events that no rule handled. */
+  readonly dead?: boolean;
+  /** With `after` or `since` the first so many, otherwise the last so many; oldest first. */
+  readonly limit: number;
+}
+
+/** A line of `rule list`. */
+export interface RuleEntry {
+  /** `<file>/<rule>`. */
+  readonly rule: string;
+  readonly file: string;
+  /** Hash of the file's code; null for rules that are part of Halon. */
+  readonly blob: string | null;
+  readonly state: "enabled" | "disabled" | "quarantined";
+}
+
+export type GraphFormat = "json" | "dot" | "graphml";
+
+/**
+ * What the routes need of the node that they run on.
+ *
+ * Reads are answered from the replica and do not wait. Routes that change something are called on the tracking
+ * node only: elsewhere the client is sent there. Refusals are thrown, or rejected with, as `HalonError`.
+ */
+export interface ApiPorts {
+  identity(): NodeIdentity;
+  status(): ClusterStatus;
+  graph(): GraphView;
+  staleness(): Staleness;
+  /** Resources at the far end of the expression. A wrong expression throws `HAL_BAD_REQUEST`. */
+  queryGraph(expression: string): readonly Resource[];
+  exportGraph(format: GraphFormat): string;
+  rules(): readonly RuleEntry[];
+
+  /**
+   * Resolves when the effect of the event is committed, with the index of its record. The same id gives the same
+   * answer. Rejects with `HAL_TIMEOUT` at the deadline, when the outcome is unknown.
+   */
+  submit(
+    event: { readonly id: string; readonly type: string; readonly data: Json },
+    timeoutMs: number,
+  ): Promise<{ readonly id: string; readonly index: number }>;
+  operation(id: string): OperationStatus | undefined;
+  /** Waits for the end of the operation, and at the deadline gives it as it is; undefined when it never appeared. */
+  waitOperation(id: string, timeoutMs: number): Promise<OperationStatus | undefined>;
+
+  events(query: EventQuery): Promise<readonly EventEntry[]>;
+  /**
+   * Calls the listener with every entry behind `after`, or from now on when that is undefined, in order and
+   * without gaps. Returns what ends it. The listener does not block.
+   */
+  subscribeEvents(
+    after: EventCursor | undefined,
+    listener: (entry: EventEntry) => void,
+  ): () => void;
+
+  /** Keeps the bytes, whose hash the caller has checked; resolves when they are durable. */
+  putBlob(hash: string, bytes: Uint8Array): Promise<void>;
+  /** Those of the hashes that this node does not hold. */
+  missingBlobs(hashes: readonly string[]): Promise<readonly string[]>;
+
+  /** The last lines that the service of this node wrote; undefined when it never ran here. */
+  logs(service: string, lines: number): Promise<string | undefined>;
+  /** Calls the listener with text that the service writes from now on. Returns what ends it. */
+  followLogs(service: string, listener: (text: string) => void): () => void;
+
+  /** Begins to stop the node and returns at once. */
+  shutdown(options: { readonly keepServices: boolean }): void;
+  live(): boolean;
+  /** Why the node is not ready, or null. */
+  notReady(): string | null;
+}
