@@ -244,6 +244,20 @@ export const RestartDue = defineEvent({
   schema: z.strictObject({ slot: z.string() }),
 });
 
+/** An operation has waited for as long as it may. */
+export const OperationDue = defineEvent({
+  type: "OperationDue",
+  sentBy: "rule",
+  schema: z.strictObject({ operation: z.string() }),
+});
+
+/** A rule file of the cluster cannot be loaded. */
+export const RuleFileFailed = defineEvent({
+  type: "RuleFileFailed",
+  sentBy: "tracking",
+  schema: z.strictObject({ file: Name, blob: z.string(), reason: Reason }),
+});
+
 /** A command got no answer before its deadline. Whether it was carried out is unknown. */
 export const CommandExpired = defineEvent({
   type: "CommandExpired",
@@ -318,6 +332,8 @@ export const builtInEvents = {
   ServiceStatusRequested,
   ConfigurationRequested,
   RestartDue,
+  OperationDue,
+  RuleFileFailed,
   CommandExpired,
   ServiceBroken,
   ServiceMoved,

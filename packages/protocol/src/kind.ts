@@ -115,6 +115,20 @@ export const builtInKinds = {
   /** Id: the hash of the value. */
   Configuration: z.strictObject({ value: z.record(z.string(), z.json()) }),
   Supervisor: z.strictObject({ node: Name }),
+  RuleFile: z.strictObject({
+    blob: Hash,
+    rules: z.array(z.string()),
+    /** Types of event that the file declares, with the JSON Schema of their data. */
+    events: z.array(
+      z.strictObject({
+        type: z.string(),
+        version: z.number().int(),
+        schema: z.record(z.string(), z.json()),
+      }),
+    ),
+    /** Why it does not take part. */
+    quarantined: z.string().optional(),
+  }),
   /** A request of a person or a program, and how it ended. */
   Operation: z.strictObject({
     action: z.enum(["apply", "start", "stop", "restart", "check", "status", "configure"]),
