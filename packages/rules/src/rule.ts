@@ -1,0 +1,114 @@
+import type {
+  Command,
+  CommandAction,
+  DataOf,
+  EventEnvelope,
+  EventType,
+  GraphUpdate,
+  GraphView,
+  Json,
+} from "@halon/protocol";
+
+/** The graph as rules see it, with the questions that most rules ask. */
+export interface RuleGraph extends GraphView {
+  /** Whether the instance is the one its slot holds, and the slot wants a service that nobody stopped or broke. */
+  wants(instance: string): boolean;
+}
+
+/** What a condition sees. `now` is log time in ms; there is no other clock. */
+export interface WhereContext<D> {
+  readonly event: D;
+  readonly envelope: EventEnvelope<D>;
+  readonly graph: RuleGraph;
+  readonly now: number;
+  readonly memory: { get(key: string): Json | undefined };
+}
+
+/** Commands that a rule asks for. They leave after the record is durable. */
+export interface CommandContext {
+  /** Asks for a start as a person would; `after` in ms of log time. */
+  start(service: string, options?: RequestOptions): void;
+  stop(service: string, options?: RequestOptions): void;
+  restart(service: string, options?: RequestOptions): void;
+  /** Sends one command to one node and gives its id. */
+  send(node: string, action: CommandAction, options: { readonly deadlineMs: number }): string;
+  /** Takes commands to a node out of the outbox: all, or those of one instance. */
+  cancel(node: string, instance?: string): void;
+  /** Commands to the node that are not answered yet, oldest first. */
+  outstanding(node: string): readonly Command[];
+}
+
+export interface RequestOptions {
+  readonly on?: string;
+  /** Delay in ms of log time. */
+  readonly after?: number;
+  readonly reason?: string;
+}
+
+export interface TimerContext {
+  /** Publishes the event after `ms` of log time; a timer of the same key is replaced. */
+  after<T extends string, D>(key: string, ms: number, event: EventType<T, D>, data: D): void;
+  cancel(key: string): void;
+  pending(key: string): boolean;
+}
+
+/** What a rule's action sees and may do. Everything it does becomes one firing in the record. */
+export interface DoContext<D> extends WhereContext<D> {
+  readonly update: GraphUpdate & {
+    /** Changes a copy of the resource's attributes with an immer recipe. */
+    edit(kind: string, id: string, recipe: (attributes: Record<string, Json>) => void): void;
+  };
+  /** Milliseconds since 1970, for attributes that people read; never compare it. */
+  readonly wallTime: number;
+  readonly memory: { get(key: string): Json | undefined; set(key: string, value: Json): void };
+  readonly command: CommandContext;
+  readonly timer: TimerContext;
+  /** Publishes an event; rules decide on it next, in the same record. */
+  publish<T extends string, E>(event: EventType<T, E>, data: E): void;
+  /** Adds a sentence to the reason that people read. */
+  why(text: string): void;
+}
+
+/** One rule: an event, a condition, an action. */
+export interface Rule {
+  readonly event: EventType;
+  readonly conditions: readonly ((context: WhereContext<never>) => boolean)[];
+  readonly action: (context: DoContext<never>) => void;
+}
+
+/** The value of a rule file. */
+export interface Rules {
+  readonly kind: "rules";
+  readonly rules: Readonly<Record<string, Rule>>;
+  /** Types of event that the file declares beside those its rules are on. */
+  readonly events: readonly EventType[];
+}
+
+interface RuleBuilder<D> {
+  /** Adds a condition; all must hold. It must not change anything. */
+  where(condition: (context: WhereContext<D>) => boolean): RuleBuilder<D>;
+  do(action: (context: DoContext<D>) => void): Rule;
+}
+
+/** Begins a rule on a type of event. */
+export function on<E extends EventType<string, never> | EventType>(
+  event: E,
+): RuleBuilder<DataOf<E>> {
+  return builder<DataOf<E>>(event, []);
+}
+
+function builder<D>(event: EventType, conditions: Rule["conditions"]): RuleBuilder<D> {
+  return {
+    where: (condition) =>
+      builder<D>(event, [...conditions, condition as Rule["conditions"][number]]),
+    do: (action) => ({ event, conditions, action: action as Rule["action"] }),
+  };
+}
+
+/** Gives a rule file its value. Rules of one file act in the order in which they stand here. */
+export function defineRules(
+  rules: Readonly<Record<string, Rule>>,
+  options: { readonly events?: readonly EventType[] } = {},
+): Rules {
+  return { kind: "rules", rules, events: options.events ?? [] };
+}
