@@ -1,1 +1,9 @@
-export {};
+export type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
+export type {
+  ActionOf,
+  Adopt,
+  Adopted,
+  Runtime,
+  RuntimeEvent,
+  RuntimeOptions,
+} from "./runtime/runtime.ts";

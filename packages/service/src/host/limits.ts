@@ -1,0 +1,28 @@
+/** Timing and sizes of the service host. Names end in their unit. */
+export const limits = {
+  /** How often a worker shows that its event loop turns, and samples its memory. */
+  beatEveryMs: 100,
+  /** A worker without a beat for this long hangs. */
+  silentMsMax: 1_000,
+  /** How often the supervisor looks at beats and memory. */
+  superviseEveryMs: 250,
+  /** A look that is this late says more about the supervisor than about the workers. */
+  lookLateMsMax: 500,
+  /** Checks in a row without an answer after which an instance hangs. */
+  checkTimeoutsMax: 3,
+  /** A kill that has not led to an exit is repeated. */
+  killRetryMs: 1_000,
+  /** How long a shutdown waits for exits beyond the stop timeout of the slowest type. */
+  shutdownGraceMs: 2_000,
+  /** Answers to a status request that are larger as JSON are refused. */
+  reportBytesMax: 262_144,
+  /** Captured output of a worker service; beyond it the newer half is kept. */
+  outputBytesMax: 1_048_576,
+  /** Output of one worker in one second; the rest of the second is dropped and counted. */
+  outputBytesPerSecondMax: 262_144,
+  /** A service or rule file must load within this time when it is compiled. */
+  readModuleMs: 5_000,
+  readModuleMemoryMb: 256,
+  /** A blob is sent over a link in chunks, but kept in memory while it is compiled. */
+  blobBytesMax: 67_108_864,
+} as const;

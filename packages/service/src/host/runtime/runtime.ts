@@ -1,0 +1,74 @@
+import type {
+  builtInEvents,
+  CommandAction,
+  DataOf,
+  InventoryInstance,
+  Json,
+} from "@halon/protocol";
+import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
+
+type Reported =
+  | "ServiceStarted"
+  | "ServiceCouldNotStart"
+  | "ServiceStopped"
+  | "ServiceFailed"
+  | "ServiceHealthChanged"
+  | "ServiceChecked"
+  | "ServiceReported"
+  | "ServiceReconfigured"
+  | "ResourceAcquired"
+  | "ResourceReleased"
+  | "CommandRefused";
+
+/** What the runtime tells: an event of the protocol, not yet numbered. */
+export type RuntimeEvent = {
+  [T in Reported]: { readonly type: T; readonly data: DataOf<(typeof builtInEvents)[T]> };
+}[Reported];
+
+/** One action of the protocol by its type. */
+export type ActionOf<T extends CommandAction["type"]> = Extract<CommandAction, { type: T }>;
+
+/** An OS process of an earlier `halond` that runs on. */
+export interface Adopted {
+  readonly spec: RunnerSpec;
+  readonly runner: Runner;
+}
+
+/** Finds the OS processes of an earlier `halond`; each reports to the listener made for its spec. */
+export type Adopt = (
+  listenerFor: (spec: RunnerSpec) => (event: RunnerEvent) => void,
+) => Promise<readonly Adopted[]>;
+
+/** What the runtime is given. */
+export interface RuntimeOptions {
+  readonly node: string;
+  readonly dataDir: string;
+  /** Absolute path of a blob that is on this node. */
+  blobPath(hash: string): string;
+  /** Takes what the runtime reports; per instance in causal order. Must not throw. */
+  emit(event: RuntimeEvent): void;
+  readonly startWorker: StartRunner;
+  readonly startProcess: StartRunner;
+  readonly adoptProcesses?: Adopt;
+  /** Monotonic milliseconds. */
+  now(): number;
+}
+
+/** The supervisor and service host of a node. It reports and never recovers. */
+export interface Runtime {
+  /** Carries out any command. `command` is its id, which the answering event names. */
+  perform(action: CommandAction, command?: string): void;
+  start(action: ActionOf<"StartService">, command?: string): void;
+  stop(action: ActionOf<"StopService">, command?: string): void;
+  check(action: ActionOf<"CheckService">, command?: string): void;
+  reportStatus(action: ActionOf<"ReportStatus">, command?: string): void;
+  reconfigure(action: ActionOf<"ReconfigureService">, command?: string): void;
+  /** Calls one of the messages of a running instance. Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_TIMEOUT. */
+  call(instance: string, message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
+  /** All that runs, starts or stops here. */
+  inventory(): InventoryInstance[];
+  /** Takes over the OS processes of an earlier `halond`; call it once, before the first command. */
+  adopt(): Promise<void>;
+  /** Stops everything; with `keep`, what can outlive `halond` runs on. Ends within the stop deadlines. */
+  shutdown(options: { readonly keep: boolean }): Promise<void>;
+}
