@@ -61,6 +61,13 @@ export type InventoryInstance = z.infer<typeof InventoryInstance>;
 const at = { node: Name, service: Name, instance: InstanceId };
 const answer = { command: CommandId.optional() };
 
+/** The first event of every log. */
+export const ClusterCreated = defineEvent({
+  type: "ClusterCreated",
+  sentBy: "tracking",
+  schema: z.strictObject({ cluster: z.string(), name: z.string() }),
+});
+
 export const NodeJoined = defineEvent({
   type: "NodeJoined",
   sentBy: "node",
@@ -308,6 +315,7 @@ export const RuleFailed = defineEvent({
 
 /** Every event that Halon itself knows, by type. */
 export const builtInEvents = {
+  ClusterCreated,
   NodeJoined,
   NodeInventory,
   NodeSuspected,
