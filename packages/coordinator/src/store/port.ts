@@ -1,0 +1,72 @@
+/** One committed record. `index` counts records from 1, without a gap. */
+export interface StoredRecord {
+  readonly index: number;
+  readonly epoch: number;
+  readonly data: Uint8Array;
+}
+
+/** Where an append must land: the next index, under the epoch that `open` gave. */
+export interface AppendAt {
+  readonly index: number;
+  readonly epoch: number;
+}
+
+/**
+ * How an append ended, when that is known.
+ *
+ * `fenced`: another epoch owns the store; nothing was stored, and nothing ever will be under the old one.
+ * `conflict`: the index is not the next one; nothing was stored.
+ */
+export type Appended =
+  | { readonly type: "committed"; readonly index: number }
+  | { readonly type: "fenced"; readonly epoch: number }
+  | { readonly type: "conflict"; readonly next: number };
+
+/** The state that replaces the records up to and with `index`. */
+export interface StoreSnapshot {
+  readonly index: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** What is saved as a snapshot, in chunks of at most 1 MiB. */
+export type SnapshotChunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+/**
+ * The decision log, whatever keeps it.
+ *
+ * Opening gives an epoch higher than every earlier one and fences those. One owner appends, one record at a
+ * time; reading and following are open to anyone who holds the store.
+ */
+export interface Store {
+  /** Who may append: the number to put into `AppendAt` and into commands. */
+  readonly epoch: number;
+  /**
+   * Stores one record of up to 256 MiB (`HAL_TOO_LARGE`) and resolves when it survives a crash.
+   *
+   * Rejects with `HAL_STORE_FAILED` when the outcome is unknown: the record may or may not be there, and only
+   * reading the store again tells. A record is there as a whole or not at all.
+   */
+  append(data: Uint8Array, at: AppendAt): Promise<Appended>;
+  /**
+   * The records from `from` up to the last one committed when the end is reached, in order.
+   *
+   * Throws `HAL_NOT_FOUND` when a snapshot has replaced `from`.
+   */
+  read(from: number): AsyncIterable<StoredRecord>;
+  /**
+   * Calls `listener` once for every committed record from `from` on, in order, those of the past first; never
+   * for a record that is not durable, and never before `follow` has returned. The listener must not throw.
+   * Throws `HAL_NOT_FOUND` when a snapshot has replaced `from`. The answer ends it.
+   */
+  follow(from: number, listener: (record: StoredRecord) => void): () => void;
+  /**
+   * Keeps a snapshot of a committed `index` and drops the records that it covers; durable when it resolves.
+   *
+   * Appends go on meanwhile. Followers get the dropped records first.
+   */
+  saveSnapshot(index: number, chunks: SnapshotChunks): Promise<void>;
+  /** The newest snapshot. */
+  loadSnapshot(): Promise<StoreSnapshot | undefined>;
+  /** Followers end; an append that is under way is waited for. */
+  close(): Promise<void>;
+}
