@@ -1,9 +1,18 @@
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
+const conditions = ["@halon/source", ...defaultServerConditions];
+
 /** Unit tests run from source; only tests that start threads or processes need a build first. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ["@halon/source", ...defaultServerConditions] } },
-  resolve: { conditions: ["@halon/source", ...defaultServerConditions] },
-  test: { pool: "forks", include: ["src/**/*.test.ts"], testTimeout: 10_000 },
+  ssr: { resolve: { conditions } },
+  resolve: { conditions },
+  test: {
+    pool: "forks",
+    include: ["src/**/*.test.ts"],
+    passWithNoTests: true,
+    testTimeout: 10_000,
+    // `npm test` adds up these reports; turbo keeps each with the cached result it belongs to.
+    reporters: ["default", ["json", { outputFile: ".test-report.json" }]],
+  },
 });

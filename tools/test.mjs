@@ -1,0 +1,107 @@
+/**
+ * `npm test`: checks, build, the unit tests of every package, then the suites of `test/`.
+ *
+ * `node tools/test.mjs [unit|docs|determinism|conformance|e2e …]` runs the build and the named ones only.
+ * Unit tests are served from turbo's cache when nothing they read has changed; the suites of `test/` never are.
+ * The last line is `N passed, N failed`. A step that fails without a failed test of its own counts as one failed.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readReport, sum } from "./test-report.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const suites = ["docs", "determinism", "conformance", "e2e"];
+const reports = join(root, "node_modules/.cache/halon-test");
+const turbo = join(root, "node_modules/.bin/turbo");
+const vitest = join(root, "node_modules/vitest/vitest.mjs");
+
+/** @typedef {{ name: string, ok: boolean, seconds: number, counts: import("./test-report.mjs").Counts[] }} Step */
+
+function run(name, command, args) {
+  console.log(`\n── ${name}`);
+  const started = performance.now();
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
+  });
+  if (error !== undefined) console.error(error.message);
+  return { name, ok: status === 0, seconds: (performance.now() - started) / 1_000, counts: [] };
+}
+
+function check() {
+  return [
+    run("lint", join(root, "node_modules/.bin/biome"), ["check", "."]),
+    run("boundaries", process.execPath, ["tools/boundaries.mjs"]),
+    run("typecheck of tests", process.execPath, ["tools/typecheck-tests.mjs"]),
+  ];
+}
+
+function build() {
+  return run("build", turbo, ["run", "build", "--output-logs=new-only"]);
+}
+
+/** Reports are deleted first, so that what is read afterwards was written or restored by this run. */
+function unit() {
+  const packages = readdirSync(join(root, "packages")).sort();
+  const reportOf = (name) => join(root, "packages", name, ".test-report.json");
+  for (const name of packages) rmSync(reportOf(name), { force: true });
+  const step = run("unit tests", turbo, [
+    "run",
+    "test",
+    "--continue",
+    "--concurrency=2",
+    "--output-logs=new-only",
+  ]);
+  return { ...step, counts: packages.map((name) => readReport(name, reportOf(name))) };
+}
+
+function suite(kind) {
+  const report = join(reports, `${kind}.json`);
+  rmSync(report, { force: true });
+  const step = run(`test/${kind}`, process.execPath, [
+    vitest,
+    "run",
+    "--config=test/vitest.config.ts",
+    `--project=${kind}`,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+  ]);
+  return { ...step, counts: [readReport(kind, report)] };
+}
+
+/** @param {Step[]} steps */
+function conclude(steps) {
+  console.log("\n── result");
+  for (const { name, ok, seconds, counts } of steps) {
+    console.log(`${ok ? "ok    " : "FAILED"} ${name} (${seconds.toFixed(1)} s)`);
+    for (const { label, passed, failed, skipped } of counts.filter((each) => each.total > 0))
+      console.log(`         ${label}: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+  }
+  const all = steps.flatMap((step) => step.counts);
+  const unexplained = steps.filter((step) => !step.ok && sum(step.counts, "failed") === 0).length;
+  const failed = sum(all, "failed") + unexplained;
+  process.exitCode = failed === 0 ? 0 : 1;
+  console.log(`\n${sum(all, "passed")} passed, ${failed} failed`);
+}
+
+function main(wanted) {
+  const unknown = wanted.filter((kind) => kind !== "unit" && !suites.includes(kind));
+  if (unknown.length > 0) throw new Error(`unknown ${unknown}; know: unit ${suites.join(" ")}`);
+  mkdirSync(reports, { recursive: true });
+  const steps = wanted.length === 0 ? check() : [];
+  steps.push(build());
+  const wants = (kind) => wanted.includes(kind) || (wanted.length === 0 && exists(kind));
+  if (wants("unit")) steps.push(unit());
+  for (const kind of suites.filter(wants)) steps.push(suite(kind));
+  conclude(steps);
+}
+
+function exists(kind) {
+  return kind === "unit" || existsSync(join(root, "test", kind));
+}
+
+main(process.argv.slice(2));

@@ -1,0 +1,27 @@
+/** Type-checks what `tsc -b` leaves out: tests of every package, `test/`, `bench/` and `examples/`. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const compiler = join(root, "node_modules/@typescript/native/bin/tsc");
+
+const projects = [
+  ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/tsconfig.test.json`),
+  ...["test", "bench", "examples"].map((name) => `${name}/tsconfig.json`),
+].filter((project) => existsSync(join(root, project)));
+
+const failed = projects.filter((project) => {
+  const started = performance.now();
+  const { status } = spawnSync(process.execPath, [compiler, "--noEmit", "-p", project], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  const took = Math.round(performance.now() - started);
+  console.log(`typecheck ${project}: ${status === 0 ? "ok" : "failed"} (${took} ms)`);
+  return status !== 0;
+});
+
+if (projects.length === 0) throw new Error("no tsconfig of tests was found");
+process.exitCode = failed.length === 0 ? 0 : 1;
