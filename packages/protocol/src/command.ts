@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { CommandId, Hash, InstanceId, Name } from "./id.ts";
+import { JsonValue } from "./json.ts";
 import { ServiceManifest } from "./manifest.ts";
 
 const Instance = { service: Name, instance: InstanceId };
@@ -14,7 +15,7 @@ export const CommandAction = z.discriminatedUnion("type", [
     type: z.literal("StartService"),
     ...Instance,
     manifest: ServiceManifest,
-    config: z.record(z.string(), z.json()),
+    config: z.record(z.string(), JsonValue),
     configHash: Hash,
   }),
   z.strictObject({ type: z.literal("StopService"), ...Instance, reason: z.string() }),
@@ -23,7 +24,7 @@ export const CommandAction = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("ReconfigureService"),
     ...Instance,
-    config: z.record(z.string(), z.json()),
+    config: z.record(z.string(), JsonValue),
     configHash: Hash,
   }),
 ]);

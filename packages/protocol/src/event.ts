@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CommandId, InstanceId, Name } from "./id.ts";
-import type { Json } from "./json.ts";
+import { type Json, JsonValue } from "./json.ts";
 import { Health, NodeRole, ResourceKindName } from "./kind.ts";
 import { ClusterSpec } from "./manifest.ts";
 
@@ -174,7 +174,7 @@ export const ServiceChecked = defineEvent({
 export const ServiceReported = defineEvent({
   type: "ServiceReported",
   sentBy: "node",
-  schema: z.strictObject({ ...at, ...answer, report: z.json() }),
+  schema: z.strictObject({ ...at, ...answer, report: JsonValue }),
 });
 
 export const ServiceReconfigured = defineEvent({
@@ -190,7 +190,7 @@ export const ResourceAcquired = defineEvent({
     ...at,
     kind: ResourceKindName,
     id: z.string().min(1).max(256),
-    attributes: z.record(z.string(), z.json()),
+    attributes: z.record(z.string(), JsonValue),
   }),
 });
 
@@ -239,7 +239,7 @@ export const ConfigurationRequested = defineEvent({
   schema: z.strictObject({
     ...request,
     service: Name,
-    config: z.record(z.string(), z.json()),
+    config: z.record(z.string(), JsonValue),
     configHash: z.string(),
   }),
 });

@@ -43,7 +43,7 @@ export {
   SlotId,
   slotId,
 } from "./id.ts";
-export { canonicalJson, compareText, type Json, type JsonObject } from "./json.ts";
+export { canonicalJson, compareText, type Json, type JsonObject, JsonValue } from "./json.ts";
 export {
   type AttributesOf,
   type BuiltInKind,
@@ -61,6 +61,9 @@ export {
   ClusterSpec,
   DeploymentSpec,
   JsonSchema,
+  ProcessCheck,
+  ProcessManifest,
+  ReadyCheck,
   RuleFileManifest,
   ServiceManifest,
 } from "./manifest.ts";

@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** A JSON value: all that crosses a thread, a node or a file. */
 export type Json =
   | null
@@ -8,6 +10,9 @@ export type Json =
   | { readonly [key: string]: Json };
 
 export type JsonObject = { readonly [key: string]: Json };
+
+/** Parses any JSON value. */
+export const JsonValue: z.ZodType<Json> = z.json() as z.ZodType<Json>;
 
 /**
  * The one encoding that is hashed and compared: object keys sorted by UTF-16 code unit, no white space.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Hash, Name, SlotId } from "./id.ts";
+import { JsonValue } from "./json.ts";
 
 /** Milliseconds of wall time, for display only: no decision reads it. */
 const WallTime = z.number();
@@ -76,7 +77,7 @@ export const builtInKinds = {
     resourceKinds: z.array(z.string()),
   }),
   /** Id: the hash of the JSON Schema. Types that share one accept the same configuration. */
-  Schema: z.strictObject({ schema: z.record(z.string(), z.json()) }),
+  Schema: z.strictObject({ schema: z.record(z.string(), JsonValue) }),
   /** What a cluster file asks for. */
   Deployment: z.strictObject({
     type: Name,
@@ -113,7 +114,7 @@ export const builtInKinds = {
     reason: z.string().optional(),
   }),
   /** Id: the hash of the value. */
-  Configuration: z.strictObject({ value: z.record(z.string(), z.json()) }),
+  Configuration: z.strictObject({ value: z.record(z.string(), JsonValue) }),
   Supervisor: z.strictObject({ node: Name }),
   RuleFile: z.strictObject({
     blob: Hash,
@@ -123,7 +124,7 @@ export const builtInKinds = {
       z.strictObject({
         type: z.string(),
         version: z.number().int(),
-        schema: z.record(z.string(), z.json()),
+        schema: z.record(z.string(), JsonValue),
       }),
     ),
     /** Why it does not take part. */
@@ -138,7 +139,7 @@ export const builtInKinds = {
     /** What it waits for: instances, while it runs. */
     waiting: z.array(z.string()),
     /** What services answered to a check or status. */
-    answers: z.record(z.string(), z.json()).optional(),
+    answers: z.record(z.string(), JsonValue).optional(),
     since: WallTime,
     /** Order of creation, for bounded keeping. */
     order: z.number().int(),

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { Hash, Name } from "./id.ts";
+import { JsonValue } from "./json.ts";
 import { OnNodeLoss, Placement, ResourceKindName, RestartPolicy } from "./kind.ts";
 
 /** A JSON Schema (draft 2020-12) whose root is an object. */
-export const JsonSchema = z.record(z.string(), z.json());
+export const JsonSchema = z.record(z.string(), JsonValue);
 export type JsonSchema = z.infer<typeof JsonSchema>;
 
 /**
@@ -104,7 +105,7 @@ export const DeploymentSpec = z.strictObject({
   on: Placement,
   replicas: z.number().int().min(1).max(1_000).optional(),
   onNodeLoss: OnNodeLoss,
-  config: z.record(z.string(), z.json()),
+  config: z.record(z.string(), JsonValue),
   configHash: Hash,
 });
 export type DeploymentSpec = z.infer<typeof DeploymentSpec>;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { JsonValue } from "./json.ts";
 import { Health, InstanceState, NodeRole, NodeState } from "./kind.ts";
 
 /** `GET /v1/status`; the shape is fixed by the contract. */
@@ -48,7 +49,7 @@ export const OperationStatus = z.object({
   state: z.enum(["running", "done", "failed"]),
   reason: z.string().optional(),
   waiting: z.array(z.string()),
-  answers: z.record(z.string(), z.json()).optional(),
+  answers: z.record(z.string(), JsonValue).optional(),
   since: z.string(),
 });
 export type OperationStatus = z.infer<typeof OperationStatus>;
@@ -62,7 +63,7 @@ export const EventEntry = z.object({
   source: z.string(),
   time: z.string(),
   logTime: z.number(),
-  data: z.json(),
+  data: JsonValue,
   rules: z.array(z.object({ rule: z.string(), why: z.string(), commands: z.array(z.string()) })),
   dead: z.string().optional(),
 });

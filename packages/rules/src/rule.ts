@@ -60,7 +60,7 @@ export interface DoContext<D> extends WhereContext<D> {
   };
   /** Milliseconds since 1970, for attributes that people read; never compare it. */
   readonly wallTime: number;
-  readonly memory: { get(key: string): Json | undefined; set(key: string, value: Json): void };
+  readonly memory: { get(key: string): Json | undefined; set(key: string, value: unknown): void };
   readonly command: CommandContext;
   readonly timer: TimerContext;
   /** Publishes an event; rules decide on it next, in the same record. */
