@@ -6,6 +6,11 @@ import {
   HalonError,
   type JsonObject,
 } from "@halon/protocol";
+import { assertNext, replay } from "./apply.ts";
+import { Editor } from "./editor.ts";
+import { definitionKind } from "./kinds.ts";
+import { GraphState } from "./state.ts";
+import { StateView } from "./view.ts";
 
 /** A kind of resource that a service type or rule file declares, with the JSON Schema of its attributes. */
 export interface KindDefinition {
@@ -45,5 +50,84 @@ export interface Graph extends GraphView {
 
 /** An empty graph of revision 0. */
 export function createGraph(): Graph {
-  throw new HalonError("HAL_NOT_BUILT", "the graph is not built yet");
+  return new OwnedGraph(new GraphState());
+}
+
+/** A state with its one owner. */
+export class OwnedGraph extends StateView implements Graph {
+  transact(change: (update: GraphEditor) => void): Delta {
+    const transaction = this.begin();
+    try {
+      change(transaction.update);
+    } catch (error) {
+      transaction.rollback();
+      throw error;
+    }
+    return transaction.commit();
+  }
+
+  begin(): Transaction {
+    return beginOn(this.state, new Editor(this.state));
+  }
+
+  defineKind({ kind, schema }: KindDefinition): Delta {
+    return this.transact((update) => update.put(definitionKind, kind, { schema }));
+  }
+
+  apply(delta: Delta): void {
+    assertNext(this.revision, delta);
+    const editor = new Editor(this.state);
+    const transaction = beginOn(this.state, editor);
+    try {
+      for (const change of delta.changes) replay(this.state, editor, change);
+    } catch (error) {
+      transaction.rollback();
+      throw error;
+    }
+    transaction.commit();
+  }
+}
+
+function beginOn(state: GraphState, editor: Editor): Transaction {
+  if (state.isOpen) {
+    throw new HalonError(
+      "HAL_CONFLICT",
+      "A transaction is open on this graph already; commit it or roll it back first.",
+    );
+  }
+  state.isOpen = true;
+  const close = () => {
+    editor.close();
+    state.isOpen = false;
+  };
+  return {
+    update: editor,
+    savepoint: () => editor.changes.length,
+    rollbackTo: (savepoint) => {
+      assertSavepoint(editor, savepoint);
+      editor.undoTo(savepoint);
+    },
+    changesSince: (savepoint) => {
+      assertSavepoint(editor, savepoint);
+      return editor.changes.slice(savepoint);
+    },
+    commit: () => {
+      close();
+      if (editor.changes.length > 0) state.revision += 1;
+      return { revision: state.revision, changes: Object.freeze(editor.changes) };
+    },
+    rollback: () => {
+      close();
+      editor.undoTo(0);
+    },
+  };
+}
+
+function assertSavepoint(editor: Editor, savepoint: Savepoint): void {
+  const count = editor.changes.length;
+  if (Number.isInteger(savepoint) && savepoint >= 0 && savepoint <= count) return;
+  throw new HalonError(
+    "HAL_CONFLICT",
+    `The savepoint ${savepoint} is not of this transaction, or was rolled back; it has ${count} changes.`,
+  );
 }

@@ -1,3 +1,4 @@
+export { toDot } from "./dot.ts";
 export {
   createGraph,
   type Graph,
@@ -6,3 +7,8 @@ export {
   type Savepoint,
   type Transaction,
 } from "./graph.ts";
+export { toGraphml } from "./graphml.ts";
+export { definitionKind } from "./kinds.ts";
+export { query } from "./query.ts";
+export { type Cardinality, type RelationRow, relationTable } from "./relations.ts";
+export { fromJSON, type GraphJson, toJSON } from "./snapshot.ts";

@@ -1,0 +1,87 @@
+import { HalonError, type Json, type JsonObject } from "@halon/protocol";
+
+const depthMax = 64;
+
+/**
+ * Throws HAL_BAD_REQUEST when `value` is not plain JSON; members that are `undefined` count as absent.
+ *
+ * A member `__proto__` is refused, because copying it member by member sets a prototype instead.
+ */
+export function assertJson(value: unknown, of: string, path = "", depth = 0): void {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+  if (typeof value === "number" && Number.isFinite(value)) return;
+  if (depth > depthMax) throw notJson(of, path, `is nested deeper than ${depthMax} levels`);
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) {
+      assertJson(value[index], of, `${path}[${index}]`, depth + 1);
+    }
+    return;
+  }
+  if (typeof value !== "object" || !isPlain(value)) {
+    throw notJson(of, path, `is ${describe(value)}, which JSON cannot hold`);
+  }
+  for (const [name, member] of Object.entries(value)) {
+    if (name === "__proto__") throw notJson(of, path, "has a member named __proto__");
+    if (member !== undefined)
+      assertJson(member, of, path === "" ? name : `${path}.${name}`, depth + 1);
+  }
+}
+
+/** A deeply frozen copy with sorted members, so that the order of arrival cannot be seen. */
+export function frozenObject(value: object): JsonObject {
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  members.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.freeze(
+    Object.fromEntries(members.map(([name, member]) => [name, frozenJson(member)])),
+  );
+}
+
+function frozenJson(value: unknown): Json {
+  // JSON has no -0: it would come back from a snapshot as 0.
+  if (typeof value === "number") return value + 0;
+  if (value === null || typeof value !== "object") return value as Json;
+  return Array.isArray(value) ? Object.freeze(value.map(frozenJson)) : frozenObject(value);
+}
+
+/** Whether two JSON values are equal; the order of members does not count. */
+export function sameJson(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return false;
+  if (isArray(a) || isArray(b)) {
+    return (
+      isArray(a) &&
+      isArray(b) &&
+      a.length === b.length &&
+      a.every((each, index) => sameJson(each, b[index] ?? null))
+    );
+  }
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && sameJson(a[name] ?? null, b[name] ?? null))
+  );
+}
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // A plain object of another context has another Object.prototype, which has no prototype itself.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "number") return String(value);
+  if (typeof value !== "object" || value === null) return `a ${typeof value}`;
+  return `an object of class ${value.constructor.name}`;
+}
+
+function notJson(of: string, path: string, problem: string): HalonError {
+  return new HalonError(
+    "HAL_BAD_REQUEST",
+    `${path === "" ? `The value of ${of}` : `The attribute ${path} of ${of}`} ${problem}.`,
+    { details: { of, path } },
+  );
+}

@@ -1,0 +1,135 @@
+import {
+  type BuiltInKind,
+  type Change,
+  type GraphUpdate,
+  HalonError,
+  type JsonObject,
+  keyOf,
+  type Resource,
+  type ResourceKey,
+} from "@halon/protocol";
+import { sameJson } from "./attributes.ts";
+import { definitionKind, validAttributes } from "./kinds.ts";
+import { relationRows } from "./relations.ts";
+import { StateView } from "./view.ts";
+
+const idLengthMax = 256;
+
+/**
+ * The changes of one transaction: each is checked, made at once and noted, so that it can be undone.
+ *
+ * A change that is refused has changed nothing.
+ */
+export class Editor extends StateView implements GraphUpdate {
+  readonly #changes: Change[] = [];
+  #isClosed = false;
+
+  get changes(): readonly Change[] {
+    return this.#changes;
+  }
+
+  put<K extends string>(kind: K, id: string, attributes: Resource<K>["attributes"]): void {
+    this.#assertOpen();
+    assertId(kind, id);
+    const after = validAttributes(kind, id, attributes, this.state.definition);
+    const before = this.state.resource(keyOf(kind, id))?.attributes ?? null;
+    if (before !== null && sameJson(before, after)) return;
+    if (kind === definitionKind && before !== null) throw redefined(id);
+    this.record({ type: "put", key: keyOf(kind, id), before, after });
+  }
+
+  patch<K extends BuiltInKind>(
+    kind: K,
+    id: string,
+    attributes: Parameters<GraphUpdate["patch"]>[2],
+  ): void {
+    const present = this.state.resource(keyOf(kind, id));
+    if (present === undefined) {
+      throw new HalonError("HAL_NOT_FOUND", `There is no resource ${kind}/${id} to change.`, {
+        details: { key: keyOf(kind, id) },
+      });
+    }
+    this.put<string>(kind, id, { ...present.attributes, ...attributes } as JsonObject);
+  }
+
+  remove(kind: string, id: string): void {
+    this.#assertOpen();
+    const key = keyOf(kind, id);
+    const before = this.state.resource(key)?.attributes;
+    if (before === undefined) return;
+    if (kind === definitionKind) this.#assertUnused(id);
+    for (const relation of this.relations(key)) this.record({ type: "unrelate", relation });
+    this.record({ type: "remove", key, before });
+  }
+
+  relate(from: ResourceKey, name: string, to: ResourceKey): void {
+    this.#assertOpen();
+    const relation = Object.freeze({ from, name, to });
+    const row = this.state.row(relation);
+    if (this.related(from, name, to)) return;
+    this.state.cardinalities.check(row, from, to);
+    this.record({ type: "relate", relation });
+  }
+
+  unrelate(from: ResourceKey, name: string, to: ResourceKey): void {
+    this.#assertOpen();
+    relationRows(name);
+    if (!this.related(from, name, to)) return;
+    this.record({ type: "unrelate", relation: Object.freeze({ from, name, to }) });
+  }
+
+  /** Makes a change that was checked. */
+  record(change: Change): void {
+    this.state.perform(change);
+    this.#changes.push(Object.freeze(change));
+  }
+
+  /** Undoes the latest changes until `count` are left. */
+  undoTo(count: number): void {
+    while (this.#changes.length > count) {
+      const change = this.#changes.pop();
+      if (change !== undefined) this.state.undo(change);
+    }
+  }
+
+  close(): void {
+    this.#assertOpen();
+    this.#isClosed = true;
+  }
+
+  #assertOpen(): void {
+    if (!this.#isClosed) return;
+    throw new HalonError(
+      "HAL_CONFLICT",
+      "The transaction has ended; changes belong inside it, and it does not wait for promises.",
+    );
+  }
+
+  #assertUnused(kind: string): void {
+    const [resource] = this.list(kind);
+    if (resource === undefined) return;
+    throw new HalonError(
+      "HAL_CONFLICT",
+      `The kind ${kind} cannot be removed while ${kind}/${resource.id} is of it.`,
+      { details: { kind, key: keyOf(kind, resource.id) } },
+    );
+  }
+}
+
+/** Throws HAL_BAD_REQUEST when this cannot be an id. */
+export function assertId(kind: string, id: string): void {
+  if (typeof id === "string" && id.length >= 1 && id.length <= idLengthMax) return;
+  throw new HalonError(
+    "HAL_BAD_REQUEST",
+    `Expected the id of a ${kind} to have 1 to ${idLengthMax} characters, got ${JSON.stringify(id)}.`,
+    { details: { kind, id } },
+  );
+}
+
+function redefined(kind: string): HalonError {
+  return new HalonError(
+    "HAL_CONFLICT",
+    `The kind ${kind} is already defined with another schema; remove its resources and the definition first.`,
+    { details: { kind } },
+  );
+}

@@ -1,0 +1,127 @@
+import { compareText, type Json, type JsonObject, type Resource } from "@halon/protocol";
+import type { Vertex } from "./storage.ts";
+
+/** Attributes that rules look resources up by; all of them are strings. */
+const indexedAttributes: ReadonlyMap<string, readonly string[]> = new Map([
+  ["ServiceName", ["node", "service"]],
+  ["ServiceInstance", ["node", "service", "slot", "state"]],
+  ["Node", ["state"]],
+  ["Operation", ["state"]],
+  ["Deployment", ["type"]],
+]);
+
+export type Where = Readonly<Record<string, string | number | boolean>>;
+
+/** Whether a lookup by this attribute costs what it finds, instead of the kind. */
+export function isIndexed(kind: string, attribute: string): boolean {
+  return indexedAttributes.get(kind)?.includes(attribute) === true;
+}
+
+/** Resources by kind, and by the values of indexed attributes. */
+export class Indexes {
+  readonly #kinds = new Map<string, Bucket>();
+  /** By `<kind>.<attribute>`, then by value. Most slots have one instance, so one is held without a bucket. */
+  readonly #values = new Map<string, Map<Json, Vertex | Bucket>>();
+
+  add(vertex: Vertex): void {
+    const { kind, attributes } = vertex.resource;
+    const bucket = this.#kinds.get(kind);
+    if (bucket === undefined) this.#kinds.set(kind, new Bucket([vertex]));
+    else bucket.add(vertex);
+    for (const name of indexedAttributes.get(kind) ?? []) this.#addValue(vertex, name, attributes);
+  }
+
+  remove(vertex: Vertex): void {
+    const { kind, attributes } = vertex.resource;
+    this.#kinds.get(kind)?.delete(vertex);
+    for (const name of indexedAttributes.get(kind) ?? [])
+      this.#removeValue(vertex, name, attributes);
+  }
+
+  /** The vertex has its new attributes; `before` are those it had. */
+  change(vertex: Vertex, before: JsonObject): void {
+    const { kind, attributes } = vertex.resource;
+    for (const name of indexedAttributes.get(kind) ?? []) {
+      if (before[name] === attributes[name]) continue;
+      this.#removeValue(vertex, name, before);
+      this.#addValue(vertex, name, attributes);
+    }
+  }
+
+  /** Sorted by id. Looks through the smallest index that `where` names, else through the kind. */
+  find(kind: string, where: Where = {}): readonly Resource[] {
+    const conditions = Object.entries(where);
+    let smallest: Vertex | Bucket | undefined = this.#kinds.get(kind);
+    for (const [name, value] of conditions) {
+      if (!isIndexed(kind, name)) continue;
+      const found = this.#values.get(`${kind}.${name}`)?.get(value);
+      if (sizeOf(found) < sizeOf(smallest)) smallest = found;
+    }
+    if (smallest === undefined) return [];
+    const resources = smallest instanceof Bucket ? smallest.sorted() : [smallest.resource];
+    return conditions.length === 0
+      ? resources
+      : resources.filter(({ attributes }) =>
+          conditions.every(
+            ([name, value]) => Object.hasOwn(attributes, name) && attributes[name] === value,
+          ),
+        );
+  }
+
+  #addValue(vertex: Vertex, name: string, attributes: JsonObject): void {
+    const value = attributes[name];
+    if (value === undefined) return;
+    const index = `${vertex.resource.kind}.${name}`;
+    const values = this.#values.get(index) ?? new Map<Json, Vertex | Bucket>();
+    this.#values.set(index, values);
+    const present = values.get(value);
+    if (present === undefined) values.set(value, vertex);
+    else if (present instanceof Bucket) present.add(vertex);
+    else values.set(value, new Bucket([present, vertex]));
+  }
+
+  #removeValue(vertex: Vertex, name: string, attributes: JsonObject): void {
+    const value = attributes[name];
+    if (value === undefined) return;
+    const values = this.#values.get(`${vertex.resource.kind}.${name}`);
+    const present = values?.get(value);
+    if (present instanceof Bucket && present.delete(vertex) > 0) return;
+    values?.delete(value);
+  }
+}
+
+function sizeOf(found: Vertex | Bucket | undefined): number {
+  if (found === undefined) return 0;
+  return found instanceof Bucket ? found.size : 1;
+}
+
+/** A set of vertices that remembers its order until a vertex comes or goes. */
+class Bucket {
+  readonly #members: Set<Vertex>;
+  #sorted: readonly Vertex[] | undefined;
+
+  constructor(members: readonly Vertex[]) {
+    this.#members = new Set(members);
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  add(vertex: Vertex): void {
+    this.#members.add(vertex);
+    this.#sorted = undefined;
+  }
+
+  /** How many are left. */
+  delete(vertex: Vertex): number {
+    this.#members.delete(vertex);
+    this.#sorted = undefined;
+    return this.#members.size;
+  }
+
+  sorted(): readonly Resource[] {
+    this.#sorted ??= [...this.#members].sort((a, b) => compareText(a.resource.id, b.resource.id));
+    return this.#sorted.map(({ resource }) => resource);
+  }
+}

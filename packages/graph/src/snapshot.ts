@@ -1,0 +1,107 @@
+import {
+  type GraphView,
+  HalonError,
+  type JsonObject,
+  keyOf,
+  type Relation,
+  type Resource,
+  type ResourceKey,
+} from "@halon/protocol";
+import { z } from "zod";
+import { assertJson, frozenObject } from "./attributes.ts";
+import { assertId } from "./editor.ts";
+import { type Graph, OwnedGraph } from "./graph.ts";
+import { assertKind, definitionKind } from "./kinds.ts";
+import { GraphState } from "./state.ts";
+import { allRelations, allResources } from "./walk.ts";
+
+/** A graph as plain data: complete, and the same for equal graphs once encoded canonically. */
+export type GraphJson = {
+  readonly revision: number;
+  /** Sorted by `<kind>/<id>`; kind definitions are among them. */
+  readonly resources: readonly {
+    readonly kind: string;
+    readonly id: string;
+    readonly attributes: JsonObject;
+  }[];
+  /** Sorted by `from`, `name`, `to`. */
+  readonly relations: readonly {
+    readonly from: ResourceKey;
+    readonly name: string;
+    readonly to: ResourceKey;
+  }[];
+};
+
+const Snapshot = z.strictObject({
+  revision: z.number().int().min(0),
+  resources: z.array(
+    z.strictObject({
+      kind: z.string(),
+      id: z.string(),
+      attributes: z.custom<object>(
+        (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+        "expected an object",
+      ),
+    }),
+  ),
+  relations: z.array(z.strictObject({ from: z.string(), name: z.string(), to: z.string() })),
+});
+
+/** All of the graph; `canonicalJson` of it is the one encoding of this graph. */
+export function toJSON(view: GraphView): GraphJson {
+  return {
+    revision: view.revision,
+    resources: allResources(view) as readonly Resource<"Kind">[],
+    relations: allRelations(view),
+  };
+}
+
+/**
+ * The graph that `toJSON` gave.
+ *
+ * Throws HAL_BAD_REQUEST, HAL_NOT_FOUND or HAL_CARDINALITY when it is not one. Attributes are not held against the
+ * schema of their kind, as in a delta: a later version must be able to read what an older one wrote.
+ */
+export function fromJSON(json: unknown): Graph {
+  const parsed = Snapshot.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw malformed(`${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`);
+  }
+  const { revision, resources, relations } = parsed.data;
+  const state = new GraphState();
+  const definitionsFirst = [
+    ...resources.filter(({ kind }) => kind === definitionKind),
+    ...resources.filter(({ kind }) => kind !== definitionKind),
+  ];
+  for (const resource of definitionsFirst) addResource(state, resource);
+  for (const relation of relations) addRelation(state, relation as Relation);
+  state.revision = revision;
+  return new OwnedGraph(state);
+}
+
+function addResource(
+  state: GraphState,
+  { kind, id, attributes }: { kind: string; id: string; attributes: object },
+): void {
+  const key = keyOf(kind, id);
+  assertKind(kind, state.definition);
+  assertId(kind, id);
+  assertJson(attributes, key);
+  if (state.resource(key) !== undefined) throw malformed(`${key} is in it twice`);
+  state.perform({ type: "put", key, before: null, after: frozenObject(attributes) });
+}
+
+function addRelation(state: GraphState, relation: Relation): void {
+  const { from, name, to } = relation;
+  const row = state.row(relation);
+  if (state.storage.edge(from, name, to) !== undefined) {
+    throw malformed(`${from} -${name}-> ${to} is in it twice`);
+  }
+  state.cardinalities.check(row, from, to);
+  state.perform({ type: "relate", relation });
+}
+
+function malformed(problem: string): HalonError {
+  return new HalonError("HAL_BAD_REQUEST", `This is not the JSON of a graph: ${problem}.`);
+}

@@ -1,0 +1,121 @@
+import {
+  type Change,
+  HalonError,
+  type JsonObject,
+  type Relation,
+  type Resource,
+  type ResourceKey,
+  splitKey,
+} from "@halon/protocol";
+import { Cardinalities } from "./cardinality.ts";
+import { Indexes } from "./indexes.ts";
+import { definitionKind, isBuiltIn } from "./kinds.ts";
+import { type RelationRow, relationRow } from "./relations.ts";
+import { Storage } from "./storage.ts";
+
+/**
+ * All that a graph is, and the two steps that change it.
+ *
+ * `perform` and `undo` trust their caller to have checked the change; they keep storage, indexes and
+ * cardinalities in step, and each costs what the change is, whatever the size of the graph.
+ */
+export class GraphState {
+  readonly storage = new Storage();
+  readonly indexes = new Indexes();
+  readonly cardinalities = new Cardinalities();
+  revision = 0;
+  isOpen = false;
+
+  resource(key: ResourceKey): Resource | undefined {
+    return this.storage.vertex(key)?.resource;
+  }
+
+  definition = (kind: string): Resource | undefined => this.resource(`${definitionKind}/${kind}`);
+
+  /** The row of a relation between resources that exist; HAL_NOT_FOUND, HAL_BAD_REQUEST. */
+  row({ from, name, to }: Relation): RelationRow {
+    const ends = [from, to].map((key) => {
+      const resource = this.resource(key);
+      if (resource !== undefined) return resource.kind;
+      throw new HalonError(
+        "HAL_NOT_FOUND",
+        `There is no resource ${key}, an end of ${from} -${name}-> ${to}.`,
+        { details: { key, relation: name } },
+      );
+    });
+    return relationRow(name, ends[0] ?? "", ends[1] ?? "", isUserDefined);
+  }
+
+  perform(change: Change): void {
+    switch (change.type) {
+      case "put":
+        this.#put(change.key, change.after);
+        break;
+      case "remove":
+        this.#remove(change.key);
+        break;
+      case "relate":
+        this.#relate(change.relation);
+        break;
+      case "unrelate":
+        this.#unrelate(change.relation);
+        break;
+    }
+  }
+
+  undo(change: Change): void {
+    switch (change.type) {
+      case "put":
+        if (change.before === null) this.#remove(change.key);
+        else this.#put(change.key, change.before);
+        break;
+      case "remove":
+        this.#put(change.key, change.before);
+        break;
+      case "relate":
+        this.#unrelate(change.relation);
+        break;
+      case "unrelate":
+        this.#relate(change.relation);
+        break;
+    }
+  }
+
+  #put(key: ResourceKey, attributes: JsonObject): void {
+    const { kind, id } = splitKey(key);
+    const resource: Resource = Object.freeze({ kind, id, attributes });
+    const present = this.storage.vertex(key);
+    if (present === undefined) {
+      const vertex = { key, resource };
+      this.storage.addVertex(vertex);
+      this.indexes.add(vertex);
+    } else {
+      const before = present.resource.attributes;
+      present.resource = resource;
+      this.indexes.change(present, before);
+    }
+  }
+
+  #remove(key: ResourceKey): void {
+    const vertex = this.storage.vertex(key);
+    if (vertex === undefined) return;
+    this.indexes.remove(vertex);
+    this.storage.dropVertex(key);
+  }
+
+  #relate(relation: Relation): void {
+    const row = this.row(relation);
+    this.storage.addEdge(relation.from, row, relation.to);
+    this.cardinalities.add(row, relation.from, relation.to);
+  }
+
+  #unrelate(relation: Relation): void {
+    const row = this.row(relation);
+    this.storage.dropEdge(relation.from, row, relation.to);
+    this.cardinalities.delete(row, relation.from, relation.to);
+  }
+}
+
+function isUserDefined(kind: string): boolean {
+  return !isBuiltIn(kind) && kind !== definitionKind;
+}
