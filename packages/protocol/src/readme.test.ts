@@ -66,6 +66,6 @@ test("every event is found by its own type", () => {
 test("every answer to a command is an event that can name the command", () => {
   for (const answer of new Set(Object.values(commandAnswers).flat())) {
     const event = Object.values(builtInEvents).find((each) => each.type === answer);
-    expect(fieldsOf(event?.schema).split(" ").join(" "), answer).toMatch(/\bcommand\b/);
+    expect(fieldsOf(event?.schema), answer).toMatch(/\bcommand\b/);
   }
 });
