@@ -1,1 +1,7 @@
-export {};
+export { restartDecision } from "./builtin/restart-policy.ts";
+export { builtInRules } from "./builtin/rules.ts";
+export { fold } from "./fold.ts";
+export type { DeclaredEvents, EventInput, Input, Reply } from "./intake.ts";
+export { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
+export { type CoordinatorState, emptyState } from "./state.ts";
+export { type RuleSet, type Stamp, type StepResult, step } from "./step.ts";

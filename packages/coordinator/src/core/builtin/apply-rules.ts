@@ -1,0 +1,127 @@
+import { type ClusterSpec, events, keyOf, type ResourceKey } from "@halon/protocol";
+import { on, type Rule } from "@halon/rules";
+import type { Context } from "./context.ts";
+import { beginOperation } from "./operation.ts";
+import { place, unplace, wantConfiguration, wantType } from "./placement.ts";
+import { clearFailures, reconcileSlot } from "./slot.ts";
+
+/** The rule that takes a cluster file, compiled, into the graph. */
+export const applyRules: Readonly<Record<string, Rule>> = {
+  "cluster-applied": on(events.ClusterApplied).do((context) => {
+    const { spec, operation } = context.event;
+    for (const type of spec.types) applyType(context, type);
+    for (const file of spec.rules) applyRuleFile(context, file);
+    for (const deployment of spec.deployments) applyDeployment(context, deployment);
+    if (spec.prune) prune(context, spec);
+    const slots = spec.deployments.flatMap(({ name }) =>
+      context.graph.out(keyOf("Deployment", name), "places", "ServiceName"),
+    );
+    const reachable = slots.filter(
+      (slot) => context.graph.get("Node", slot.attributes.node)?.attributes.state === "up",
+    );
+    const waiting = reachable.map(
+      (slot) => `${slot.id}#${slot.attributes.halted === true ? 0 : 1}`,
+    );
+    const asked = waiting.filter((entry) => !entry.endsWith("#0"));
+    beginOperation(context, operation, "apply", `${spec.deployments.length} deployments`, asked);
+    for (const slot of slots) reconcileSlot(context, slot.id);
+    context.why(
+      `${spec.types.length} types, ${spec.deployments.length} deployments and ${spec.rules.length} rule files applied`,
+    );
+  }),
+};
+
+function contain(context: Context, key: ResourceKey): void {
+  const cluster = context.graph.list("Cluster")[0];
+  if (cluster !== undefined) context.update.relate(keyOf("Cluster", cluster.id), "contains", key);
+}
+
+function applyType(context: Context, type: ClusterSpec["types"][number]): void {
+  const { graph, update } = context;
+  const known = graph.get("Service", type.name);
+  for (const [kind, schema] of Object.entries(type.resources)) {
+    if (graph.get("Kind", kind) === undefined) update.put("Kind", kind, { schema });
+  }
+  update.put("Schema", type.schemaHash, { schema: type.configurationSchema });
+  update.put("Service", type.name, {
+    serviceName: type.serviceName,
+    version: type.version,
+    kind: type.kind,
+    blob: type.blob,
+    restart: type.restart,
+    startTimeoutMs: type.startTimeoutMs,
+    stopTimeoutMs: type.stopTimeoutMs,
+    checkEveryMs: type.checkEveryMs,
+    resourceKinds: Object.keys(type.resources).sort(),
+  });
+  contain(context, keyOf("Service", type.name));
+  const key = keyOf("Service", type.name);
+  for (const other of graph.out(key, "accepts", "Schema")) {
+    if (other.id !== type.schemaHash) update.unrelate(key, "accepts", keyOf("Schema", other.id));
+  }
+  update.relate(key, "accepts", keyOf("Schema", type.schemaHash));
+  context.memory.set(`type/${type.name}`, type);
+  if (known === undefined || known.attributes.blob === type.blob) return;
+  // New code deserves new tries.
+  for (const slot of graph.in(key, "wants", "ServiceName")) {
+    if (slot.attributes.broken !== undefined) clearFailures(context, slot.id);
+  }
+}
+
+function applyRuleFile(context: Context, file: ClusterSpec["rules"][number]): void {
+  const { name, blob, rules, events: declared } = file;
+  context.update.put("RuleFile", name, { blob, rules: [...rules], events: [...declared] });
+  contain(context, keyOf("RuleFile", name));
+}
+
+function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][number]): void {
+  const { graph, update } = context;
+  const { name, type, on, replicas, onNodeLoss, config, configHash } = wanted;
+  if (graph.get("Service", type) === undefined) {
+    throw new RangeError(
+      `deployment ${name} names the type ${type}, which the cluster does not know`,
+    );
+  }
+  const key = keyOf("Deployment", name);
+  update.put("Configuration", configHash, { value: config });
+  for (const schema of graph.out(keyOf("Service", type), "accepts", "Schema")) {
+    update.relate(keyOf("Configuration", configHash), "conforms", keyOf("Schema", schema.id));
+  }
+  update.put("Deployment", name, {
+    type,
+    on,
+    onNodeLoss,
+    ...(replicas === undefined ? {} : { replicas }),
+  });
+  contain(context, key);
+  for (const other of graph.out(key, "deploys", "Service")) {
+    if (other.id !== type) update.unrelate(key, "deploys", keyOf("Service", other.id));
+  }
+  update.relate(key, "deploys", keyOf("Service", type));
+  context.memory.set(`configuration/${name}`, configHash);
+  for (const slot of graph.out(key, "places", "ServiceName")) {
+    wantType(context, slot.id, type);
+    wantConfiguration(context, slot.id, configHash);
+  }
+  const deployment = graph.get("Deployment", name);
+  if (deployment !== undefined) place(context, deployment);
+}
+
+/** Removes what the cluster file does not name. */
+function prune(context: Context, spec: ClusterSpec): void {
+  const { graph, update } = context;
+  const deployments = new Set(spec.deployments.map((deployment) => deployment.name));
+  for (const deployment of graph.list("Deployment")) {
+    if (deployments.has(deployment.id)) continue;
+    for (const slot of graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName")) {
+      unplace(context, deployment.id, slot.id);
+    }
+    update.remove("Deployment", deployment.id);
+    context.memory.set(`configuration/${deployment.id}`, null);
+    context.why(`removes ${deployment.id}`);
+  }
+  const files = new Set(spec.rules.map((file) => file.name));
+  for (const file of graph.list("RuleFile")) {
+    if (!files.has(file.id)) update.remove("RuleFile", file.id);
+  }
+}

@@ -1,0 +1,158 @@
+import { type AttributesOf, compareText, events, keyOf, type Resource } from "@halon/protocol";
+import { bounded, type Context, isLive } from "./context.ts";
+
+/** Operations that are kept after their end. */
+const operationsKeptMax = 1_000;
+/** An operation that has not ended by then has failed. */
+const operationDeadlineMs = 120_000;
+
+type Action = AttributesOf<"Operation">["action"];
+
+/**
+ * Begins an operation. Each entry of `waiting` is a slot and an incarnation, `web@node-1#3`: for a stop it waits until
+ * nothing runs there, for a check or status for that instance's answer, else until that incarnation or a later one runs.
+ */
+export function beginOperation(
+  context: Context,
+  id: string,
+  action: Action,
+  target: string,
+  waiting: readonly string[],
+): void {
+  const { graph, update } = context;
+  if (graph.get("Operation", id) !== undefined) return;
+  const order = Number(context.memory.get("operation-order") ?? 0) + 1;
+  context.memory.set("operation-order", order);
+  update.put("Operation", id, {
+    action,
+    target,
+    state: "running",
+    waiting: [...new Set(waiting)].sort(compareText),
+    since: context.wallTime,
+    order,
+  });
+  const cluster = graph.list("Cluster")[0];
+  if (cluster !== undefined)
+    update.relate(keyOf("Cluster", cluster.id), "contains", keyOf("Operation", id));
+  if (waiting.length === 0) endOperation(context, id, "done");
+  else
+    context.timer.after(`operation/${id}`, operationDeadlineMs, events.OperationDue, {
+      operation: id,
+    });
+  forgetOldOperations(context);
+}
+
+export function failOperation(
+  context: Context,
+  id: string,
+  action: Action,
+  target: string,
+  reason: string,
+): void {
+  beginOperation(context, id, action, target, [`${target}#0`]);
+  endOperation(context, id, "failed", reason);
+}
+
+export function endOperation(
+  context: Context,
+  id: string,
+  state: "done" | "failed",
+  reason?: string,
+): void {
+  const operation = context.graph.get("Operation", id);
+  if (operation === undefined || operation.attributes.state !== "running") return;
+  context.update.patch("Operation", id, {
+    state,
+    since: context.wallTime,
+    ...(reason === undefined ? {} : { reason: bounded(reason) }),
+  });
+  context.timer.cancel(`operation/${id}`);
+  context.publish(events.OperationEnded, {
+    operation: id,
+    state,
+    ...(reason === undefined ? {} : { reason: bounded(reason) }),
+  });
+}
+
+/** Looks at the operations that wait for the slot, after something happened there. */
+export function settleOperations(context: Context, slot: string): void {
+  for (const operation of context.graph.list("Operation", { state: "running" })) {
+    const entry = operation.attributes.waiting.find((waiting) => slotOf(waiting) === slot);
+    if (entry !== undefined) settle(context, operation, entry, slot);
+  }
+}
+
+/** Takes a service's answer into the operations that wait for it. */
+export function answerOperations(
+  context: Context,
+  instance: string,
+  answer: { readonly [key: string]: unknown },
+): void {
+  for (const operation of context.graph.list("Operation", { state: "running" })) {
+    const { action, waiting } = operation.attributes;
+    if ((action !== "check" && action !== "status") || !waiting.includes(instance)) continue;
+    context.update.edit("Operation", operation.id, (draft) => {
+      draft["answers"] = {
+        ...(draft["answers"] as object | undefined),
+        [instance]: answer as never,
+      };
+    });
+    finishWaiting(context, operation.id, instance);
+  }
+}
+
+function settle(
+  context: Context,
+  operation: Resource<"Operation">,
+  entry: string,
+  slot: string,
+): void {
+  const { action } = operation.attributes;
+  const instance = context.graph.in(keyOf("ServiceName", slot), "holds", "ServiceInstance")[0];
+  const state = instance?.attributes.state ?? "stopped";
+  if (action === "check" || action === "status") {
+    if (instance?.id !== entry || !isLive(state)) {
+      endOperation(context, operation.id, "failed", `${entry} ended before it answered`);
+    }
+    return;
+  }
+  if (action === "stop") {
+    if (!isLive(state) && state !== "unknown") finishWaiting(context, operation.id, entry);
+    return;
+  }
+  const broken = context.graph.get("ServiceName", slot)?.attributes.broken;
+  if (broken !== undefined) {
+    endOperation(context, operation.id, "failed", `${slot} is broken: ${broken}`);
+    return;
+  }
+  const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0;
+  const runs =
+    (state === "running" || state === "degraded") &&
+    incarnationOf(instance?.id) >= incarnationOf(entry);
+  if (runs || !wanted) finishWaiting(context, operation.id, entry);
+}
+
+function finishWaiting(context: Context, id: string, entry: string): void {
+  const operation = context.graph.get("Operation", id);
+  if (operation === undefined) return;
+  const waiting = operation.attributes.waiting.filter((other) => other !== entry);
+  context.update.patch("Operation", id, { waiting });
+  if (waiting.length === 0) endOperation(context, id, "done");
+}
+
+function slotOf(waiting: string): string {
+  return waiting.slice(0, waiting.lastIndexOf("#"));
+}
+
+function incarnationOf(instance: string | undefined): number {
+  return instance === undefined ? -1 : Number(instance.slice(instance.lastIndexOf("#") + 1));
+}
+
+function forgetOldOperations(context: Context): void {
+  const all = context.graph.list("Operation");
+  if (all.length <= operationsKeptMax) return;
+  const oldest = all
+    .filter((operation) => operation.attributes.state !== "running")
+    .sort((a, b) => a.attributes.order - b.attributes.order)[0];
+  if (oldest !== undefined) context.update.remove("Operation", oldest.id);
+}

@@ -1,0 +1,231 @@
+import { events, keyOf, type Resource } from "@halon/protocol";
+import { on, type Rule } from "@halon/rules";
+import { type Context, isLive } from "./context.ts";
+import { answerOperations, settleOperations } from "./operation.ts";
+import {
+  applyRestartPolicy,
+  endInstance,
+  instanceOf,
+  reconcileSlot,
+  sendStop,
+  stopInstance,
+} from "./slot.ts";
+
+/** Rules on what services do, as their nodes report it. */
+export const serviceRules: Readonly<Record<string, Rule>> = {
+  "service-started": on(events.ServiceStarted).do((context) => {
+    const { event } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) {
+      stopStray(context, event);
+      return;
+    }
+    const { state, slot } = instance.attributes;
+    if (state === "stopping") {
+      context.why(`${instance.id} started while it is being stopped`);
+      return;
+    }
+    context.update.patch("ServiceInstance", instance.id, {
+      state: "running",
+      health: "ok",
+      osPid: event.osPid,
+      ...(state === "running" ? {} : { since: context.wallTime }),
+      reason: undefined,
+    });
+    hasConfiguration(context, instance.id, event.configuration);
+    context.why(`${instance.id} runs`);
+    reconcileSlot(context, slot);
+  }),
+
+  "service-could-not-start": on(events.ServiceCouldNotStart).do((context) => {
+    const { event } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) return;
+    if (instance.attributes.state === "stopping") {
+      takeEnd(context, instance);
+      return;
+    }
+    applyRestartPolicy(context, instance, {
+      reason: `could not start: ${event.reason}`,
+      healthyMs: 0,
+    });
+  }),
+
+  "restart-failed": on(events.ServiceFailed).do((context) => {
+    const { event } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) return;
+    if (instance.attributes.state === "stopping") {
+      takeEnd(context, instance);
+      return;
+    }
+    if (!isLive(instance.attributes.state)) {
+      context.why(`ignored: ${instance.id} is ${instance.attributes.state} already`);
+      return;
+    }
+    applyRestartPolicy(context, instance, event);
+  }),
+
+  "service-stopped": on(events.ServiceStopped).do((context) => {
+    const instance = current(context, context.event.instance);
+    if (instance !== undefined) takeEnd(context, instance);
+  }),
+
+  "restart-due": on(events.RestartDue).do((context) => {
+    reconcileSlot(context, context.event.slot);
+  }),
+
+  "service-health": on(events.ServiceHealthChanged).do((context) => {
+    const { event } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) return;
+    const { state } = instance.attributes;
+    if (state !== "running" && state !== "degraded") return;
+    const well = event.health === "ok" || event.health === "unknown";
+    context.update.patch("ServiceInstance", instance.id, {
+      state: well ? "running" : "degraded",
+      health: event.health,
+      reason: well ? undefined : (event.detail ?? "its check says so"),
+    });
+    context.why(
+      `${instance.id} is ${event.health}${event.detail === undefined ? "" : `: ${event.detail}`}`,
+    );
+  }),
+
+  "service-checked": on(events.ServiceChecked).do((context) => {
+    const { instance, health, detail } = context.event;
+    answerOperations(context, instance, { health, ...(detail === undefined ? {} : { detail }) });
+  }),
+
+  "service-reported": on(events.ServiceReported).do((context) => {
+    answerOperations(context, context.event.instance, { report: context.event.report });
+  }),
+
+  "service-reconfigured": on(events.ServiceReconfigured).do((context) => {
+    const { event } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) return;
+    hasConfiguration(context, instance.id, event.configuration);
+    reconcileSlot(context, instance.attributes.slot);
+  }),
+
+  "resource-acquired": on(events.ResourceAcquired).do((context) => {
+    const { event, graph, update } = context;
+    const instance = current(context, event.instance);
+    if (instance === undefined) return;
+    const declared = graph.get("Service", instance.attributes.type)?.attributes.resourceKinds ?? [];
+    if (!declared.includes(event.kind)) {
+      context.why(
+        `refused: ${instance.attributes.type} does not declare resources of kind ${event.kind}`,
+      );
+      return;
+    }
+    const holder = graph.in(keyOf(event.kind, event.id), "uses", "ServiceInstance")[0];
+    if (holder !== undefined && holder.id !== instance.id) {
+      context.why(`refused: ${event.kind} ${event.id} is held by ${holder.id}`);
+      return;
+    }
+    update.put(event.kind, event.id, event.attributes);
+    update.relate(keyOf("ServiceInstance", instance.id), "uses", keyOf(event.kind, event.id));
+    context.why(`${instance.id} holds ${event.kind} ${event.id}`);
+  }),
+
+  "resource-released": on(events.ResourceReleased).do((context) => {
+    const { event, graph, update } = context;
+    const key = keyOf(event.kind, event.id);
+    if (graph.related(keyOf("ServiceInstance", event.instance), "uses", key))
+      update.remove(event.kind, event.id);
+  }),
+
+  "command-refused": on(events.CommandRefused).do((context) => {
+    context.why(`${context.event.node} refused ${context.event.command}: ${context.event.reason}`);
+    if (context.event.code !== "HAL_CONFLICT") return;
+    // The only conflict a node answers with: a configuration that the service cannot take while it runs.
+    for (const instance of context.graph.list("ServiceInstance", { node: context.event.node })) {
+      const { state, slot } = instance.attributes;
+      const wants = context.graph.out(keyOf("ServiceName", slot), "wants", "Configuration")[0]?.id;
+      const has = context.graph.out(
+        keyOf("ServiceInstance", instance.id),
+        "has",
+        "Configuration",
+      )[0]?.id;
+      if ((state === "running" || state === "degraded") && wants !== has) {
+        stopInstance(context, instance, "it starts again with its new configuration");
+      }
+    }
+  }),
+
+  "command-expired": on(events.CommandExpired).do((context) => {
+    const { action, node } = context.event;
+    const instance = current(context, context.event.instance);
+    if (instance === undefined) return;
+    const reason = `${node} did not answer ${action} in time; whether it was carried out is unknown`;
+    if (action === "StartService" && instance.attributes.state === "starting") {
+      stopInstance(context, instance, reason);
+    } else if (action === "StopService" && instance.attributes.state === "stopping") {
+      context.update.patch("ServiceInstance", instance.id, { reason });
+      sendStop(
+        context,
+        node,
+        instance.attributes.service,
+        instance.id,
+        instance.attributes.type,
+        reason,
+      );
+    }
+    context.why(reason);
+    settleOperations(context, instance.attributes.slot);
+  }),
+
+  "rule-file-failed": on(events.RuleFileFailed).do((context) => {
+    const { file, blob, reason } = context.event;
+    const known = context.graph.get("RuleFile", file);
+    if (known === undefined || known.attributes.blob !== blob) return;
+    context.update.patch("RuleFile", file, { quarantined: reason });
+    context.why(`rule file ${file} takes no part: ${reason}`);
+  }),
+};
+
+/** The instance, if it is the one that its slot holds; events of others are of the past. */
+function current(context: Context, id: string): Resource<"ServiceInstance"> | undefined {
+  const instance = context.graph.get("ServiceInstance", id);
+  if (instance === undefined) context.why(`ignored: ${id} is not a current instance`);
+  return instance;
+}
+
+/** Nothing of the instance runs any more, and that was asked for. */
+function takeEnd(context: Context, instance: Resource<"ServiceInstance">): void {
+  const { slot, reason } = instance.attributes;
+  if (!isLive(instance.attributes.state) && instance.attributes.state !== "unknown") return;
+  endInstance(context, instance, "stopped", reason);
+  context.why(`${instance.id} has stopped`);
+  reconcileSlot(context, slot);
+}
+
+/** An instance that the graph does not know has started: its slot has gone on without it. */
+function stopStray(
+  context: Context,
+  event: { readonly node: string; readonly service: string; readonly instance: string },
+): void {
+  const slot = event.instance.slice(0, event.instance.lastIndexOf("#"));
+  const holder = instanceOf(context, slot);
+  sendStop(
+    context,
+    event.node,
+    event.service,
+    event.instance,
+    holder?.attributes.type ?? "",
+    "it is not wanted any more",
+  );
+}
+
+function hasConfiguration(context: Context, instance: string, configuration: string): void {
+  const key = keyOf("ServiceInstance", instance);
+  const has = context.graph.out(key, "has", "Configuration");
+  if (context.graph.get("Configuration", configuration) === undefined) return;
+  for (const other of has) {
+    if (other.id !== configuration)
+      context.update.unrelate(key, "has", keyOf("Configuration", other.id));
+  }
+  context.update.relate(key, "has", keyOf("Configuration", configuration));
+}

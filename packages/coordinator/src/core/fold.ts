@@ -1,0 +1,115 @@
+import type { Decision, DecisionRecord, EventEnvelope, Firing, Origin } from "@halon/protocol";
+import { type CoordinatorState, clientIdsMax, deadLettersMax } from "./state.ts";
+
+/**
+ * Applies a record to the state from which it was decided.
+ *
+ * Throws when the record does not follow the state's last one: that is a bug or a damaged log.
+ */
+export function fold(state: CoordinatorState, record: DecisionRecord): void {
+  if (record.index !== state.index + 1) {
+    throw new RangeError(`record ${record.index} does not follow record ${state.index}`);
+  }
+  const changes = record.decisions.flatMap((decision) =>
+    decision.firings.flatMap((firing) => firing.changes),
+  );
+  if (changes.length > 0) state.graph.apply({ revision: record.revision, changes });
+  for (const decision of record.decisions) {
+    foldIntake(state, record.index, decision.origin, decision.settles);
+    for (const firing of decision.firings) foldFiring(state, firing);
+    foldDead(state, record.index, decision);
+  }
+  foldStamp(state, record);
+}
+
+export function foldStamp(
+  state: CoordinatorState,
+  stamp: { readonly index: number; readonly epoch: number; readonly logTime: number },
+): void {
+  state.index = stamp.index;
+  state.epoch = stamp.epoch;
+  state.logTime = stamp.logTime;
+}
+
+/** Counts the event as taken, and the command that it answers as answered. */
+export function foldIntake(
+  state: CoordinatorState,
+  index: number,
+  origin: Origin,
+  settles: string | null,
+): void {
+  switch (origin.type) {
+    case "sequence":
+      state.watermarks.set(origin.source, {
+        incarnation: origin.incarnation,
+        sequence: origin.sequence,
+      });
+      break;
+    case "client":
+      rememberClientId(state, origin.id, index);
+      break;
+    case "timer":
+      state.timers.disarm(origin.key);
+      break;
+    case "derived":
+      break;
+  }
+  if (settles !== null) forgetCommand(state, settles);
+}
+
+function rememberClientId(state: CoordinatorState, id: string, index: number): void {
+  state.clientIds.set(id, index);
+  if (state.clientIds.size <= clientIdsMax) return;
+  for (const oldest of state.clientIds.keys()) {
+    state.clientIds.delete(oldest);
+    return;
+  }
+}
+
+/** Everything a firing did but its changes of the graph. */
+export function foldFiring(state: CoordinatorState, firing: Firing): void {
+  const file = firing.rule.slice(0, firing.rule.indexOf("/"));
+  for (const { key, value } of firing.memory) {
+    const memory = state.memories.get(file) ?? new Map();
+    if (value === null) memory.delete(key);
+    else memory.set(key, value);
+    state.memories.set(file, memory);
+  }
+  for (const timer of firing.timers) {
+    if (timer.type === "arm")
+      state.timers.arm({ key: timer.key, due: timer.due, event: timer.event });
+    else state.timers.disarm(timer.key);
+  }
+  for (const id of firing.cancelled) forgetCommand(state, id);
+  for (const command of firing.commands) {
+    state.outbox.add(command);
+    const { id, node, action } = command;
+    state.timers.arm({
+      key: expiryKey(id),
+      due: command.deadline,
+      event: {
+        type: "CommandExpired",
+        data: { command: id, node, action: action.type, instance: action.instance },
+      },
+    });
+  }
+}
+
+export function foldDead(
+  state: CoordinatorState,
+  index: number,
+  decision: { readonly event: EventEnvelope; readonly dead: Decision["dead"] },
+): void {
+  if (decision.dead === null) return;
+  state.deadLetters.push({ index, event: decision.event, reason: decision.dead });
+  if (state.deadLetters.length > deadLettersMax) state.deadLetters.shift();
+}
+
+function forgetCommand(state: CoordinatorState, id: string): void {
+  state.outbox.remove(id);
+  state.timers.disarm(expiryKey(id));
+}
+
+function expiryKey(commandId: string): string {
+  return `command/${commandId}`;
+}

@@ -1,0 +1,135 @@
+import {
+  builtInEvents,
+  type ErrorData,
+  type EventEnvelope,
+  type Json,
+  type Origin,
+} from "@halon/protocol";
+import { z } from "zod";
+import type { CoordinatorState } from "./state.ts";
+
+/** An event as it comes in. */
+export interface EventInput {
+  readonly type: string;
+  readonly version: number;
+  readonly data: Json;
+}
+
+/** What `step` decides on, besides the timers that are due. */
+export type Input =
+  | {
+      readonly type: "numbered";
+      readonly source: string;
+      readonly incarnation: number;
+      readonly sequence: number;
+      readonly event: EventInput;
+    }
+  | { readonly type: "client"; readonly id: string; readonly event: EventInput };
+
+/** What the sender is told, after the record is durable. */
+export type Reply =
+  | { readonly type: "accepted"; readonly index: number }
+  | { readonly type: "duplicate"; readonly index: number | null }
+  | { readonly type: "gap"; readonly expected: number }
+  | { readonly type: "refused"; readonly error: ErrorData };
+
+/** Types of event that rule files declare. */
+export type DeclaredEvents = ReadonlyMap<
+  string,
+  { readonly version: number; readonly schema: z.ZodType }
+>;
+
+export type Intake =
+  | { readonly type: "reply"; readonly reply: Reply }
+  | {
+      readonly type: "take";
+      readonly event: EventEnvelope;
+      readonly origin: Origin;
+      readonly dead: string | null;
+    };
+
+/** Decides whether an input is taken: in order, once, of a known type, and of its schema. */
+export function intake(state: CoordinatorState, declared: DeclaredEvents, input: Input): Intake {
+  return input.type === "numbered"
+    ? intakeNumbered(state, input)
+    : intakeClient(state, declared, input);
+}
+
+function intakeNumbered(
+  state: CoordinatorState,
+  input: Input & { readonly type: "numbered" },
+): Intake {
+  const { source, incarnation, sequence, event } = input;
+  const watermark = state.watermarks.get(source);
+  if (watermark !== undefined && incarnation < watermark.incarnation) {
+    const message = `${source} has incarnation ${watermark.incarnation}; an event of ${incarnation} comes too late`;
+    return refuse({ code: "HAL_CONFLICT", message });
+  }
+  const last = watermark?.incarnation === incarnation ? watermark.sequence : 0;
+  if (sequence <= last) return { type: "reply", reply: { type: "duplicate", index: null } };
+  if (sequence > last + 1) return { type: "reply", reply: { type: "gap", expected: last + 1 } };
+  return {
+    type: "take",
+    event: { id: `${source}:${incarnation}:${sequence}`, source, ...event },
+    origin: { type: "sequence", source, incarnation, sequence },
+    // A numbered event is taken whatever it holds: refusing it would stop its source for ever.
+    dead: flawOfNumbered(event),
+  };
+}
+
+function flawOfNumbered(event: EventInput): string | null {
+  const known = builtIn(event.type);
+  if (known === undefined) return `no part of Halon declares the event type ${event.type}`;
+  if (known.sentBy !== "node" && known.sentBy !== "tracking")
+    return `nodes do not send ${event.type}`;
+  return flaw(known, event);
+}
+
+function intakeClient(
+  state: CoordinatorState,
+  declared: DeclaredEvents,
+  input: Input & { readonly type: "client" },
+): Intake {
+  const { id, event } = input;
+  const taken = state.clientIds.get(id);
+  if (taken !== undefined) return { type: "reply", reply: { type: "duplicate", index: taken } };
+  const known = builtIn(event.type);
+  if (known !== undefined && known.sentBy !== "client") {
+    const message = `${event.type} is sent by Halon itself (${known.sentBy}) and cannot be emitted`;
+    return refuse({ code: "HAL_FORBIDDEN", message });
+  }
+  const type = known ?? declared.get(event.type);
+  if (type === undefined) {
+    const message = `no rule file declares the event type ${JSON.stringify(event.type)}; declare it with defineEvent and apply the file`;
+    return refuse({ code: "HAL_EVENT_UNKNOWN", message });
+  }
+  const reason = flaw(type, event);
+  if (reason !== null) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: reason });
+  return {
+    type: "take",
+    event: { id, source: `client/${id}`, ...event },
+    origin: { type: "client", id },
+    dead: null,
+  };
+}
+
+function refuse(error: ErrorData): Intake {
+  return { type: "reply", reply: { type: "refused", error } };
+}
+
+function builtIn(type: string) {
+  return Object.hasOwn(builtInEvents, type)
+    ? builtInEvents[type as keyof typeof builtInEvents]
+    : undefined;
+}
+
+function flaw(
+  known: { readonly version: number; readonly schema: z.ZodType },
+  event: EventInput,
+): string | null {
+  if (event.version !== known.version) {
+    return `${event.type} has version ${known.version} here, the event has version ${event.version}`;
+  }
+  const parsed = known.schema.safeParse(event.data);
+  return parsed.success ? null : `${event.type}: ${z.prettifyError(parsed.error).slice(0, 2_000)}`;
+}

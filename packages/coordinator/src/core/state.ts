@@ -1,0 +1,59 @@
+import { createGraph, type Graph } from "@halon/graph";
+import type { EventEnvelope, Json } from "@halon/protocol";
+import { Outbox } from "./outbox.ts";
+import { Timers } from "./timers.ts";
+
+/** Client event ids that are remembered, so that the same id gives the same answer. */
+export const clientIdsMax = 65_536;
+/** Events without a rule that are kept for people to see. */
+export const deadLettersMax = 1_000;
+
+export interface Watermark {
+  readonly incarnation: number;
+  readonly sequence: number;
+}
+
+export interface DeadLetter {
+  readonly index: number;
+  readonly event: EventEnvelope;
+  readonly reason: string;
+}
+
+/**
+ * All projections of the decision log at `index`.
+ *
+ * It has one owner, who hands it to `step` and `fold`; they change it in place.
+ */
+export interface CoordinatorState {
+  index: number;
+  /** Of the last record. */
+  epoch: number;
+  /** Of the last record, in ms. */
+  logTime: number;
+  readonly graph: Graph;
+  /** By rule file, then key. */
+  readonly memories: Map<string, Map<string, Json>>;
+  readonly timers: Timers;
+  readonly outbox: Outbox;
+  /** By source. */
+  readonly watermarks: Map<string, Watermark>;
+  /** Client event id to the record that took it, oldest first. */
+  readonly clientIds: Map<string, number>;
+  /** Oldest first. */
+  readonly deadLetters: DeadLetter[];
+}
+
+export function emptyState(graph: Graph = createGraph()): CoordinatorState {
+  return {
+    index: 0,
+    epoch: 0,
+    logTime: 0,
+    graph,
+    memories: new Map(),
+    timers: new Timers(),
+    outbox: new Outbox(),
+    watermarks: new Map(),
+    clientIds: new Map(),
+    deadLetters: [],
+  };
+}

@@ -1,0 +1,227 @@
+import {
+  type Command,
+  commandId,
+  type Decision,
+  type DecisionRecord,
+  type EventEnvelope,
+  type Firing,
+  type Origin,
+} from "@halon/protocol";
+import { type RuleHost, type RuleIndex, type RuleTransaction, runRules } from "@halon/rules";
+import { foldDead, foldFiring, foldIntake, foldStamp } from "./fold.ts";
+import { type DeclaredEvents, type Input, intake, type Reply } from "./intake.ts";
+import type { CoordinatorState } from "./state.ts";
+
+/** How deep events that rules publish may lead to further ones. */
+export const derivedDepthMax = 64;
+/** How many decisions one input may lead to. */
+export const derivedCountMax = 10_000;
+
+/** What the driver knows of the moment: the next index, its epoch, log time and wall time in ms. */
+export interface Stamp {
+  readonly epoch: number;
+  readonly logTime: number;
+  readonly wallTime: number;
+}
+
+/** The rules in force, and the types of event that their files declare. */
+export interface RuleSet {
+  readonly index: RuleIndex;
+  readonly declared: DeclaredEvents;
+}
+
+export interface StepResult {
+  /** To be appended; undefined when nothing was taken. */
+  readonly record: DecisionRecord | undefined;
+  /** One for each input, in order; to be sent when the record is durable. */
+  readonly replies: readonly Reply[];
+  /** To be sent when the record is durable; all are in the outbox too. */
+  readonly commands: readonly Command[];
+}
+
+/**
+ * Decides a batch: first the timers that are due, in order of time, then the inputs in the order given.
+ *
+ * Changes the state in place; folding the record into the state as it was gives the same. Deterministic: equal
+ * states, rules, inputs and stamps give byte-equal records.
+ */
+export function step(
+  state: CoordinatorState,
+  rules: RuleSet,
+  inputs: readonly Input[],
+  stamp: Stamp,
+): StepResult {
+  const batch = new Batch(state, rules, stamp);
+  batch.takeTimers();
+  const replies = inputs.map((input) => batch.take(input));
+  return { ...batch.close(), replies };
+}
+
+class Batch {
+  readonly #state: CoordinatorState;
+  readonly #rules: RuleSet;
+  readonly #stamp: Stamp & { readonly index: number };
+  readonly #transaction: ReturnType<CoordinatorState["graph"]["begin"]>;
+  readonly #decisions: Decision[] = [];
+  readonly #host: RuleHost;
+  #commandCount = 0;
+  #eventCount = 0;
+
+  constructor(state: CoordinatorState, rules: RuleSet, stamp: Stamp) {
+    this.#state = state;
+    this.#rules = rules;
+    const logTime = Math.max(stamp.logTime, state.logTime);
+    this.#stamp = { ...stamp, logTime, index: state.index + 1 };
+    this.#transaction = state.graph.begin();
+    this.#host = this.#createHost();
+  }
+
+  takeTimers(): void {
+    // Timers that this batch arms for a time already past wait for the next one: a rule cannot spin in here.
+    const due = [];
+    for (let timer = this.#firstDue(); timer !== undefined; timer = this.#firstDue()) {
+      this.#state.timers.disarm(timer.key);
+      due.push(timer);
+    }
+    for (const timer of due) this.#state.timers.arm(timer);
+    for (const { key, event } of due) {
+      if (!this.#state.timers.has(key)) continue;
+      const envelope = {
+        id: this.#host.nextEventId(),
+        source: `timer/${key}`,
+        version: 1,
+        ...event,
+      };
+      this.#decide(envelope, { type: "timer", key });
+    }
+  }
+
+  take(input: Input): Reply {
+    const taken = intake(this.#state, this.#rules.declared, input);
+    if (taken.type === "reply") return taken.reply;
+    if (taken.dead === null) this.#decide(taken.event, taken.origin);
+    else
+      this.#record({
+        event: taken.event,
+        origin: taken.origin,
+        settles: null,
+        firings: [],
+        dead: taken.dead,
+      });
+    return { type: "accepted", index: this.#stamp.index };
+  }
+
+  close(): { readonly record: DecisionRecord | undefined; readonly commands: readonly Command[] } {
+    const delta = this.#transaction.commit();
+    if (this.#decisions.length === 0) return { record: undefined, commands: [] };
+    foldStamp(this.#state, this.#stamp);
+    const { index, epoch, logTime, wallTime } = this.#stamp;
+    const commands = this.#decisions
+      .flatMap((decision) => decision.firings.flatMap((firing) => firing.commands))
+      .filter((command) => this.#state.outbox.get(command.id) !== undefined);
+    return {
+      record: {
+        index,
+        epoch,
+        logTime,
+        wallTime,
+        revision: delta.revision,
+        decisions: this.#decisions,
+      },
+      commands,
+    };
+  }
+
+  #firstDue() {
+    const timer = this.#state.timers.first();
+    return timer !== undefined && timer.due <= this.#stamp.logTime ? timer : undefined;
+  }
+
+  /** Decides the event and, breadth first, all that rules publish because of it. */
+  #decide(first: EventEnvelope, origin: Origin): void {
+    const queue: { event: EventEnvelope; origin: Origin; depth: number }[] = [
+      { event: first, origin, depth: 0 },
+    ];
+    for (let next = 0; next < queue.length; next += 1) {
+      const item = queue[next];
+      if (item === undefined) return;
+      if (item.depth > derivedDepthMax || next >= derivedCountMax) {
+        const dead = `events that rules published because of ${first.id} led to more than ${derivedDepthMax} levels or ${derivedCountMax} events`;
+        this.#record({ event: item.event, origin: item.origin, settles: null, firings: [], dead });
+        continue;
+      }
+      for (const event of this.#decideOne(item.event, item.origin)) {
+        queue.push({
+          event,
+          origin: { type: "derived", of: item.event.id },
+          depth: item.depth + 1,
+        });
+      }
+    }
+  }
+
+  #decideOne(event: EventEnvelope, origin: Origin): readonly EventEnvelope[] {
+    const settles = this.#settles(event);
+    foldIntake(this.#state, this.#stamp.index, origin, settles);
+    const { firings, dead } = runRules(this.#rules.index, deepFreeze(event), this.#host);
+    const decision = { event, origin, settles, firings, dead };
+    foldDead(this.#state, this.#stamp.index, decision);
+    this.#decisions.push(decision);
+    return firings.flatMap((firing) => firing.published);
+  }
+
+  /** Takes a decision in which no rule had a part. */
+  #record(decision: Decision): void {
+    foldIntake(this.#state, this.#stamp.index, decision.origin, decision.settles);
+    foldDead(this.#state, this.#stamp.index, decision);
+    this.#decisions.push(decision);
+  }
+
+  #settles(event: EventEnvelope): string | null {
+    const { data } = event;
+    if (typeof data !== "object" || data === null || Array.isArray(data)) return null;
+    const command = (data as Readonly<Record<string, unknown>>)["command"];
+    return typeof command === "string" && this.#state.outbox.get(command) !== undefined
+      ? command
+      : null;
+  }
+
+  #createHost(): RuleHost {
+    const state = this.#state;
+    const { logTime, wallTime, epoch, index } = this.#stamp;
+    const opened = this.#transaction;
+    const transaction: RuleTransaction = {
+      view: state.graph,
+      update: opened.update,
+      savepoint: () => opened.savepoint(),
+      rollbackTo: (savepoint) => opened.rollbackTo(savepoint),
+      changesSince: (savepoint) => opened.changesSince(savepoint),
+    };
+    return {
+      transaction,
+      now: logTime,
+      wallTime,
+      epoch,
+      memory: (file, key) => state.memories.get(file)?.get(key),
+      timerPending: (key) => state.timers.has(key),
+      outstanding: (node) => state.outbox.of(node),
+      nextCommandId: () => {
+        this.#commandCount += 1;
+        return commandId(index, this.#commandCount);
+      },
+      nextEventId: () => {
+        this.#eventCount += 1;
+        return `${index}-${this.#eventCount}`;
+      },
+      fired: (firing: Firing) => foldFiring(state, firing),
+    };
+  }
+}
+
+/** Rules share the event with each other and with the record. */
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  Object.freeze(value);
+  for (const member of Object.values(value)) deepFreeze(member);
+  return value;
+}
