@@ -70,7 +70,7 @@ export function endGroup(leader: ProcessId, onGone: () => void): GroupEnd {
 
 function gone(onGone: () => void): GroupEnd {
   onGone();
-  return { kill: () => {}, cancel: () => {} };
+  return { kill: () => undefined, cancel: () => undefined };
 }
 
 /** Looks at the known members first: to look at every process of the machine each 5 ms would be slow. */

@@ -1,21 +1,48 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { HalonError, ServiceManifest } from "@halon/protocol";
+import { type JsonObject, ServiceManifest } from "@halon/protocol";
 import { z } from "zod";
 
-const Acquired = z.strictObject({
-  kind: z.string(),
-  id: z.string(),
-  attributes: z.record(z.string(), z.json()),
-});
+/** How a service type describes its OS process. */
+export type ProcessManifest = NonNullable<ServiceManifest["process"]>;
+
+/** A resource that an instance took when it became ready. */
+export interface Acquired {
+  readonly kind: string;
+  readonly id: string;
+  readonly attributes: JsonObject;
+}
 
 /** `<directory>/process.json`: all that the next `halond` needs to go on with a process that outlived this one. */
-export const ProcessRecord = z.strictObject({
+export interface ProcessRecord {
+  readonly format: 1;
+  readonly pid: number;
+  readonly startTime: number;
+  readonly bootId: string;
+  /** The services directory it was started under. */
+  readonly home: string;
+  readonly command: readonly string[];
+  readonly node: string;
+  readonly service: string;
+  readonly instance: string;
+  readonly type: string;
+  readonly version: string;
+  readonly manifest: ServiceManifest;
+  readonly config: JsonObject;
+  readonly configHash: string;
+  /** Size of the output file when it was started: what stands before is of an earlier instance. */
+  readonly outputStart: number;
+  /** Null until it was ready; then with the resource it holds, if any. */
+  readonly ready: { readonly acquired: Acquired | null } | null;
+}
+
+const JsonMembers = z.record(z.string(), z.json());
+
+const RecordFile: z.ZodType<ProcessRecord> = z.strictObject({
   format: z.literal(1),
   pid: z.number().int().min(2),
   startTime: z.number().int().min(0),
   bootId: z.string(),
-  /** The services directory it was started under. */
   home: z.string(),
   command: z.array(z.string()),
   node: z.string(),
@@ -24,17 +51,17 @@ export const ProcessRecord = z.strictObject({
   type: z.string(),
   version: z.string(),
   manifest: ServiceManifest,
-  config: z.record(z.string(), z.json()),
+  config: JsonMembers,
   configHash: z.string(),
-  /** Size of the output file when it was started: what stands before is of an earlier instance. */
   outputStart: z.number().int().min(0),
-  /** Null until it was ready; then with the resource it holds, if any. */
-  ready: z.strictObject({ acquired: Acquired.nullable() }).nullable(),
+  ready: z
+    .strictObject({
+      acquired: z
+        .strictObject({ kind: z.string(), id: z.string(), attributes: JsonMembers })
+        .nullable(),
+    })
+    .nullable(),
 });
-export type ProcessRecord = z.infer<typeof ProcessRecord>;
-
-/** A resource that an instance took when it became ready. */
-export type Acquired = z.infer<typeof Acquired>;
 
 const fileName = "process.json";
 
@@ -48,27 +75,32 @@ export function writeRecord(directory: string, record: ProcessRecord): void {
   renameSync(temporary, join(directory, fileName));
 }
 
+/** Takes the record away, where the disk lets it; one that stays is dropped by the next `halond`. */
 export function removeRecord(directory: string): void {
-  rmSync(join(directory, fileName), { force: true });
+  try {
+    rmSync(join(directory, fileName), { force: true });
+  } catch {
+    // A disk that has become read-only must not hide the end of the process, which is reported next.
+  }
 }
 
-/** Undefined when there is none. Throws HAL_DATA_DIR_INVALID when it cannot be read. */
-export function readRecord(directory: string): ProcessRecord | undefined {
+/** What stands in a service's directory. */
+export type RecordFound =
+  | { readonly type: "none" }
+  | { readonly type: "record"; readonly record: ProcessRecord }
+  | { readonly type: "damaged"; readonly reason: string };
+
+export function readRecord(directory: string): RecordFound {
   const path = join(directory, fileName);
-  let text: string;
+  let value: unknown;
   try {
-    text = readFileSync(path, "utf8");
+    value = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw new HalonError("HAL_DATA_DIR_INVALID", `cannot read ${path}: ${code}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") return { type: "none" };
+    return { type: "damaged", reason: `${path} cannot be read: ${message}` };
   }
-  try {
-    return ProcessRecord.parse(JSON.parse(text));
-  } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
-    throw new HalonError("HAL_DATA_DIR_INVALID", `${path} is not a pid record: ${reason}`, {
-      cause: error,
-    });
-  }
+  const parsed = RecordFile.safeParse(value);
+  if (parsed.success) return { type: "record", record: parsed.data };
+  return { type: "damaged", reason: `${path} is no pid record: ${z.prettifyError(parsed.error)}` };
 }

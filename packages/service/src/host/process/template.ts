@@ -22,7 +22,7 @@ export function fill(template: string, values: TemplateValues): string {
   return template.replace(/\{\{|\{([^{}]*)\}|\{/g, (found, name: string | undefined) => {
     if (found === "{{") return "{";
     if (name === undefined) throw violation(template, "has a { that is not closed; write {{");
-    return valueOf(name, template, values);
+    return lookUp(name, template, values);
   });
 }
 
@@ -34,7 +34,7 @@ export function fillPort(template: string, values: TemplateValues): number {
   throw violation(template, `gives ${JSON.stringify(text)}, expected a port of 1 to 65535`);
 }
 
-function valueOf(name: string, template: string, values: TemplateValues): string {
+function lookUp(name: string, template: string, values: TemplateValues): string {
   const { groups } = values;
   if (groups !== undefined && Object.hasOwn(groups, name)) {
     const group = groups[name];
