@@ -1,5 +1,15 @@
+export { isLoopback } from "./admit.ts";
+export {
+  type Client,
+  createClient,
+  type EventFilter,
+  type ServiceAction,
+  type Waiting,
+} from "./client.ts";
+export { type ErrorBody, errorBodyOf } from "./error-body.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";
+export { type PlanEntry, planOf } from "./plan.ts";
 export type {
   ApiPorts,
   EventCursor,
@@ -9,3 +19,5 @@ export type {
   RuleEntry,
   Staleness,
 } from "./ports.ts";
+export { originOf, type TransportOptions } from "./transport.ts";
+export type { ResourceView, ServiceView } from "./view.ts";

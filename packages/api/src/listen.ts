@@ -1,7 +1,13 @@
-import type { IncomingMessage } from "node:http";
+import { once } from "node:events";
+import type { IncomingMessage, Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { HalonError } from "@halon/protocol";
-import type { Limits } from "./limits.ts";
+import { createAdaptorServer } from "@hono/node-server";
+import { refusalOf } from "./admit.ts";
+import { createApp } from "./app.ts";
+import { errorBodyOf } from "./error-body.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
 import type { ApiPorts } from "./ports.ts";
 
 export interface ListenOptions {
@@ -28,5 +34,99 @@ export interface Listener {
 
 /** Starts the listener; `HAL_PORT_IN_USE` when the address is taken. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  throw new HalonError("HAL_NOT_BUILT", `listening on ${options.host} is not built yet`);
+  const limits = { ...defaultLimits, ...options.limits };
+  const closing = new AbortController();
+  const app = createApp({
+    ports: options.ports,
+    limits,
+    closing: closing.signal,
+    allowedHosts: options.allowedHosts,
+    onFault: (error) => options.onFault?.(error),
+  });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    overrideGlobalObjects: false,
+    serverOptions: {
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      // Half requests are cut at the next look, by default only every 30 s.
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+    },
+  }) as Server;
+  server.maxConnections = limits.connectionsMax;
+  // One more than allowed: Node drops what is above its own limit without a word.
+  server.maxHeadersCount = limits.headerCountMax + 1;
+  server.on("upgrade", (request, socket, head) => upgrade(options, request, socket, head));
+  await start(server, options);
+  const { port } = server.address() as AddressInfo;
+  return {
+    host: options.host,
+    port,
+    close: (deadlineMs = 2_000) => close(server, closing, deadlineMs),
+  };
+}
+
+function upgrade(
+  options: ListenOptions,
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+): void {
+  // Without a listener a reset by the peer would end the whole node.
+  socket.on("error", () => socket.destroy());
+  const refusal = refusalOf(request.headers, options.allowedHosts);
+  if (refusal !== null) refuse(socket, refusal);
+  else if (options.onUpgrade?.(request, socket, head) !== true) {
+    refuse(socket, new HalonError("HAL_NOT_FOUND", "There is nothing to upgrade to at this path."));
+  }
+}
+
+function refuse(socket: Duplex, error: HalonError): void {
+  const body = errorBodyOf(error);
+  const text = JSON.stringify(body);
+  const head = [
+    `HTTP/1.1 ${body.code} Refused`,
+    "Connection: close",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${text}`, () => socket.destroy());
+}
+
+async function start(server: Server, options: ListenOptions): Promise<void> {
+  server.listen({ host: options.host, port: options.port });
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw notListening(options, cause);
+  }
+}
+
+function notListening({ host, port }: ListenOptions, cause: unknown): HalonError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (code === "EADDRINUSE") {
+    return new HalonError(
+      "HAL_PORT_IN_USE",
+      `Port ${port} of ${host} is taken. Stop what listens there (\`ss -ltnp sport = :${port}\` names it), or choose another port with --listen.`,
+      { cause },
+    );
+  }
+  return new HalonError(
+    "HAL_FAILED",
+    `Cannot listen on ${host}:${port}: ${code ?? String(cause)}. Choose an address of this machine with --listen.`,
+    { cause },
+  );
+}
+
+async function close(server: Server, closing: AbortController, deadlineMs: number): Promise<void> {
+  closing.abort();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection becomes idle when its stream has ended, which Node looks at once only.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const cut = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
 }

@@ -1,0 +1,150 @@
+import {
+  type ClusterSpec,
+  ClusterStatus,
+  EventEntry,
+  HalonError,
+  OperationStatus,
+  type Resource,
+} from "@halon/protocol";
+import { z } from "zod";
+import type { PlanEntry } from "./plan.ts";
+import type { GraphFormat, RuleEntry } from "./ports.ts";
+import type { ConfigRequest, EventRequest, ServiceRequest } from "./request.ts";
+import { readEvents } from "./sse.ts";
+import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
+import type { ResourceView, ServiceView } from "./view.ts";
+
+export type ServiceAction = "start" | "stop" | "restart" | "check" | "status";
+
+/** Waiting for an operation: at its deadline the operation comes back as it is. */
+export interface Waiting {
+  readonly wait: boolean;
+  readonly timeoutMs: number;
+}
+
+export interface EventFilter {
+  readonly after?: string;
+  readonly since?: string;
+  readonly type?: string;
+  readonly dead?: boolean;
+  readonly limit?: number;
+}
+
+const Objects = z.array(z.record(z.string(), z.json()));
+
+/** The routes of a cluster as functions. Errors are `HalonError`s with the code that the node gave. */
+export type Client = ReturnType<typeof createClient>;
+
+export function createClient(options: TransportOptions) {
+  const transport = createTransport(options);
+  const read = <T>(path: string, schema: z.ZodType<T>) =>
+    transport.json({ method: "GET", path }, schema);
+  const change = (path: string, body: unknown, { wait, timeoutMs }: Waiting, method = "POST") =>
+    transport.json(
+      {
+        method,
+        path: `${path}?wait=${wait}&timeout=${timeoutMs}ms`,
+        body,
+        // The answer comes at the deadline of the wait, so ours is later.
+        timeoutMs: timeoutMs + 5_000,
+      },
+      OperationStatus.partial({ action: true, target: true, since: true }),
+    );
+  return {
+    status: () => read("/v1/status", ClusterStatus),
+    node: (name: string) => read(`/v1/nodes/${segment(name)}`, z.record(z.string(), z.json())),
+    service: (name: string) => read(`/v1/services/${segment(name)}`, z.custom<ServiceView>()),
+    types: () => read("/v1/types", Objects),
+    type: (name: string) => read(`/v1/types/${segment(name)}`, z.record(z.string(), z.json())),
+    instance: (id: string) => read(`/v1/instances/${segment(id)}`, z.custom<ResourceView>()),
+    rules: () => read("/v1/rules", z.custom<readonly RuleEntry[]>()),
+    operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
+    act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
+      change(`/v1/services/${segment(service)}/${action}`, body, waiting),
+    configure: (service: string, body: ConfigRequest, waiting: Waiting) =>
+      change(`/v1/services/${segment(service)}/config`, body, waiting, "PUT"),
+    apply: (spec: ClusterSpec, reason: string | undefined, waiting: Waiting) =>
+      change("/v1/apply", { spec, ...(reason === undefined ? {} : { reason }) }, waiting),
+    plan: (spec: ClusterSpec) =>
+      transport.json(
+        { method: "POST", path: "/v1/plan", body: { spec } },
+        z.custom<readonly PlanEntry[]>(),
+      ),
+    /** Sends those of the blobs that the cluster lacks; gives their number. */
+    sendBlobs: (blobs: readonly { readonly hash: string; readonly bytes: Uint8Array }[]) =>
+      sendBlobs(transport, blobs),
+    emit: (event: EventRequest) =>
+      transport.json(
+        { method: "POST", path: "/v1/events", body: event },
+        z.object({ id: z.string(), index: z.number() }),
+      ),
+    events: (filter: EventFilter) => read(`/v1/events${queryText(filter)}`, z.array(EventEntry)),
+    /** Events from now on, or behind `after`; a lost connection is an error, with nothing missed before it. */
+    tail: (after: string | undefined, signal: AbortSignal) => tail(transport, after, signal),
+    query: (expression: string) =>
+      read(`/v1/graph${queryText({ query: expression })}`, z.custom<readonly Resource[]>()),
+    exportGraph: (format: GraphFormat) =>
+      transport.text({ method: "GET", path: `/v1/graph?format=${format}` }),
+    logs: (service: string, query: { readonly on?: string; readonly lines?: number }) =>
+      transport.text({ method: "GET", path: `/logs/${segment(service)}${queryText(query)}` }),
+    followLogs: (
+      service: string,
+      query: { readonly on?: string; readonly lines?: number },
+      signal: AbortSignal,
+    ) =>
+      transport.stream({
+        method: "GET",
+        path: `/logs/${segment(service)}${queryText({ ...query, follow: true })}`,
+        signal,
+      }),
+    version: () => read("/version", z.object({ version: z.string() })),
+    shutdown: (body: { readonly keepServices: boolean }) =>
+      transport.text({ method: "POST", path: "/shutdown", body }),
+    close: () => transport.close(),
+  };
+}
+
+async function sendBlobs(
+  transport: Transport,
+  blobs: readonly { readonly hash: string; readonly bytes: Uint8Array }[],
+): Promise<number> {
+  const { missing } = await transport.json(
+    { method: "POST", path: "/v1/blobs/missing", body: { hashes: blobs.map((blob) => blob.hash) } },
+    z.object({ missing: z.array(z.string()) }),
+  );
+  const wanted = new Set(missing);
+  for (const { hash, bytes } of blobs) {
+    if (!wanted.delete(hash)) continue;
+    await transport.json(
+      { method: "PUT", path: `/v1/blobs/${hash}`, bytes, timeoutMs: 60_000 },
+      z.object({ hash: z.string() }),
+    );
+  }
+  const [unknown] = wanted;
+  if (unknown === undefined) return missing.length;
+  throw new HalonError(
+    "HAL_BLOB_MISSING",
+    `The cluster asks for the blob ${unknown}, which is not here.`,
+  );
+}
+
+async function* tail(
+  transport: Transport,
+  after: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<EventEntry> {
+  const path = `/v1/events/stream${queryText({ after })}`;
+  const bytes = await transport.stream({ method: "GET", path, signal });
+  for await (const { data } of readEvents(bytes)) yield EventEntry.parse(JSON.parse(data));
+}
+
+function segment(name: string): string {
+  return encodeURIComponent(name);
+}
+
+function queryText(query: object): string {
+  const pairs = Object.entries(query)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`);
+  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
+}

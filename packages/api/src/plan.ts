@@ -1,0 +1,77 @@
+import { type ClusterSpec, canonicalJson, type GraphView, keyOf } from "@halon/protocol";
+
+/** What `apply` would change. */
+export interface PlanEntry {
+  readonly action: "add" | "change" | "remove";
+  readonly what: "type" | "deployment";
+  readonly name: string;
+  readonly detail: string;
+}
+
+/** Compares a compiled cluster file with the graph. */
+export function planOf(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[] {
+  const wanted = new Set(spec.deployments.map((deployment) => deployment.name));
+  const removed = spec.prune
+    ? graph.list("Deployment").filter((deployment) => !wanted.has(deployment.id))
+    : [];
+  return [
+    ...spec.types.flatMap((type) => typeEntry(graph, type)),
+    ...spec.deployments.flatMap((deployment) => deploymentEntry(graph, deployment)),
+    ...removed.map(({ id }) => ({
+      action: "remove" as const,
+      what: "deployment" as const,
+      name: id,
+      detail: "the cluster file does not name it",
+    })),
+  ];
+}
+
+function typeEntry(graph: GraphView, type: ClusterSpec["types"][number]): readonly PlanEntry[] {
+  const known = graph.get("Service", type.name)?.attributes;
+  const entry = { what: "type", name: type.name } as const;
+  if (known === undefined) return [{ ...entry, action: "add", detail: `version ${type.version}` }];
+  if (known.blob === type.blob && known.version === type.version) return [];
+  const detail =
+    known.version === type.version
+      ? `other code of version ${type.version}`
+      : `version ${known.version} becomes ${type.version}`;
+  return [{ ...entry, action: "change", detail }];
+}
+
+function deploymentEntry(
+  graph: GraphView,
+  wanted: ClusterSpec["deployments"][number],
+): readonly PlanEntry[] {
+  const known = graph.get("Deployment", wanted.name)?.attributes;
+  const entry = { what: "deployment", name: wanted.name } as const;
+  if (known === undefined) {
+    return [{ ...entry, action: "add", detail: `${wanted.type} on ${describe(wanted.on)}` }];
+  }
+  const differences = [
+    ...(known.type === wanted.type ? [] : [`type ${known.type} becomes ${wanted.type}`]),
+    ...(canonicalJson(known.on) === canonicalJson(wanted.on)
+      ? []
+      : [`on ${describe(known.on)} becomes ${describe(wanted.on)}`]),
+    ...(known.replicas === wanted.replicas
+      ? []
+      : [`replicas ${known.replicas ?? "-"} becomes ${wanted.replicas ?? "-"}`]),
+    ...(known.onNodeLoss === wanted.onNodeLoss
+      ? []
+      : [`onNodeLoss ${known.onNodeLoss} becomes ${wanted.onNodeLoss}`]),
+    ...(hasOtherConfig(graph, wanted) ? ["another configuration"] : []),
+  ];
+  if (differences.length === 0) return [];
+  return [{ ...entry, action: "change", detail: differences.join(", ") }];
+}
+
+function hasOtherConfig(graph: GraphView, wanted: ClusterSpec["deployments"][number]): boolean {
+  return graph
+    .list("ServiceName", { service: wanted.name })
+    .flatMap((slot) => graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"))
+    .some((configuration) => configuration.id !== wanted.configHash);
+}
+
+function describe(on: ClusterSpec["deployments"][number]["on"]): string {
+  if (typeof on === "string") return on;
+  return "label" in on ? on.label : on.node;
+}

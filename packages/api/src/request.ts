@@ -1,0 +1,86 @@
+import { ClientEventId, ClusterSpec, Duration, Hash, Name } from "@halon/protocol";
+import { z } from "zod";
+
+const Reason = z.string().max(4_000);
+const Config = z.record(z.string(), z.json());
+
+/** Body of `POST /v1/services/S/<action>`. */
+export const ServiceRequest = z.strictObject({
+  on: Name.optional(),
+  config: Config.optional(),
+  reason: Reason.optional(),
+});
+export type ServiceRequest = z.input<typeof ServiceRequest>;
+
+/** Body of `PUT /v1/services/S/config`: the whole configuration. */
+export const ConfigRequest = z.strictObject({ config: Config, reason: Reason.optional() });
+export type ConfigRequest = z.input<typeof ConfigRequest>;
+
+/** Body of `POST /v1/events`; without an id the node gives one. */
+export const EventRequest = z.strictObject({
+  id: ClientEventId.optional(),
+  type: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,127}$/, "expected the name of an event type"),
+  data: z.json().default({}),
+});
+export type EventRequest = z.input<typeof EventRequest>;
+
+/** Body of `POST /v1/apply`. The blobs have been sent before. */
+export const ApplyRequest = z.strictObject({ spec: ClusterSpec, reason: Reason.optional() });
+export type ApplyRequest = z.input<typeof ApplyRequest>;
+
+/** Body of `POST /v1/plan`. */
+export const PlanRequest = z.strictObject({ spec: ClusterSpec });
+
+/** Body of `POST /v1/blobs/missing`. */
+export const MissingRequest = z.strictObject({ hashes: z.array(Hash).max(10_000) });
+
+const Flag = z.enum(["true", "false"]).transform((text) => text === "true");
+const Count = z
+  .string()
+  .regex(/^\d{1,7}$/, "expected a number")
+  .transform(Number);
+const Cursor = z
+  .string()
+  .regex(/^\d{1,15}(\.\d{1,9})?$/, "expected an index such as 4211, or 4211.2")
+  .transform((text) => {
+    const [index = "", position] = text.split(".");
+    // An index alone means the whole record.
+    return {
+      index: Number(index),
+      position: position === undefined ? Number.MAX_SAFE_INTEGER : Number(position),
+    };
+  });
+
+/** A wait is at most an hour: longer ones ask again. */
+const Wait = Duration.pipe(z.number().max(3_600_000, "expected at most 1h"));
+
+/** Reads a `Last-Event-ID`. */
+export const EventCursorText = Cursor;
+
+export const ReadQuery = z.strictObject({ consistent: Flag.optional() });
+export const WaitQuery = z.strictObject({
+  wait: Flag.default(false),
+  timeout: Wait.default(30_000),
+});
+export const SubmitQuery = z.strictObject({ timeout: Wait.default(10_000) });
+export const EventsQuery = z.strictObject({
+  after: Cursor.optional(),
+  /** A time, or how long ago. */
+  since: z.string().optional(),
+  type: z.string().max(128).optional(),
+  dead: Flag.default(false),
+  limit: Count.pipe(z.number().min(1).max(1_000)).default(100),
+});
+export const StreamQuery = z.strictObject({ after: Cursor.optional() });
+export const GraphQuery = z.strictObject({
+  query: z.string().max(4_096).optional(),
+  format: z.enum(["json", "dot", "graphml"]).default("json"),
+  at: z.string().optional(),
+  consistent: Flag.optional(),
+});
+export const LogsQuery = z.strictObject({
+  on: Name.optional(),
+  lines: Count.pipe(z.number().min(0).max(100_000)).default(200),
+  follow: Flag.default(false),
+});
+export const ShutdownRequest = z.strictObject({ keepServices: z.boolean().default(false) });

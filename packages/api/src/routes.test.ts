@@ -1,0 +1,198 @@
+import { createHash } from "node:crypto";
+import { HalonError } from "@halon/protocol";
+import { afterEach, expect, test } from "vitest";
+import { memoryPorts } from "../testdata/memory-ports.ts";
+import { type Listener, listen } from "./listen.ts";
+import type { ApiPorts } from "./ports.ts";
+
+const open: Listener[] = [];
+
+afterEach(async () => {
+  for (const listener of open.splice(0)) await listener.close(0);
+});
+
+async function start(overrides: Partial<ApiPorts> = {}) {
+  const memory = memoryPorts(overrides);
+  const faults: unknown[] = [];
+  const listener = await listen({
+    host: "127.0.0.1",
+    port: 0,
+    ports: memory.ports,
+    allowedHosts: [],
+    onFault: (error) => faults.push(error),
+  });
+  open.push(listener);
+  const url = `http://127.0.0.1:${listener.port}`;
+  const send = (method: string, path: string, body: unknown) =>
+    fetch(url + path, {
+      method,
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+      redirect: "manual",
+    });
+  return { ...memory, url, faults, send };
+}
+
+test.each([
+  ["/v1/status", { cluster: { state: "healthy" } }],
+  ["/v1/nodes", [{ name: "node-1" }]],
+  ["/v1/nodes/node-1", { name: "node-1", services: [] }],
+  ["/v1/services/web", { service: "web", config: { greeting: "hi" } }],
+  ["/v1/types", [{ type: "web" }]],
+  ["/v1/types/web", { configurationSchema: { type: "object" } }],
+  ["/v1/operations", []],
+  ["/v1/rules", [{ rule: "builtin/x" }]],
+  ["/v1/graph?query=Node", [{ id: "node-1" }]],
+  ["/v1/events", []],
+])("GET %s answers with the age of the replica", async (path, body) => {
+  const { url } = await start();
+  const response = await fetch(url + path);
+  expect(await response.json()).toMatchObject(body);
+  expect(response.headers.get("halon-revision")).toBe("7");
+  expect(response.headers.get("halon-staleness-ms")).toBe("3");
+});
+
+test.each([
+  ["GET", "/v1/nothing", 404, "HAL_NOT_FOUND"],
+  ["GET", "/v1/nodes/ghost", 404, "HAL_NOT_FOUND"],
+  ["GET", "/v1/services/ghost", 404, "HAL_NOT_FOUND"],
+  ["DELETE", "/v1/status", 405, "HAL_METHOD_NOT_ALLOWED"],
+  ["GET", "/v1/services/web/start", 405, "HAL_METHOD_NOT_ALLOWED"],
+  ["TRACE", "/v1/status", 405, "HAL_METHOD_NOT_ALLOWED"],
+  ["GET", "/v1/why", 501, "HAL_NOT_BUILT"],
+  ["GET", "/metrics", 501, "HAL_NOT_BUILT"],
+  ["POST", "/_api/agency/write", 501, "HAL_NOT_BUILT"],
+  ["GET", "/v1/graph?at=3", 501, "HAL_NOT_BUILT"],
+  ["GET", "/v1/graph?query=x", 400, "HAL_BAD_REQUEST"],
+  ["GET", "/v1/status?colour=red", 400, "HAL_BAD_REQUEST"],
+  ["GET", "/v1/events?limit=0", 400, "HAL_BAD_REQUEST"],
+  ["GET", "/v1/events?since=yesterday", 400, "HAL_BAD_REQUEST"],
+])("%s %s answers %i %s", async (method, path, status, errorCode) => {
+  const { url } = await start();
+  // fetch refuses to send TRACE.
+  const { request } = await import("undici");
+  const response = await request(url + path, { method: method as "GET" });
+  expect(response.statusCode).toBe(status);
+  expect(await response.body.json()).toMatchObject({ error: true, code: status, errorCode });
+});
+
+test("a service is started by an event whose operation is the answer", async () => {
+  const { send, submitted } = await start();
+  const response = await send("POST", "/v1/services/web/start?wait=true", { on: "node-1" });
+  const body = (await response.json()) as { operation: string };
+  expect(response.status).toBe(200);
+  expect(body).toMatchObject({ state: "done", index: 1 });
+  expect(submitted).toEqual([
+    {
+      id: body.operation,
+      type: "ServiceStartRequested",
+      data: { service: "web", on: "node-1", operation: body.operation },
+    },
+  ]);
+});
+
+test("an operation that goes on is answered with 202", async () => {
+  const { send } = await start({ operation: () => undefined });
+  const response = await send("POST", "/v1/services/web/stop", {});
+  expect(response.status).toBe(202);
+  expect(await response.json()).toMatchObject({ state: "running" });
+});
+
+test.each([
+  ["/v1/services/web/start", { on: "node-1", onn: 1 }, 400, "onn"],
+  ["/v1/services/web/start", { on: "ghost" }, 404, "ghost"],
+  ["/v1/services/ghost/start", {}, 404, "ghost"],
+  ["/v1/services/web/start", "{", 400, "JSON"],
+  ["/v1/services/web/start", `${"[".repeat(100_000)}`, 400, "deeper"],
+  ["/v1/events", { type: "ServiceFailed", data: {} }, 403, "ServiceFailed"],
+  ["/v1/events", { type: "ServiceStartRequested", data: {} }, 400, "operation"],
+  ["/v1/events", { type: "Unheard" }, 400, "Unheard"],
+  ["/v1/events", { type: "X", id: "no spaces" }, 400, "id"],
+  ["/v1/apply", { spec: {} }, 400, "spec.types"],
+])("POST %s %j answers %i and names %s", async (path, body, status, named) => {
+  const { send } = await start();
+  const response = await send("POST", path, body);
+  expect(response.status).toBe(status);
+  expect((await response.json()) as object).toMatchObject({
+    errorMessage: expect.stringContaining(named),
+  });
+});
+
+test("a configuration that does not fit the schema of its type changes nothing", async () => {
+  const { send, submitted } = await start();
+  const wrong = await send("PUT", "/v1/services/web/config", { config: { greeting: 3 } });
+  expect(await wrong.json()).toMatchObject({ errorCode: "HAL_SCHEMA_VIOLATION" });
+  expect(submitted).toEqual([]);
+  await send("PUT", "/v1/services/web/config", { config: { greeting: "ho" } });
+  expect(submitted[0]).toMatchObject({
+    type: "ConfigurationRequested",
+    data: {
+      config: { greeting: "ho" },
+      configHash: createHash("sha256").update('{"greeting":"ho"}').digest("hex"),
+    },
+  });
+});
+
+test("a blob is kept only under its own hash", async () => {
+  const { url, blobs } = await start();
+  const put = (hash: string) =>
+    fetch(`${url}/v1/blobs/${hash}`, {
+      method: "PUT",
+      body: "code",
+      headers: { "Content-Type": "application/octet-stream" },
+    });
+  const hash = createHash("sha256").update("code").digest("hex");
+  expect((await put("0".repeat(64))).status).toBe(400);
+  expect((await put(hash)).status).toBe(200);
+  expect([...blobs.keys()]).toEqual([hash]);
+});
+
+test("changes are sent on to the tracking node, by its own address", async () => {
+  const satellite = { ...memoryPorts().ports.identity(), role: "satellite" as const };
+  const identity = () => ({ ...satellite, leaderEndpoint: "127.0.0.1:9" });
+  const { send, submitted } = await start({ identity });
+  const response = await send("POST", "/v1/services/web/start?wait=true", {});
+  expect(response.status).toBe(307);
+  expect(response.headers.get("location")).toBe(
+    "http://127.0.0.1:9/v1/services/web/start?wait=true",
+  );
+  expect(submitted).toEqual([]);
+  const alone = await start({ identity: () => ({ ...satellite, leaderEndpoint: null }) });
+  const refused = await alone.send("POST", "/v1/events", { type: "X" });
+  expect(await refused.json()).toMatchObject({ code: 503, errorCode: "HAL_NO_LEADER" });
+});
+
+test("a bug shows nothing of itself but goes to the log", async () => {
+  const bug = new Error("secret of /home");
+  const { url, faults } = await start({
+    status: () => {
+      throw bug;
+    },
+  });
+  const response = await fetch(`${url}/v1/status`);
+  expect(response.status).toBe(500);
+  expect(await response.text()).not.toMatch(/secret|at .*\.ts/);
+  expect(faults).toEqual([bug]);
+});
+
+test("a node that is not ready says why", async () => {
+  const { url } = await start({ notReady: () => "it joins" });
+  const response = await fetch(`${url}/readyz`);
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({ errorMessage: "Not ready: it joins" });
+});
+
+test("a refusal of the coordinator keeps its code", async () => {
+  const { send } = await start({
+    submit: () => Promise.reject(new HalonError("HAL_TIMEOUT", "Not committed in time.")),
+  });
+  const response = await send("POST", "/v1/events", { type: "X" });
+  expect(response.status).toBe(504);
+});
+
+test("shutdown passes on whether services are kept", async () => {
+  const { send, url, shutdowns } = await start();
+  await fetch(`${url}/shutdown`, { method: "POST" });
+  await send("POST", "/shutdown", { keepServices: true });
+  expect(shutdowns).toEqual([false, true]);
+});

@@ -1,0 +1,168 @@
+import { createHash, randomUUID } from "node:crypto";
+import { canonicalJson, HalonError, Hash, type Json } from "@halon/protocol";
+import { z } from "zod";
+import { parseWith, problems, readBody, readJson } from "../body.ts";
+import { planOf } from "../plan.ts";
+import {
+  ApplyRequest,
+  ConfigRequest,
+  MissingRequest,
+  PlanRequest,
+  ServiceRequest,
+  WaitQuery,
+} from "../request.ts";
+import { requireTarget, serviceView, typeView } from "../view.ts";
+import {
+  answer,
+  type Ctx,
+  param,
+  queryOf,
+  type Route,
+  type RouteContext,
+  redirectToLeader,
+  route,
+} from "./context.ts";
+
+/** How long an event may take to be committed; waiting for what it leads to is counted apart. */
+const commitMs = 10_000;
+
+const requestEvents = {
+  start: "ServiceStartRequested",
+  stop: "ServiceStopRequested",
+  restart: "ServiceRestartRequested",
+  check: "ServiceCheckRequested",
+  status: "ServiceStatusRequested",
+} as const;
+
+/** What changes the cluster: each is an event of the log, and is answered with its operation. */
+export function changeRoutes(context: RouteContext): readonly Route[] {
+  const { ports, limits } = context;
+  const actions = Object.entries(requestEvents).map(([action, type]) =>
+    route("POST", `/v1/services/:service/${action}`, async (c) => {
+      const elsewhere = redirectToLeader(c, ports);
+      if (elsewhere !== null) return elsewhere;
+      const query = queryOf(c, WaitQuery);
+      const request = await readJson(c.env.incoming, ServiceRequest, limits.bodyBytesMax);
+      if (request.config !== undefined) {
+        throw new HalonError(
+          "HAL_NOT_BUILT",
+          "A configuration for one start is not built yet. Set it with PUT /v1/services/<service>/config.",
+        );
+      }
+      const service = param(c, "service");
+      requireTarget(ports.graph(), service, request.on);
+      const { config: _, ...rest } = request;
+      return request202(c, context, { type, data: { service, ...rest }, ...query });
+    }),
+  );
+  return [
+    ...actions,
+    route("PUT", "/v1/services/:service/config", (c) => putConfig(c, context)),
+    route("POST", "/v1/apply", async (c) => {
+      const elsewhere = redirectToLeader(c, ports);
+      if (elsewhere !== null) return elsewhere;
+      const query = queryOf(c, WaitQuery);
+      const request = await readJson(c.env.incoming, ApplyRequest, limits.bodyBytesMax);
+      await requireBlobs(request.spec, context);
+      return request202(c, context, { type: "ClusterApplied", data: request, ...query });
+    }),
+    route("POST", "/v1/plan", async (c) => {
+      const { spec } = await readJson(c.env.incoming, PlanRequest, limits.bodyBytesMax);
+      return answer(c, context, planOf(ports.graph(), spec));
+    }),
+    route("PUT", "/v1/blobs/:hash", (c) => putBlob(c, context)),
+    route("POST", "/v1/blobs/missing", async (c) => {
+      const elsewhere = redirectToLeader(c, ports);
+      if (elsewhere !== null) return elsewhere;
+      const { hashes } = await readJson(c.env.incoming, MissingRequest, limits.bodyBytesMax);
+      return c.json({ missing: await ports.missingBlobs(hashes) });
+    }),
+  ];
+}
+
+interface OperationRequest {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly wait: boolean;
+  readonly timeout: number;
+}
+
+/** Commits the event of an operation: 202 with the operation, or 200 when it was waited for and has ended. */
+async function request202(
+  c: Ctx,
+  { ports }: RouteContext,
+  { type, data, wait, timeout }: OperationRequest,
+): Promise<Response> {
+  const operation = randomUUID();
+  const event = { id: operation, type, data: { ...data, operation } as unknown as Json };
+  const { index } = await ports.submit(event, Math.min(timeout, commitMs));
+  c.header("Location", `/v1/operations/${operation}`);
+  const seen = wait ? await ports.waitOperation(operation, timeout) : ports.operation(operation);
+  const body = { operation, index, ...(seen ?? { state: "running", waiting: [] }) };
+  return c.json(body, body.state === "running" ? 202 : 200);
+}
+
+async function putConfig(c: Ctx, context: RouteContext): Promise<Response> {
+  const { ports, limits } = context;
+  const elsewhere = redirectToLeader(c, ports);
+  if (elsewhere !== null) return elsewhere;
+  const query = queryOf(c, WaitQuery);
+  const { reason, ...request } = await readJson(c.env.incoming, ConfigRequest, limits.bodyBytesMax);
+  const service = param(c, "service");
+  requireTarget(ports.graph(), service, undefined);
+  const type = serviceView(ports.graph(), ports.status(), service).deployment?.type;
+  const schema = type === undefined ? null : typeView(ports.graph(), type).configurationSchema;
+  const config = schema === null ? request.config : conforming(request.config, schema, service);
+  const configHash = createHash("sha256").update(canonicalJson(config)).digest("hex");
+  const data = { service, config, configHash, ...(reason === undefined ? {} : { reason }) };
+  return request202(c, context, { type: "ConfigurationRequested", data, ...query });
+}
+
+function conforming(
+  config: z.infer<typeof ConfigRequest>["config"],
+  schema: Parameters<typeof z.fromJSONSchema>[0],
+  service: string,
+): z.infer<typeof ConfigRequest>["config"] {
+  const parsed = z.fromJSONSchema(schema).safeParse(config);
+  if (parsed.success) return parsed.data as typeof config;
+  throw new HalonError(
+    "HAL_SCHEMA_VIOLATION",
+    `The configuration does not fit the schema of service ${service}: ${problems(parsed.error)}.`,
+  );
+}
+
+async function putBlob(c: Ctx, { ports, limits }: RouteContext): Promise<Response> {
+  const elsewhere = redirectToLeader(c, ports);
+  if (elsewhere !== null) return elsewhere;
+  const hash = parseWith(Hash, param(c, "hash"), "name of the blob");
+  if (c.req.header("content-type") !== "application/octet-stream") {
+    throw new HalonError("HAL_BAD_REQUEST", "Expected the content type application/octet-stream.");
+  }
+  const bytes = await readBody(c.env.incoming, limits.blobBytesMax);
+  const actual = createHash("sha256").update(bytes).digest("hex");
+  if (actual !== hash) {
+    throw new HalonError(
+      "HAL_BLOB_MISMATCH",
+      `The ${bytes.length} bytes have the hash ${actual}, not ${hash}. Send them again.`,
+    );
+  }
+  await ports.putBlob(hash, bytes);
+  return c.json({ hash, bytes: bytes.length });
+}
+
+/** A record names only code that is durable here: a node that starts the service must find it. */
+async function requireBlobs(
+  spec: z.infer<typeof ApplyRequest>["spec"],
+  { ports }: RouteContext,
+): Promise<void> {
+  const named = [
+    ...spec.types.flatMap((type) => [type.blob, ...type.files]),
+    ...spec.rules.map((rule) => rule.blob),
+  ];
+  const [missing] = await ports.missingBlobs([...new Set(named)]);
+  if (missing === undefined) return;
+  throw new HalonError(
+    "HAL_BLOB_MISSING",
+    `The blob ${missing} is not here. Send it with PUT /v1/blobs/${missing} and apply again.`,
+  );
+}

@@ -1,0 +1,99 @@
+import { HalonError, keyOf, type Resource } from "@halon/protocol";
+import { stream } from "hono/streaming";
+import { readJson } from "../body.ts";
+import { LogsQuery, ShutdownRequest } from "../request.ts";
+import { notFound, requireTarget } from "../view.ts";
+import {
+  type Ctx,
+  param,
+  queryOf,
+  type Route,
+  type RouteContext,
+  redirectTo,
+  route,
+} from "./context.ts";
+import { pump } from "./pump.ts";
+
+/** Probes, and what the starter API tells of one node. */
+export function starterRoutes(context: RouteContext): readonly Route[] {
+  const { ports, limits } = context;
+  return [
+    route("GET", "/livez", (c) => {
+      if (!ports.live()) throw new HalonError("HAL_INTERNAL", "A thread of this node hangs.");
+      return c.text("ok\n");
+    }),
+    route("GET", "/readyz", (c) => {
+      const reason = ports.notReady();
+      if (reason !== null) throw new HalonError("HAL_NO_LEADER", `Not ready: ${reason}`);
+      return c.text("ok\n");
+    }),
+    route("GET", "/id", (c) => {
+      const { name, clusterId } = ports.identity();
+      return c.json({ id: name, clusterId });
+    }),
+    route("GET", "/version", (c) => {
+      const { version } = ports.identity();
+      return c.json({ version, build: version });
+    }),
+    route("GET", "/endpoints", (c) => {
+      const starters = ports.status().nodes.map((node) => `http://${node.address}`);
+      return c.json({ starters, agents: [], coordinators: [] });
+    }),
+    route("GET", "/process", (c) => c.json(processes(context))),
+    route("GET", "/logs/:service", (c) => logs(c, context)),
+    route("POST", "/shutdown", async (c) => {
+      const request = await readJson(c.env.incoming, ShutdownRequest, limits.bodyBytesMax);
+      ports.shutdown(request);
+      return c.text("OK");
+    }),
+  ];
+}
+
+function processes({ ports }: RouteContext) {
+  const { name, endpoint } = ports.identity();
+  const ip = endpoint.slice(0, endpoint.lastIndexOf(":"));
+  const here = ports.status().services.filter((service) => service.node === name);
+  const servers = here.flatMap(({ service, osPid }) =>
+    osPid === undefined ? [] : [{ type: service, ip, pid: osPid, "is-secure": false }],
+  );
+  const started = here.every((service) => ["running", "degraded"].includes(service.state));
+  return { "servers-started": started, servers };
+}
+
+async function logs(c: Ctx, { ports, limits, closing }: RouteContext): Promise<Response> {
+  const service = param(c, "service");
+  const { on, lines, follow } = queryOf(c, LogsQuery);
+  const { name } = ports.identity();
+  requireTarget(ports.graph(), service, on);
+  const here = on === undefined || on === name ? await ports.logs(service, lines) : undefined;
+  if (here === undefined) {
+    const other = on === name ? undefined : holderOf(ports.graph(), service, on, name);
+    if (other !== undefined) return redirectTo(c, other.attributes.address);
+    throw notFound(`log of service ${service} on node`, on ?? name, [], "halonctl service list");
+  }
+  c.header("Content-Type", "text/plain; charset=utf-8");
+  if (!follow) return c.body(here);
+  return stream(c, async (text) => {
+    await text.write(here);
+    await pump<string>({
+      stream: text,
+      closing,
+      entriesMax: limits.streamEntriesMax,
+      subscribe: (push) => ports.followLogs(service, push),
+      write: async (more) => void (await text.write(more)),
+    });
+  });
+}
+
+/** The other node that has the service: its log is there. */
+function holderOf(
+  graph: ReturnType<RouteContext["ports"]["graph"]>,
+  service: string,
+  on: string | undefined,
+  self: string,
+): Resource<"Node"> | undefined {
+  return graph
+    .list("ServiceName", { service })
+    .flatMap((slot) => graph.in(keyOf("ServiceName", slot.id), "provides", "Node"))
+    .find((node) => node.id !== self && (on === undefined || node.id === on));
+}

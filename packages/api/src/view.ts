@@ -1,0 +1,118 @@
+import type { ClusterStatus, GraphView, Json, OperationStatus, Resource } from "@halon/protocol";
+import { compareText, HalonError, keyOf } from "@halon/protocol";
+
+/** A service with all that the graph holds of it. */
+export interface ServiceView {
+  readonly service: string;
+  readonly deployment: Resource<"Deployment">["attributes"] | null;
+  readonly slots: readonly Resource<"ServiceName">["attributes"][];
+  /** The configuration wanted, of the first slot that wants one. */
+  readonly config: { readonly [key: string]: Json } | null;
+  readonly instances: ClusterStatus["services"];
+}
+
+/** A resource with its relations. */
+export interface ResourceView {
+  readonly kind: string;
+  readonly id: string;
+  readonly attributes: Resource["attributes"];
+  readonly relations: ReturnType<GraphView["relations"]>;
+}
+
+export function nodeView(status: ClusterStatus, name: string) {
+  const node = status.nodes.find((candidate) => candidate.name === name);
+  if (node === undefined) {
+    throw notFound(
+      "node",
+      name,
+      status.nodes.map((known) => known.name),
+      "halonctl node list",
+    );
+  }
+  return { ...node, services: status.services.filter((service) => service.node === name) };
+}
+
+export function serviceView(graph: GraphView, status: ClusterStatus, name: string): ServiceView {
+  const deployment = graph.get("Deployment", name);
+  const slots = graph.list("ServiceName", { service: name });
+  const instances = status.services.filter((instance) => instance.service === name);
+  if (deployment === undefined && slots.length === 0 && instances.length === 0) {
+    throw notFound("service", name, serviceNames(graph), "halonctl service list");
+  }
+  const [config] = slots.flatMap((slot) =>
+    graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"),
+  );
+  return {
+    service: name,
+    deployment: deployment?.attributes ?? null,
+    slots: slots.map((slot) => slot.attributes),
+    config: config?.attributes.value ?? null,
+    instances,
+  };
+}
+
+export function typeView(graph: GraphView, name: string) {
+  const type = graph.get("Service", name);
+  if (type === undefined) {
+    const known = graph.list("Service").map((resource) => resource.id);
+    throw notFound("service type", name, known, "halonctl service types");
+  }
+  const [schema] = graph.out(keyOf("Service", name), "accepts", "Schema");
+  return { type: name, ...type.attributes, configurationSchema: schema?.attributes.schema ?? null };
+}
+
+export function resourceView(graph: GraphView, kind: string, id: string): ResourceView {
+  const resource = graph.get(kind, id);
+  if (resource === undefined) {
+    const known = graph.list(kind).map((candidate) => candidate.id);
+    throw notFound(kind, id, known, `halonctl graph query ${kind}`);
+  }
+  return {
+    kind,
+    id,
+    attributes: resource.attributes,
+    relations: graph.relations(keyOf(kind, id)),
+  };
+}
+
+/** Operations as the graph has them, the newest first. */
+export function operationViews(graph: GraphView): readonly OperationStatus[] {
+  const operations = graph.list("Operation");
+  return [...operations]
+    .sort((a, b) => b.attributes.order - a.attributes.order || compareText(a.id, b.id))
+    .map(({ id, attributes: { order: _, since, ...rest } }) => ({
+      operation: id,
+      ...rest,
+      since: new Date(since).toISOString(),
+    }));
+}
+
+/** Throws when the graph knows no such service, or no such node. */
+export function requireTarget(graph: GraphView, service: string, on: string | undefined): void {
+  if (!serviceNames(graph).includes(service)) {
+    throw notFound("service", service, serviceNames(graph), "halonctl service list");
+  }
+  if (on === undefined || graph.get("Node", on) !== undefined) return;
+  const known = graph.list("Node").map((node) => node.id);
+  throw notFound("node", on, known, "halonctl node list");
+}
+
+export function notFound(
+  what: string,
+  name: string,
+  known: readonly string[],
+  remedy: string,
+): HalonError {
+  const shown = known.length > 5 ? [...known.slice(0, 5), "…"] : known;
+  const which = shown.length === 0 ? "there are none" : `there are ${shown.join(", ")}`;
+  return new HalonError(
+    "HAL_NOT_FOUND",
+    `There is no ${what} ${JSON.stringify(name.slice(0, 100))}: ${which}. See \`${remedy}\`.`,
+  );
+}
+
+function serviceNames(graph: GraphView): readonly string[] {
+  const deployed = graph.list("Deployment").map((deployment) => deployment.id);
+  const slotted = graph.list("ServiceName").map((slot) => slot.attributes.service);
+  return [...new Set([...deployed, ...slotted])].sort(compareText);
+}
