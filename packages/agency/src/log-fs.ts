@@ -12,6 +12,7 @@ export interface LogFile {
   datasync(): Promise<void>;
   /** Up to `length` bytes from `position`; fewer at the end of the file. */
   read(position: number, length: number): Promise<Uint8Array>;
+  /** Cuts the file; durable when it resolves. */
   truncate(length: number): Promise<void>;
   close(): Promise<void>;
 }

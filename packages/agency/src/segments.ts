@@ -1,0 +1,156 @@
+import { join } from "node:path";
+import { encodeGroup } from "./frame.ts";
+import type { Entry, HardState } from "./log.ts";
+import type { LogFile, LogFs } from "./log-fs.ts";
+import { type Manifest, writeManifest } from "./manifest.ts";
+import { createSegment, segmentHeaderBytes, segmentName } from "./segment.ts";
+
+/** A segment on disk: `offsets[i]` is where the frame of entry `first + i` begins. */
+export interface Segment {
+  readonly first: number;
+  readonly offsets: number[];
+  end: number;
+}
+
+/** A group of at most this size is written on the calling thread, while the disk is quick. */
+const syncGroupBytes = 64 * 1024;
+/** An fsync that took longer sends the next groups through the thread pool. */
+const quickSyncMs = 2;
+
+/**
+ * The files of a log. One call at a time; after a call that threw, none.
+ *
+ * Each change leaves the directory, at every moment, in a state that opening it understands: the old log, or
+ * the new one, or for entries that were being appended a part of them.
+ */
+export class Segments {
+  readonly #fs: LogFs;
+  readonly #dir: string;
+  readonly #segmentBytes: number;
+  readonly #failpoint: (name: string) => void;
+  #segments: Segment[];
+  #file: LogFile;
+  #hardState: HardState;
+  #syncMs = 0;
+
+  constructor(
+    setting: {
+      readonly fs: LogFs;
+      readonly dir: string;
+      readonly segmentBytes: number;
+      readonly failpoint: (name: string) => void;
+    },
+    found: { readonly segments: Segment[]; readonly file: LogFile; readonly hardState: HardState },
+  ) {
+    this.#fs = setting.fs;
+    this.#dir = setting.dir;
+    this.#segmentBytes = setting.segmentBytes;
+    this.#failpoint = setting.failpoint;
+    this.#segments = found.segments;
+    this.#file = found.file;
+    this.#hardState = found.hardState;
+  }
+
+  get firstIndex(): number {
+    return this.#segments[0]?.first ?? 1;
+  }
+
+  /** Writes one group and waits until it is durable. */
+  async append(entries: readonly Entry[]): Promise<void> {
+    const first = entries[0];
+    if (first === undefined) return;
+    if (this.#last().end >= this.#segmentBytes) await this.#roll(first.index);
+    const segment = this.#last();
+    const offsets: number[] = [];
+    const bytes = encodeGroup(entries, segment.end, offsets);
+    const start = performance.now();
+    if (bytes.length <= syncGroupBytes && this.#syncMs <= quickSyncMs) {
+      this.#file.writeSync(bytes, segment.end);
+      this.#failpoint("store.after-write");
+      this.#file.datasyncSync();
+    } else {
+      await this.#file.write(bytes, segment.end);
+      this.#failpoint("store.after-write");
+      await this.#file.datasync();
+    }
+    this.#syncMs = performance.now() - start;
+    this.#failpoint("store.after-fsync");
+    for (const offset of offsets) segment.offsets.push(offset);
+    segment.end += bytes.length;
+  }
+
+  async saveHardState(hardState: HardState): Promise<void> {
+    this.#hardState = hardState;
+    await this.#writeManifest();
+  }
+
+  async truncateFrom(index: number): Promise<void> {
+    const kept = this.#segments.filter((segment) => segment.first <= index);
+    const dropped = this.#segments.slice(kept.length);
+    this.#segments = kept;
+    const target = this.#last();
+    if (dropped.length > 0) {
+      await this.#file.close();
+      await this.#writeManifest();
+      await this.#remove(dropped);
+      this.#file = await this.#fs.open(join(this.#dir, segmentName(target.first)), "edit");
+    }
+    target.end = target.offsets[index - target.first] ?? target.end;
+    target.offsets.length = Math.min(target.offsets.length, index - target.first);
+    await this.#file.truncate(target.end);
+  }
+
+  /** Drops segments that hold nothing after `index`, but never the last one. */
+  async compactTo(index: number): Promise<void> {
+    const kept = this.#segments.filter((_, at) => {
+      const next = this.#segments[at + 1];
+      return next === undefined || next.first > index + 1;
+    });
+    const dropped = this.#segments.slice(0, this.#segments.length - kept.length);
+    if (dropped.length === 0) return;
+    this.#segments = kept;
+    await this.#writeManifest();
+    await this.#remove(dropped);
+  }
+
+  /** Drops everything; the next entry is `first`, which is beyond all entries held. */
+  async restartAt(first: number): Promise<void> {
+    const dropped = this.#segments;
+    await this.#file.close();
+    this.#file = await createSegment(this.#fs, this.#dir, first);
+    this.#segments = [{ first, offsets: [], end: segmentHeaderBytes }];
+    await this.#writeManifest();
+    await this.#remove(dropped);
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #roll(first: number): Promise<void> {
+    await this.#file.close();
+    this.#file = await createSegment(this.#fs, this.#dir, first);
+    this.#segments.push({ first, offsets: [], end: segmentHeaderBytes });
+    await this.#writeManifest();
+  }
+
+  async #remove(segments: readonly Segment[]): Promise<void> {
+    for (const { first } of segments) await this.#fs.unlink(join(this.#dir, segmentName(first)));
+    await this.#fs.syncDir(this.#dir);
+  }
+
+  async #writeManifest(): Promise<void> {
+    const manifest: Manifest = {
+      firstSegment: this.firstIndex,
+      lastSegment: this.#last().first,
+      hardState: this.#hardState,
+    };
+    await writeManifest(this.#fs, this.#dir, manifest);
+  }
+
+  #last(): Segment {
+    const segment = this.#segments.at(-1);
+    if (segment === undefined) throw new Error("a log has at least one segment");
+    return segment;
+  }
+}
