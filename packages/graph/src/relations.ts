@@ -23,6 +23,7 @@ export const relationTable: readonly RelationRow[] = Object.freeze([
   row("contains", "Cluster", "Host", "1:n"),
   row("contains", "Cluster", "Service", "1:n"),
   row("contains", "Cluster", "Deployment", "1:n"),
+  row("contains", "Cluster", "RuleFile", "1:n"),
   row("contains", "Cluster", "Operation", "1:n"),
   row("hosts", "Host", "Node", "1:n"),
   row("provides", "Node", "ServiceName", "1:n"),
