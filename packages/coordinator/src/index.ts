@@ -1,1 +1,5 @@
-export {};
+export { type Blobs, openBlobs } from "./blob/open.ts";
+export type { EventInput, Reply } from "./core/index.ts";
+export { entriesOf, type HistoryQuery } from "./history.ts";
+export { type CoordinatorHost, type CoordinatorNews, startCoordinator } from "./host.ts";
+export type { CoordinatorData, NumberedEvent } from "./thread/wire.ts";

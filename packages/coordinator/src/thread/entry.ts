@@ -1,0 +1,143 @@
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { toJSON } from "@halon/graph";
+import { canonicalJson, events, toErrorData } from "@halon/protocol";
+import { openBlobs } from "../blob/open.ts";
+import { readHistory } from "../history.ts";
+import type { Journal } from "../journal/journal.ts";
+import { openJournal } from "../journal/open.ts";
+import { DecisionLoop } from "../loop.ts";
+import { decodeRecord, encodeRecord } from "../recover.ts";
+import { openFileStore } from "../store/file.ts";
+import type { Store } from "../store/port.ts";
+import type { CoordinatorData, FromCoordinator, NumberedEvent, ToCoordinator } from "./wire.ts";
+
+const port = parentPort;
+if (port === null) throw new Error("the coordinator's entry runs in a worker thread only");
+const data = workerData as CoordinatorData;
+const tell = (message: FromCoordinator): void => port.postMessage(message);
+
+try {
+  await run();
+} catch (error) {
+  end(error);
+}
+
+function end(error: unknown): void {
+  tell({ type: "fatal", error: toErrorData(error) });
+  // Of the thread alone: the node goes on and starts another.
+  process.exit(1);
+}
+
+async function run(): Promise<void> {
+  const store = await openFileStore({ dir: join(data.dataDir, "agency") });
+  const journal = await openJournal({
+    dir: join(data.dataDir, "journal"),
+    maxBytes: data.journalBytesMax,
+    maxAgeMs: data.journalAgeMaxMs,
+    now: Date.now,
+  });
+  await catchUp(store, journal);
+  const blobs = await openBlobs(data.dataDir);
+  const loop = await DecisionLoop.open(store, {
+    blobPath: (hash) => blobs.path(hash),
+    listener: {
+      commands: (commands) => tell({ type: "commands", commands }),
+      record: (text, wallTime) => {
+        tell({ type: "record", text });
+        journal.append(loop.state.index, encodeRecord(text), wallTime);
+      },
+      warning: (text) => tell({ type: "warning", text }),
+      fatal: end,
+    },
+  });
+  const cluster = loop.state.graph.list("Cluster")[0]?.id ?? data.newCluster.id;
+  tell({
+    type: "ready",
+    epoch: loop.epoch,
+    index: loop.state.index,
+    clusterId: cluster,
+    graph: canonicalJson(toJSON(loop.state.graph)),
+  });
+  if (loop.state.graph.list("Cluster").length === 0) {
+    loop.observe(events.ClusterCreated.type, {
+      cluster: data.newCluster.id,
+      name: data.newCluster.name,
+    });
+  }
+  port?.on("message", (message: ToCoordinator) => receive(loop, journal, message));
+}
+
+/** The journal may miss what was committed just before a crash, and no more than the store still has. */
+async function catchUp(store: Store, journal: Journal): Promise<void> {
+  const snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
+  for await (const { index, data: bytes } of store.read(
+    Math.max(journal.lastIndex, snapshotIndex) + 1,
+  )) {
+    journal.append(index, bytes, decodeRecord(bytes).wallTime);
+  }
+}
+
+function receive(loop: DecisionLoop, journal: Journal, message: ToCoordinator): void {
+  switch (message.type) {
+    case "events":
+      takeEvents(loop, message.source, message.incarnation, message.events);
+      return;
+    case "submit": {
+      const { ref, id, event } = message;
+      loop.submit({ type: "client", id, event }, (reply) => tell({ type: "reply", ref, reply }));
+      return;
+    }
+    case "observe":
+      loop.observe(message.event.type, message.event.data);
+      return;
+    case "resend":
+      loop.resend(message.node);
+      return;
+    case "watermark": {
+      const { ref, source, incarnation } = message;
+      loop.whenDurable(() => {
+        const known = loop.state.watermarks.get(source);
+        tell({
+          type: "watermarkIs",
+          ref,
+          sequence: known?.incarnation === incarnation ? known.sequence : 0,
+        });
+      });
+      return;
+    }
+    case "history":
+      readHistory(journal, message.query).then(
+        (entries) => tell({ type: "historyIs", ref: message.ref, entries }),
+        (error) => tell({ type: "failed", ref: message.ref, error: toErrorData(error) }),
+      );
+      return;
+    case "stop":
+      void stop(loop, journal);
+      return;
+  }
+}
+
+async function stop(loop: DecisionLoop, journal: Journal): Promise<void> {
+  await loop.close();
+  await journal.close();
+  port?.close();
+}
+
+function takeEvents(
+  loop: DecisionLoop,
+  source: string,
+  incarnation: number,
+  numbered: readonly NumberedEvent[],
+): void {
+  const last = numbered.at(-1)?.sequence;
+  for (const { sequence, event } of numbered) {
+    loop.submit({ type: "numbered", source, incarnation, sequence, event }, (reply) => {
+      if (reply.type === "gap")
+        tell({ type: "gap", source, incarnation, expected: reply.expected });
+      // The last of those sent together speaks for all of them.
+      else if (reply.type !== "refused" && sequence === last)
+        tell({ type: "ack", source, incarnation, sequence });
+    });
+  }
+}
