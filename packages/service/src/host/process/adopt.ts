@@ -91,7 +91,8 @@ function whyNot(record: ProcessRecord, { home, service, node }: Expected): strin
       ? `process ${pid} is gone`
       : `process ${pid} is another one by now: it started at another time`;
   }
-  // Some programs overwrite their environment to change their title; then the record alone speaks.
+  // Some programs overwrite their environment to change their title. Then the record alone speaks, which it can:
+  // within one start of the machine no two processes have both number and start time in common.
   const mark = readEnvironment(pid)?.get(homeMark) ?? record.home;
   // A mark that leads nowhere: the directory was moved here while the process ran.
   if (!isSameDirectory(mark, home) && existsSync(mark)) {

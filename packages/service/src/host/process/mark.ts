@@ -22,21 +22,27 @@ export function isSameDirectory(a: string, b: string): boolean {
 }
 
 /**
- * Every running process that bears the mark of this directory.
+ * Every running process that an earlier `halond` of this directory left behind, by its mark.
  *
  * Left out: this process, those that it descends from (a `halond` started from within a service bears the mark of
  * that service), and those that descend from it, which it started itself.
  */
 export function findMarked(servicesDirectory: string): readonly Marked[] {
-  const found: Marked[] = [];
   const ancestors = new Set(ancestorsOf(process.pid));
+  return listMarked(servicesDirectory).filter(
+    ({ pid }) => !ancestors.has(pid) && !ancestorsOf(pid).includes(process.pid),
+  );
+}
+
+/** Every running process that bears the mark of this directory. */
+export function listMarked(servicesDirectory: string): readonly Marked[] {
+  const found: Marked[] = [];
   for (const pid of listOwnPids()) {
     const stat = readStat(pid);
     const variables = readEnvironment(pid);
     const home = variables?.get(homeMark);
     if (stat === undefined || home === undefined || isDead(stat)) continue;
     if (!isSameDirectory(home, servicesDirectory)) continue;
-    if (ancestors.has(pid) || ancestorsOf(pid).includes(process.pid)) continue;
     found.push({
       ...stat,
       service: variables?.get(serviceMark) ?? "",
