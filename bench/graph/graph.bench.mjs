@@ -139,7 +139,11 @@ report(
     graph.transact((update) => {
       const i = pick(round);
       const on = `node-${i % nodeCount}`;
-      update.put("ServiceInstance", `new-${round}`, instanceOf(i, on, `s-${round}`, "type-0"));
+      update.put(
+        "ServiceInstance",
+        `new-${round}`,
+        instanceOf(i, on, `new-${round}@${on}`, "type-0"),
+      );
       update.relate(`Node/${on}`, "runs", `ServiceInstance/new-${round}`);
       update.relate(`ServiceInstance/new-${round}`, "instanceOf", "Service/type-0");
       update.remove("ServiceInstance", `new-${round - 1}`);

@@ -64,10 +64,9 @@ export class Editor extends StateView implements GraphUpdate {
 
   relate(from: ResourceKey, name: string, to: ResourceKey): void {
     this.#assertOpen();
-    const relation = Object.freeze({ from, name, to });
-    const row = this.state.row(relation);
-    if (this.related(from, name, to)) return;
-    this.state.cardinalities.check(row, from, to);
+    const { row, relation } = this.state.edge({ from, name, to });
+    if (this.related(relation.from, name, relation.to)) return;
+    this.state.cardinalities.check(row, relation.from, relation.to);
     this.record({ type: "relate", relation });
   }
 
@@ -75,7 +74,7 @@ export class Editor extends StateView implements GraphUpdate {
     this.#assertOpen();
     relationRows(name);
     if (!this.related(from, name, to)) return;
-    this.record({ type: "unrelate", relation: Object.freeze({ from, name, to }) });
+    this.record({ type: "unrelate", relation: this.state.edge({ from, name, to }).relation });
   }
 
   /** Makes a change that was checked. */

@@ -92,9 +92,9 @@ function addResource(
   state.perform({ type: "put", key, before: null, after: frozenObject(attributes) });
 }
 
-function addRelation(state: GraphState, relation: Relation): void {
+function addRelation(state: GraphState, asked: Relation): void {
+  const { row, relation } = state.edge(asked);
   const { from, name, to } = relation;
-  const row = state.row(relation);
   if (state.storage.edge(from, name, to) !== undefined) {
     throw malformed(`${from} -${name}-> ${to} is in it twice`);
   }

@@ -11,7 +11,12 @@ import { Cardinalities } from "./cardinality.ts";
 import { Indexes } from "./indexes.ts";
 import { definitionKind, isBuiltIn } from "./kinds.ts";
 import { type RelationRow, relationRow } from "./relations.ts";
-import { Storage } from "./storage.ts";
+import { Storage, type Vertex } from "./storage.ts";
+
+export interface Edge {
+  readonly row: RelationRow;
+  readonly relation: Relation;
+}
 
 /**
  * All that a graph is, and the two steps that change it.
@@ -32,18 +37,15 @@ export class GraphState {
 
   definition = (kind: string): Resource | undefined => this.resource(`${definitionKind}/${kind}`);
 
-  /** The row of a relation between resources that exist; HAL_NOT_FOUND, HAL_BAD_REQUEST. */
-  row({ from, name, to }: Relation): RelationRow {
-    const ends = [from, to].map((key) => {
-      const resource = this.resource(key);
-      if (resource !== undefined) return resource.kind;
-      throw new HalonError(
-        "HAL_NOT_FOUND",
-        `There is no resource ${key}, an end of ${from} -${name}-> ${to}.`,
-        { details: { key, relation: name } },
-      );
-    });
-    return relationRow(name, ends[0] ?? "", ends[1] ?? "", isUserDefined);
+  /**
+   * The row of a relation between resources that exist, and the relation in the graph's own keys: those are
+   * hashed already, and shared by all edges of a resource. HAL_NOT_FOUND, HAL_BAD_REQUEST.
+   */
+  edge(relation: Relation): Edge {
+    const from = this.#end(relation.from, relation);
+    const to = this.#end(relation.to, relation);
+    const row = relationRow(relation.name, from.resource.kind, to.resource.kind, isUserDefined);
+    return { row, relation: Object.freeze({ from: from.key, name: row.name, to: to.key }) };
   }
 
   perform(change: Change): void {
@@ -81,6 +83,16 @@ export class GraphState {
     }
   }
 
+  #end(key: ResourceKey, { from, name, to }: Relation): Vertex {
+    const vertex = this.storage.vertex(key);
+    if (vertex !== undefined) return vertex;
+    throw new HalonError(
+      "HAL_NOT_FOUND",
+      `There is no resource ${key}, an end of ${from} -${name}-> ${to}.`,
+      { details: { key, relation: name } },
+    );
+  }
+
   #put(key: ResourceKey, attributes: JsonObject): void {
     const { kind, id } = splitKey(key);
     const resource: Resource = Object.freeze({ kind, id, attributes });
@@ -104,13 +116,13 @@ export class GraphState {
   }
 
   #relate(relation: Relation): void {
-    const row = this.row(relation);
+    const { row } = this.edge(relation);
     this.storage.addEdge(relation.from, row, relation.to);
     this.cardinalities.add(row, relation.from, relation.to);
   }
 
   #unrelate(relation: Relation): void {
-    const row = this.row(relation);
+    const { row } = this.edge(relation);
     this.storage.dropEdge(relation.from, row, relation.to);
     this.cardinalities.delete(row, relation.from, relation.to);
   }
