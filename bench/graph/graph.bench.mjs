@@ -134,7 +134,7 @@ report(
   ),
 );
 report(
-  "transaction: replace an instance, its 3 relations",
+  "transaction: 2 resources, 4 relations in and out",
   quantiles((round) =>
     graph.transact((update) => {
       const i = pick(round);
