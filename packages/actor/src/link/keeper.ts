@@ -1,7 +1,10 @@
-import type { EventEmitter } from "eventemitter3";
+import { HalonError } from "@halon/protocol";
+import { EventEmitter } from "eventemitter3";
 import type { Link } from "./link.ts";
-import type { ConnectOptions } from "./open.ts";
+import { type ConnectOptions, connectLink } from "./open.ts";
+import { backoffMs } from "./silence.ts";
 
+/** What becomes of the attempts of a keeper. */
 export interface KeeperEvents {
   up: [link: Link];
   /** Was up and is not any more, or could not be opened. */
@@ -12,9 +15,62 @@ export interface KeeperEvents {
 /** Keeps one class of link to one peer open, with backoff, until closed. */
 export interface LinkKeeper {
   readonly events: EventEmitter<KeeperEvents>;
+  /** Null while there is none. */
   readonly link: Link | null;
   close(reason?: string): void;
 }
 
-/** Starts connecting at once; `options` is asked before every attempt, so address and incarnation may change. */
-export declare function keepLink(options: () => ConnectOptions): LinkKeeper;
+/** Starts connecting in the next tick; `options` is asked before every attempt, so address and hello may change. */
+export function keepLink(options: () => ConnectOptions): LinkKeeper {
+  const events = new EventEmitter<KeeperEvents>();
+  let link: Link | null = null;
+  let closed: string | null = null;
+  let attempt = 0;
+  let timer = setTimeout(() => void connect(), 0);
+
+  async function connect(): Promise<void> {
+    try {
+      const opened = await connectLink(options());
+      if (closed !== null) opened.close(closed);
+      else keep(opened);
+    } catch (error) {
+      if (closed !== null) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      const isRefused = error instanceof HalonError && error.code === "HAL_LINK_REFUSED";
+      events.emit(isRefused ? "refused" : "down", reason);
+      retry();
+    }
+  }
+
+  function keep(opened: Link): void {
+    link = opened;
+    const upAt = performance.now();
+    opened.events.once("down", (reason) => {
+      link = null;
+      // A link that breaks as soon as it is up is no reason to hurry.
+      if (performance.now() - upAt > 1_000) attempt = 0;
+      events.emit("down", reason);
+      retry();
+    });
+    events.emit("up", opened);
+  }
+
+  function retry(): void {
+    if (closed !== null) return;
+    timer = setTimeout(() => void connect(), backoffMs(attempt, Math.random()));
+    attempt += 1;
+  }
+
+  return {
+    events,
+    get link() {
+      return link;
+    },
+    close(reason = "closed") {
+      if (closed !== null) return;
+      closed = reason;
+      clearTimeout(timer);
+      link?.close(reason);
+    },
+  };
+}
