@@ -20,6 +20,8 @@ export const limits = {
   outputBytesMax: 1_048_576,
   /** Output of one worker in one second; the rest of the second is dropped and counted. */
   outputBytesPerSecondMax: 262_144,
+  /** Chunks of output that wait for a slow disk. */
+  outputChunksMax: 256,
   /** A service or rule file must load within this time when it is compiled. */
   readModuleMs: 5_000,
   readModuleMemoryMb: 256,

@@ -5,7 +5,8 @@ import type {
   InventoryInstance,
   Json,
 } from "@halon/protocol";
-import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
+import type { AdoptOptions, Found } from "../process/index.ts";
+import type { StartRunner } from "../runner.ts";
 
 type Reported =
   | "ServiceStarted"
@@ -28,16 +29,8 @@ export type RuntimeEvent = {
 /** One action of the protocol by its type. */
 export type ActionOf<T extends CommandAction["type"]> = Extract<CommandAction, { type: T }>;
 
-/** An OS process of an earlier `halond` that runs on. */
-export interface Adopted {
-  readonly spec: RunnerSpec;
-  readonly runner: Runner;
-}
-
-/** Finds the OS processes of an earlier `halond`; each reports to the listener made for its spec. */
-export type Adopt = (
-  listenerFor: (spec: RunnerSpec) => (event: RunnerEvent) => void,
-) => Promise<readonly Adopted[]>;
+/** Finds the OS processes of an earlier `halond`. */
+export type Adopt = (options: AdoptOptions, onFound: (found: Found) => void) => Promise<void>;
 
 /** What the runtime is given. */
 export interface RuntimeOptions {

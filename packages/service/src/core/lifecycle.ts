@@ -1,0 +1,220 @@
+import type { Exit } from "@halon/protocol";
+import { assign, initialTransition, type SnapshotFrom, setup, transition } from "xstate";
+
+/** States of an instance on its node (rfc/0002, life cycle). */
+export type LifecycleState = "loading" | "starting" | "running" | "stopping" | "killing" | "ended";
+
+/** Why an instance did not start, or failed. */
+export interface Cause {
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** Deadlines of one instance. */
+export interface LifecycleInput {
+  /** From spawn to ready. */
+  readonly startTimeoutMs: number;
+  /** From the request to stop to the exit. */
+  readonly stopTimeoutMs: number;
+}
+
+/** What happens to an instance. Deadlines that were armed come back as the event that they hold. */
+export type LifecycleEvent =
+  | { readonly type: "loaded" }
+  | { readonly type: "ready" }
+  | { readonly type: "stop" }
+  /** The service, its runner or the supervisor says that it cannot go on. */
+  | { readonly type: "failed"; readonly cause: Cause }
+  | { readonly type: "exited"; readonly exit: Exit; readonly reason: string }
+  | { readonly type: "deadline"; readonly event: DeadlineEvent };
+
+/** The event inside of a deadline: made by the statechart, opaque to its driver. */
+export interface DeadlineEvent {
+  readonly type: string;
+}
+
+/** Work that the life cycle asks its driver to do, in this order. */
+export type LifecycleEffect =
+  | { readonly type: "spawn" }
+  | { readonly type: "requestStop" }
+  | { readonly type: "kill" }
+  | { readonly type: "supervise" }
+  | { readonly type: "reportStarted" }
+  | { readonly type: "reportCouldNotStart"; readonly cause: Cause }
+  | { readonly type: "reportFailed"; readonly cause: Cause; readonly exit: Exit }
+  | { readonly type: "reportStopped"; readonly exit: Exit }
+  | {
+      readonly type: "arm";
+      readonly key: string;
+      readonly delayMs: number;
+      readonly event: DeadlineEvent;
+    }
+  | { readonly type: "disarm"; readonly key: string };
+
+/** A point in the life of an instance. */
+export type LifecycleSnapshot = SnapshotFrom<typeof lifecycle>;
+
+/** The life of a new instance, and its first effects: it is spawned, with a deadline to be ready. */
+export function start(
+  input: LifecycleInput,
+): readonly [LifecycleSnapshot, readonly LifecycleEffect[]] {
+  const [snapshot, actions] = initialTransition(lifecycle, input);
+  return [snapshot, effectsOf(snapshot, actions)];
+}
+
+/** Advances the instance by one event. Deterministic; what a state does not expect changes nothing. */
+export function advance(
+  snapshot: LifecycleSnapshot,
+  event: LifecycleEvent,
+): readonly [LifecycleSnapshot, readonly LifecycleEffect[]] {
+  if (snapshot.status === "done") return [snapshot, []];
+  const input = event.type === "deadline" ? (event.event as ChartEvent) : event;
+  const [next, actions] = transition(lifecycle, snapshot, input);
+  return [next, effectsOf(next, actions)];
+}
+
+/** The state that a snapshot is in. */
+export function stateOf(snapshot: LifecycleSnapshot): LifecycleState {
+  const { value } = snapshot;
+  return typeof value === "string" ? value : value.arriving;
+}
+
+type ChartEvent = Exclude<LifecycleEvent, { type: "deadline" }>;
+
+interface Context extends LifecycleInput {
+  /** The first reason to end it; what follows from it does not replace it. */
+  readonly cause: Cause | null;
+  readonly wasReady: boolean;
+  readonly wasAsked: boolean;
+  readonly exit: Exit;
+}
+
+const perform = () => undefined;
+
+const machine = setup({
+  types: {
+    context: {} as Context,
+    events: {} as ChartEvent,
+    input: {} as LifecycleInput,
+  },
+  delays: {
+    startTimeout: ({ context }) => context.startTimeoutMs,
+    stopTimeout: ({ context }) => context.stopTimeoutMs,
+  },
+  actions: {
+    // Names for the driver; the statechart itself does nothing.
+    spawn: perform,
+    requestStop: perform,
+    kill: perform,
+    supervise: perform,
+    reportStarted: perform,
+    noteReady: assign({ wasReady: true }),
+    noteAsked: assign({ wasAsked: true }),
+    noteLate: assign({
+      cause: ({ context }) => ({
+        code: "HAL_SERVICE_NOT_READY",
+        reason: `not ready within ${context.startTimeoutMs} ms`,
+      }),
+    }),
+    noteFailure: assign({
+      cause: ({ context, event }) =>
+        context.cause ?? (event.type === "failed" ? event.cause : null),
+    }),
+    noteExit: assign(({ context, event }) => {
+      if (event.type !== "exited") return {};
+      const code = context.wasReady ? "HAL_FAILED" : "HAL_SERVICE_START";
+      return { exit: event.exit, cause: context.cause ?? { code, reason: event.reason } };
+    }),
+  },
+});
+
+const lifecycle = machine.createMachine({
+  id: "instance",
+  context: ({ input }) => ({
+    ...input,
+    cause: null,
+    wasReady: false,
+    wasAsked: false,
+    exit: { code: null, signal: null },
+  }),
+  initial: "arriving",
+  on: { exited: { target: ".ended", actions: "noteExit" } },
+  states: {
+    arriving: {
+      initial: "loading",
+      entry: "spawn",
+      // One deadline for both states: loading slowly leaves less time to become ready.
+      after: { startTimeout: { target: "killing", actions: "noteLate" } },
+      on: {
+        // An OS process and a quick worker may be ready without a word about loading.
+        ready: { target: "running", actions: ["noteReady", "reportStarted"] },
+        stop: { target: "stopping", actions: "noteAsked" },
+        failed: { target: "killing", actions: "noteFailure" },
+      },
+      states: { loading: { on: { loaded: "starting" } }, starting: {} },
+    },
+    running: {
+      entry: "supervise",
+      on: {
+        stop: { target: "stopping", actions: "noteAsked" },
+        failed: { target: "killing", actions: "noteFailure" },
+      },
+    },
+    stopping: {
+      entry: "requestStop",
+      after: { stopTimeout: "killing" },
+    },
+    killing: {
+      entry: "kill",
+    },
+    ended: {
+      type: "final",
+    },
+  },
+});
+
+interface Action {
+  readonly type: string;
+  readonly params?: unknown;
+}
+
+/** The statechart's actions are names; what they need stands in its context. */
+function effectsOf(snapshot: LifecycleSnapshot, actions: readonly Action[]): LifecycleEffect[] {
+  const effects: LifecycleEffect[] = [];
+  for (const action of actions) {
+    const effect = effectOf(action);
+    if (effect !== null) effects.push(effect);
+  }
+  if (snapshot.status === "done") effects.push(endOf(snapshot.context));
+  return effects;
+}
+
+function effectOf(action: Action): LifecycleEffect | null {
+  switch (action.type) {
+    case "spawn":
+    case "requestStop":
+    case "kill":
+    case "supervise":
+    case "reportStarted":
+      return { type: action.type };
+    case "xstate.raise": {
+      const raise = action.params as { id: string; delay: number; event: DeadlineEvent };
+      return { type: "arm", key: raise.id, delayMs: raise.delay, event: raise.event };
+    }
+    case "xstate.cancel": {
+      const cancel = action.params as { sendId: string };
+      return { type: "disarm", key: cancel.sendId };
+    }
+    default:
+      return null;
+  }
+}
+
+function endOf(context: Context): LifecycleEffect {
+  const { exit } = context;
+  if (context.wasAsked) return { type: "reportStopped", exit };
+  const cause = context.cause ?? { code: "HAL_FAILED", reason: "it ended without a reason" };
+  return context.wasReady
+    ? { type: "reportFailed", cause, exit }
+    : { type: "reportCouldNotStart", cause };
+}

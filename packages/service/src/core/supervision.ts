@@ -1,0 +1,72 @@
+import type { Cause } from "./lifecycle.ts";
+
+/** What was seen of a running instance. */
+export interface Observation {
+  /** Since its last sign of progress; undefined where that cannot be seen. */
+  readonly silentMs: number | undefined;
+  readonly memoryMb: number | undefined;
+  /** By how much the supervisor itself looks later than it meant to. */
+  readonly lookLateMs: number;
+}
+
+/** Bounds of one instance. */
+export interface Bounds {
+  readonly silentMsMax: number;
+  readonly memoryMbMax: number;
+  readonly lookLateMsMax: number;
+}
+
+/** Why the instance must be ended, or null. */
+export function judge(observation: Observation, bounds: Bounds): Cause | null {
+  const { silentMs, memoryMb } = observation;
+  if (memoryMb !== undefined && memoryMb > bounds.memoryMbMax) {
+    return {
+      code: "HAL_FAILED",
+      reason: `memory: ${Math.round(memoryMb)} MiB used, ${bounds.memoryMbMax} MiB allowed (memoryMb)`,
+    };
+  }
+  // A supervisor that was held up sees old beats of instances that were held up by the same thing.
+  if (observation.lookLateMs > bounds.lookLateMsMax) return null;
+  if (silentMs === undefined || silentMs <= bounds.silentMsMax) return null;
+  return {
+    code: "HAL_FAILED",
+    reason: `hung: no sign of progress for ${Math.round(silentMs)} ms, ${bounds.silentMsMax} ms allowed`,
+  };
+}
+
+/** How a check ended. */
+export type CheckOutcome = "answered" | "timedOut";
+
+/** The schedule of checks of one instance: the next is asked `checkEveryMs` after the last one began. */
+export interface CheckSchedule {
+  readonly dueAtMs: number;
+  /** Checks in a row that got no answer. */
+  readonly timeouts: number;
+}
+
+/** The schedule of an instance that has just become ready: it is asked at once. */
+export function firstCheck(nowMs: number): CheckSchedule {
+  return { dueAtMs: nowMs, timeouts: 0 };
+}
+
+/** The schedule after a check that began at `beganAtMs` and ended now; never two checks at once. */
+export function nextCheck(
+  schedule: CheckSchedule,
+  check: {
+    readonly outcome: CheckOutcome;
+    readonly beganAtMs: number;
+    readonly nowMs: number;
+    readonly checkEveryMs: number;
+  },
+): CheckSchedule {
+  return {
+    dueAtMs: Math.max(check.nowMs, check.beganAtMs + check.checkEveryMs),
+    timeouts: check.outcome === "timedOut" ? schedule.timeouts + 1 : 0,
+  };
+}
+
+/** Why an instance that does not answer its checks must be ended, or null. */
+export function judgeChecks(schedule: CheckSchedule, checkTimeoutsMax: number): Cause | null {
+  if (schedule.timeouts < checkTimeoutsMax) return null;
+  return { code: "HAL_FAILED", reason: `hung: ${schedule.timeouts} checks in a row got no answer` };
+}

@@ -1,0 +1,41 @@
+import { createHash } from "node:crypto";
+import { canonicalJson, type JsonObject, type ServiceManifest } from "@halon/protocol";
+import { z } from "zod";
+
+const schemasMax = 256;
+const schemas = new Map<string, z.ZodType>();
+
+/** The configuration with its defaults, or what is wrong with it. */
+export type ConfigOutcome =
+  | { readonly type: "valid"; readonly config: JsonObject }
+  | { readonly type: "invalid"; readonly reason: string };
+
+/** Checks a configuration against the schema of its type. */
+export function checkConfig(
+  manifest: Pick<ServiceManifest, "schemaHash" | "configurationSchema">,
+  config: JsonObject,
+): ConfigOutcome {
+  const parsed = schemaOf(manifest).safeParse(config);
+  if (parsed.success) return { type: "valid", config: parsed.data as JsonObject };
+  const issue = parsed.error.issues[0];
+  const path = (issue?.path ?? []).map(String).join(".");
+  const what = issue?.message ?? "it does not fit";
+  return { type: "invalid", reason: `config${path === "" ? "" : `.${path}`}: ${what}` };
+}
+
+/** SHA-256 of the one encoding of a value. */
+export function hashOf(value: unknown): string {
+  return createHash("sha256").update(canonicalJson(value)).digest("hex");
+}
+
+function schemaOf(
+  manifest: Pick<ServiceManifest, "schemaHash" | "configurationSchema">,
+): z.ZodType {
+  const known = schemas.get(manifest.schemaHash);
+  if (known !== undefined) return known;
+  const schema = z.fromJSONSchema(manifest.configurationSchema as z.core.JSONSchema.JSONSchema);
+  const oldest = schemas.keys().next().value;
+  if (schemas.size >= schemasMax && oldest !== undefined) schemas.delete(oldest);
+  schemas.set(manifest.schemaHash, schema);
+  return schema;
+}

@@ -1,0 +1,330 @@
+import type { Health, InventoryInstance } from "@halon/protocol";
+import {
+  advance,
+  type CheckSchedule,
+  firstCheck,
+  type LifecycleEffect,
+  type LifecycleEvent,
+  type LifecycleSnapshot,
+  type LifecycleState,
+  start,
+  stateOf,
+} from "../../core/index.ts";
+import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
+import type { RuntimeEvent } from "./runtime.ts";
+
+/** What an instance needs of its runtime. */
+export interface InstanceHost {
+  emit(event: RuntimeEvent): void;
+  now(): number;
+  /** The instance is ready. */
+  watch(instance: Instance): void;
+  /** Nothing of the instance runs any more; all about it has been emitted. */
+  ended(instance: Instance): void;
+  reconfigured(instance: Instance, config: RunnerSpec["config"]): void;
+}
+
+/** One start of a service on this node, from its spawn to its end. */
+export interface Instance {
+  readonly spec: RunnerSpec;
+  readonly runner: Runner;
+  readonly health: Health;
+  /** What the last check said beside its health. */
+  readonly healthDetail: string | undefined;
+  readonly state: LifecycleState;
+  /** Schedule of its checks; its owner is the watch. */
+  schedule: CheckSchedule;
+  /** Ids of the commands that wait for it to be ready, and for its end. */
+  readonly startCommands: Set<string>;
+  readonly stopCommands: Set<string>;
+  take(event: LifecycleEvent): void;
+  noteHealth(health: Health, detail: string | undefined): void;
+  /** Drops its deadlines: it runs on without this runtime. */
+  forget(): void;
+}
+
+/** What every event about an instance begins with. */
+export function placeOf(spec: RunnerSpec) {
+  return { node: spec.node, service: spec.service, instance: spec.instance };
+}
+
+/** The instance as an inventory shows it. */
+export function inventoryOf(instance: Instance): InventoryInstance {
+  const { spec, runner, state } = instance;
+  const shown = state === "loading" ? "starting" : state;
+  return {
+    instance: spec.instance,
+    service: spec.service,
+    type: spec.manifest.name,
+    version: spec.manifest.version,
+    state: shown === "starting" || shown === "running" ? shown : "stopping",
+    health: instance.health,
+    ...(runner.osPid === undefined ? {} : { osPid: runner.osPid }),
+  };
+}
+
+/**
+ * Spawns an instance without waiting for anything; `created` gets it before its first event.
+ *
+ * Throws what the runner throws; then nothing was created.
+ */
+export function createInstance(
+  spec: RunnerSpec,
+  host: InstanceHost,
+  startRunner: StartRunner,
+  created: (instance: Instance) => void,
+): void {
+  const [snapshot, effects] = start(spec.manifest);
+  // What a runner reports before it is returned waits until the instance is whole.
+  const early: RunnerEvent[] = [];
+  let report = (event: RunnerEvent): void => void early.push(event);
+  const runner = startRunner(spec, (event) => report(event));
+  const instance = build(spec, host, runner, snapshot);
+  created(instance);
+  instance.perform(effects);
+  report = (event) => hear(instance, host, event);
+  for (const event of early) report(event);
+}
+
+/** Takes in an instance that runs already; `watch` makes its runner report from now on. */
+export function adoptInstance(
+  spec: RunnerSpec,
+  host: InstanceHost,
+  watch: (listener: (event: RunnerEvent) => void) => Runner,
+  created: (instance: Instance) => void,
+): void {
+  // It was started and reported by an earlier halond: only the state counts, not its effects.
+  const [loading] = start(spec.manifest);
+  const [running] = advance(loading, { type: "ready" });
+  const early: RunnerEvent[] = [];
+  let report = (event: RunnerEvent): void => void early.push(event);
+  const runner = watch((event) => report(event));
+  const instance = build(spec, host, runner, running);
+  created(instance);
+  instance.perform([{ type: "supervise" }]);
+  report = (event) => hear(instance, host, event);
+  for (const event of early) report(event);
+}
+
+interface Built extends Instance {
+  perform(effects: readonly LifecycleEffect[]): void;
+}
+
+/** What changes of an instance. */
+interface Life {
+  snapshot: LifecycleSnapshot;
+  health: Health;
+  healthDetail: string | undefined;
+  /** Time that it was ready and healthy, without the stretch that lasts since `healthySince`. */
+  healthyMs: number;
+  healthySince: number | null;
+  readonly deadlines: Map<string, NodeJS.Timeout>;
+}
+
+function build(
+  spec: RunnerSpec,
+  host: InstanceHost,
+  runner: Runner,
+  snapshot: LifecycleSnapshot,
+): Built {
+  const life: Life = {
+    snapshot,
+    health: "unknown",
+    healthDetail: undefined,
+    healthyMs: 0,
+    healthySince: null,
+    deadlines: new Map(),
+  };
+  const instance: Built = {
+    spec,
+    runner,
+    schedule: firstCheck(host.now()),
+    startCommands: new Set(),
+    stopCommands: new Set(),
+    get healthDetail() {
+      return life.healthDetail;
+    },
+    get health() {
+      return life.health;
+    },
+    get state() {
+      return stateOf(life.snapshot);
+    },
+    take(event) {
+      const [next, effects] = advance(life.snapshot, event);
+      life.snapshot = next;
+      instance.perform(effects);
+    },
+    noteHealth: (health, detail) => noteHealth(instance, life, host, { health, detail }),
+    forget: () => dropDeadlines(life),
+    perform(effects) {
+      for (const effect of effects) perform(instance, life, host, effect);
+    },
+  };
+  return instance;
+}
+
+function noteHealth(
+  instance: Instance,
+  life: Life,
+  host: InstanceHost,
+  said: { readonly health: Health; readonly detail: string | undefined },
+): void {
+  if (instance.state !== "running") return;
+  life.healthDetail = said.detail;
+  if (said.health === life.health) return;
+  life.health = said.health;
+  if (said.health === "fail" || said.health === "warn") stopClock(life, host);
+  else life.healthySince ??= host.now();
+  const detail = said.detail === undefined ? {} : { detail: said.detail };
+  const data = { ...placeOf(instance.spec), health: said.health, ...detail };
+  host.emit({ type: "ServiceHealthChanged", data });
+}
+
+function stopClock(life: Life, host: InstanceHost): void {
+  if (life.healthySince !== null) life.healthyMs += host.now() - life.healthySince;
+  life.healthySince = null;
+}
+
+function dropDeadlines(life: Life): void {
+  for (const deadline of life.deadlines.values()) clearTimeout(deadline);
+  life.deadlines.clear();
+}
+
+function perform(
+  instance: Instance,
+  life: Life,
+  host: InstanceHost,
+  effect: LifecycleEffect,
+): void {
+  switch (effect.type) {
+    case "spawn":
+      // Done before there was an instance to perform it on.
+      return;
+    case "arm": {
+      const due = () => instance.take({ type: "deadline", event: effect.event });
+      life.deadlines.set(effect.key, setTimeout(due, effect.delayMs));
+      return;
+    }
+    case "disarm":
+      clearTimeout(life.deadlines.get(effect.key));
+      life.deadlines.delete(effect.key);
+      return;
+    case "requestStop":
+      stopClock(life, host);
+      instance.runner.requestStop();
+      return;
+    case "kill":
+      stopClock(life, host);
+      instance.runner.kill();
+      return;
+    case "supervise":
+      life.healthySince = host.now();
+      host.watch(instance);
+      return;
+    case "reportStarted":
+      reportStarted(instance, host);
+      return;
+    case "reportCouldNotStart":
+    case "reportFailed":
+    case "reportStopped":
+      stopClock(life, host);
+      dropDeadlines(life);
+      reportEnd(instance, host, effect, Math.round(life.healthyMs));
+      host.ended(instance);
+      return;
+  }
+}
+
+type EndEffect = Extract<
+  LifecycleEffect,
+  { type: "reportCouldNotStart" | "reportFailed" | "reportStopped" }
+>;
+
+/** Tells how it ended, and answers every command that waits for it. */
+function reportEnd(
+  { spec, startCommands, stopCommands }: Instance,
+  host: InstanceHost,
+  effect: EndEffect,
+  healthyMs: number,
+): void {
+  const at = placeOf(spec);
+  const stopped = (answer: { command?: string }) => {
+    const exit = effect.type === "reportCouldNotStart" ? {} : { exit: effect.exit };
+    host.emit({ type: "ServiceStopped", data: { ...at, ...answer, ...exit } });
+  };
+  if (effect.type === "reportCouldNotStart") {
+    for (const command of answers(startCommands)) {
+      host.emit({ type: "ServiceCouldNotStart", data: { ...at, ...command, ...effect.cause } });
+    }
+  } else if (effect.type === "reportFailed") {
+    const { cause, exit } = effect;
+    host.emit({ type: "ServiceFailed", data: { ...at, reason: cause.reason, healthyMs, exit } });
+  } else {
+    refuseStarts(spec, startCommands, host);
+    if (stopCommands.size === 0) stopped({});
+  }
+  for (const command of stopCommands) stopped({ command });
+}
+
+/** Commands that wait for a start that a stop overtook are answered, and not as a failure. */
+function refuseStarts(spec: RunnerSpec, commands: ReadonlySet<string>, host: InstanceHost): void {
+  const reason = `${spec.instance} was stopped before it was ready`;
+  for (const command of commands) {
+    const data = { node: spec.node, command, code: "HAL_CONFLICT", reason };
+    host.emit({ type: "CommandRefused", data });
+  }
+}
+
+/** Answers the start commands that wait, or tells that it runs when none does. */
+export function reportStarted(instance: Instance, host: InstanceHost): void {
+  const { spec, runner } = instance;
+  const osPid = runner.osPid === undefined ? {} : { osPid: runner.osPid };
+  for (const command of answers(instance.startCommands)) {
+    host.emit({
+      type: "ServiceStarted",
+      data: { ...placeOf(spec), ...command, ...osPid, configuration: spec.configHash },
+    });
+  }
+  instance.startCommands.clear();
+}
+
+/** One answer per waiting command; without a command, the event by itself. */
+function answers(commands: ReadonlySet<string>): readonly { command?: string }[] {
+  return commands.size === 0 ? [{}] : [...commands].map((command) => ({ command }));
+}
+
+function hear(instance: Instance, host: InstanceHost, event: RunnerEvent): void {
+  const at = placeOf(instance.spec);
+  switch (event.type) {
+    case "loaded":
+    case "ready":
+      instance.take({ type: event.type });
+      return;
+    case "problem": {
+      const { code, reason } = event;
+      instance.take({ type: "failed", cause: { code, reason: reason.slice(0, 4_000) } });
+      return;
+    }
+    case "exited": {
+      const reason = event.reason.slice(0, 4_000);
+      instance.take({ type: "exited", exit: event.exit, reason });
+      return;
+    }
+    case "acquired": {
+      if (!Object.hasOwn(instance.spec.manifest.resources, event.kind)) return;
+      const { kind, id, attributes } = event;
+      const data = { ...at, kind, id, attributes: attributes as Record<string, never> };
+      host.emit({ type: "ResourceAcquired", data });
+      return;
+    }
+    case "released": {
+      const { kind, id } = event;
+      host.emit({ type: "ResourceReleased", data: { ...at, kind, id } });
+      return;
+    }
+    case "reconfigured":
+      host.reconfigured(instance, event.config);
+      return;
+  }
+}

@@ -1,0 +1,152 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { checkConfig } from "./configuration.ts";
+import { createInstance, type Instance, reportStarted } from "./instance.ts";
+import type { ActionOf } from "./runtime.ts";
+import type { Site, WaitingStart } from "./site.ts";
+import { reasonOf } from "./watch.ts";
+
+type StartAction = ActionOf<"StartService">;
+
+/** Starts an instance, waits for an older one that ends, or tells who holds the name. */
+export function start(site: Site, action: StartAction, command?: string): void {
+  const commands = new Set(command === undefined ? [] : [command]);
+  const present = site.instances.get(action.instance);
+  if (present !== undefined) {
+    startAgain(site, present, commands);
+    return;
+  }
+  const queued = site.waiting.get(action.service);
+  if (queued?.action.instance === action.instance) {
+    const all = new Set([...queued.commands, ...commands]);
+    site.waiting.set(action.service, { ...queued, commands: all });
+    return;
+  }
+  const holder = site.holders.get(action.service);
+  if (holder === undefined) spawn(site, action, commands);
+  else if (isLeavingFor(holder, action)) wait(site, action, commands);
+  else {
+    const { instance } = holder.spec;
+    const reason = `${instance} (${holder.state}) holds the service name ${action.service} on ${site.options.node}; stop it first`;
+    couldNotStart(site, action, commands, { code: "HAL_NAME_TAKEN", reason, holder: instance });
+  }
+}
+
+/** Gives the service name to an instance. */
+export function hold(site: Site, instance: Instance): void {
+  site.instances.set(instance.spec.instance, instance);
+  site.holders.set(instance.spec.service, instance);
+}
+
+/** Lets go of an instance that ended, and starts the one that waited for its name. */
+export function letGo(site: Site, instance: Instance): void {
+  const { service } = instance.spec;
+  site.watch.remove(instance);
+  site.instances.delete(instance.spec.instance);
+  site.holders.delete(service);
+  const next = site.waiting.get(service);
+  if (next !== undefined) {
+    clearTimeout(next.timer);
+    site.waiting.delete(service);
+    spawn(site, next.action, next.commands);
+  }
+  if (site.instances.size === 0) site.drained();
+}
+
+/** Takes a start from the queue and answers it. */
+export function giveUp(site: Site, queued: WaitingStart, reason: string): void {
+  clearTimeout(queued.timer);
+  site.waiting.delete(queued.action.service);
+  couldNotStart(site, queued.action, queued.commands, { code: "HAL_CONFLICT", reason });
+}
+
+/** Answers like the first start did, or will. */
+function startAgain(site: Site, instance: Instance, commands: ReadonlySet<string>): void {
+  if (instance.state === "stopping" || instance.state === "killing") {
+    const reason = `${instance.spec.instance} is ending; start a newer incarnation`;
+    couldNotStart(site, instance.spec, commands, { code: "HAL_CONFLICT", reason });
+    return;
+  }
+  for (const command of commands) instance.startCommands.add(command);
+  if (instance.state === "running") reportStarted(instance, site.host);
+}
+
+// No await between here and the runner: a restart is measured in hundreds of microseconds.
+function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): void {
+  const { node, blobPath, dataDir, startWorker, startProcess } = site.options;
+  if (site.closing) {
+    couldNotStart(site, action, commands, { code: "HAL_CONFLICT", reason: `${node} is stopping` });
+    return;
+  }
+  const { service, instance, manifest, configHash } = action;
+  const outcome = checkConfig(manifest, action.config);
+  if (outcome.type === "invalid") {
+    const { reason } = outcome;
+    couldNotStart(site, action, commands, { code: "HAL_SCHEMA_VIOLATION", reason });
+    return;
+  }
+  const { config } = outcome;
+  const directory = join(dataDir, "services", service);
+  const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
+  try {
+    makeDirectory(site, directory);
+    const startRunner = manifest.kind === "worker" ? startWorker : startProcess;
+    createInstance(spec, site.host, startRunner, (created) => {
+      for (const command of commands) created.startCommands.add(command);
+      hold(site, created);
+    });
+  } catch (error) {
+    couldNotStart(site, action, commands, { code: "HAL_SERVICE_START", reason: reasonOf(error) });
+  }
+}
+
+function makeDirectory(site: Site, directory: string): void {
+  if (site.directories.has(directory)) return;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  site.directories.add(directory);
+}
+
+function wait(site: Site, action: StartAction, commands: ReadonlySet<string>): void {
+  const queued = site.waiting.get(action.service);
+  if (queued !== undefined) {
+    const other = queued.action.instance;
+    if (incarnationOf(other) > incarnationOf(action.instance)) {
+      const reason = `the newer ${other} waits for the service name`;
+      couldNotStart(site, action, commands, { code: "HAL_NAME_TAKEN", reason, holder: other });
+      return;
+    }
+    giveUp(site, queued, `the newer ${action.instance} takes its place`);
+  }
+  const { startTimeoutMs } = action.manifest;
+  const timer = setTimeout(() => {
+    const holder = site.holders.get(action.service)?.spec.instance;
+    const late = site.waiting.get(action.service);
+    site.waiting.delete(action.service);
+    const reason = `${holder ?? "the older instance"} did not end within ${startTimeoutMs} ms`;
+    const cause = { code: "HAL_NAME_TAKEN", reason, ...(holder === undefined ? {} : { holder }) };
+    couldNotStart(site, action, late?.commands ?? commands, cause);
+  }, startTimeoutMs);
+  site.waiting.set(action.service, { action, commands, timer });
+}
+
+function couldNotStart(
+  site: Site,
+  { service, instance }: { readonly service: string; readonly instance: string },
+  commands: ReadonlySet<string>,
+  cause: { readonly code: string; readonly reason: string; readonly holder?: string },
+): void {
+  const { node, emit } = site.options;
+  const at = { node, service, instance, ...cause, reason: cause.reason.slice(0, 4_000) };
+  const answers = commands.size === 0 ? [{}] : [...commands].map((command) => ({ command }));
+  for (const answer of answers) emit({ type: "ServiceCouldNotStart", data: { ...at, ...answer } });
+}
+
+/** An older incarnation that ends makes way; a running one does not. */
+function isLeavingFor(holder: Instance, action: StartAction): boolean {
+  if (holder.state !== "stopping" && holder.state !== "killing") return false;
+  return incarnationOf(holder.spec.instance) < incarnationOf(action.instance);
+}
+
+function incarnationOf(instance: string): number {
+  return Number(instance.slice(instance.lastIndexOf("#") + 1));
+}

@@ -1,0 +1,105 @@
+import { HalonError } from "@halon/protocol";
+import { firstCheck, judge, judgeChecks, nextCheck } from "../../core/index.ts";
+import { limits } from "../limits.ts";
+import type { Instance } from "./instance.ts";
+
+/** Watches the instances that run: beats, memory and checks. It ends what hangs and never starts anything. */
+export interface Watch {
+  add(instance: Instance): void;
+  remove(instance: Instance): void;
+  stop(): void;
+}
+
+/** `instances` are looked at as they are at each look; `now` is in monotonic ms. */
+export function createWatch(now: () => number): Watch {
+  const checks = new Map<Instance, NodeJS.Timeout>();
+  const killedAt = new Map<Instance, number>();
+  let lookedAt = now();
+  const look = setInterval(() => {
+    const lookLateMs = now() - lookedAt - limits.superviseEveryMs;
+    lookedAt = now();
+    for (const instance of checks.keys()) lookAt(instance, lookLateMs);
+  }, limits.superviseEveryMs);
+  look.unref();
+
+  function lookAt(instance: Instance, lookLateMs: number): void {
+    if (instance.state === "killing") {
+      killAgain(instance);
+      return;
+    }
+    if (instance.state !== "running") return;
+    const { runner, spec } = instance;
+    const cause = judge(
+      { silentMs: runner.silentMs(), memoryMb: runner.memoryMb(), lookLateMs },
+      {
+        silentMsMax: limits.silentMsMax,
+        memoryMbMax: spec.manifest.memoryMb,
+        lookLateMsMax: limits.lookLateMsMax,
+      },
+    );
+    if (cause !== null) instance.take({ type: "failed", cause });
+  }
+
+  function killAgain(instance: Instance): void {
+    const last = killedAt.get(instance);
+    if (last !== undefined && now() - last < limits.killRetryMs) return;
+    // The first kill came with the state; a signal may have been lost with a pid namespace or a freezer.
+    if (last !== undefined) instance.runner.kill();
+    killedAt.set(instance, now());
+  }
+
+  function schedule(instance: Instance): void {
+    const inMs = Math.max(0, instance.schedule.dueAtMs - now());
+    const timer = setTimeout(() => void check(instance), inMs);
+    timer.unref();
+    checks.set(instance, timer);
+  }
+
+  async function check(instance: Instance): Promise<void> {
+    if (!checks.has(instance) || instance.state !== "running") return;
+    const beganAtMs = now();
+    const outcome = await askHealth(instance);
+    if (!checks.has(instance) || instance.state !== "running") return;
+    const { checkEveryMs } = instance.spec.manifest;
+    instance.schedule = nextCheck(instance.schedule, {
+      outcome,
+      beganAtMs,
+      nowMs: now(),
+      checkEveryMs,
+    });
+    const cause = judgeChecks(instance.schedule, limits.checkTimeoutsMax);
+    if (cause === null) schedule(instance);
+    else instance.take({ type: "failed", cause });
+  }
+  return {
+    add(instance) {
+      instance.schedule = firstCheck(now());
+      schedule(instance);
+    },
+    remove(instance) {
+      clearTimeout(checks.get(instance));
+      checks.delete(instance);
+      killedAt.delete(instance);
+    },
+    stop: () => clearInterval(look),
+  };
+}
+
+/** Asks once, and notes what was answered; a check that throws is a service that fails its check. */
+export async function askHealth(instance: Instance): Promise<"answered" | "timedOut"> {
+  try {
+    const answer = await instance.runner.check(instance.spec.manifest.checkTimeoutMs);
+    instance.noteHealth(answer.health, answer.detail);
+  } catch (error) {
+    if (error instanceof HalonError && error.code === "HAL_TIMEOUT") return "timedOut";
+    // Its end is reported by itself.
+    if (error instanceof HalonError && error.code === "HAL_SERVICE_NOT_RUNNING") return "answered";
+    instance.noteHealth("fail", reasonOf(error));
+  }
+  return "answered";
+}
+
+/** The text of what was thrown, short enough for an event. */
+export function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).slice(0, 2_000);
+}

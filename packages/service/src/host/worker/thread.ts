@@ -1,0 +1,154 @@
+import { parentPort, workerData } from "node:worker_threads";
+import * as Comlink from "comlink";
+import { halonError } from "../../config-error.ts";
+import type { ServiceContext, ServiceDefinition, ServiceHandlers } from "../../definition.ts";
+import { nodeEndpoint } from "./endpoint.ts";
+import { beatIndex, memoryIndex, type ThreadCalls, type ThreadData } from "./shared.ts";
+
+// The entry of a service's thread. It loads no schemas of its own: they would delay every restart.
+
+const data = workerData as ThreadData;
+const words = new Int32Array(data.shared);
+const stopping = new AbortController();
+
+setInterval(beat, data.beatEveryMs);
+beat();
+// From here on a message to stop is heard even while the service loads or starts.
+parentPort?.on("message", () => stopping.abort());
+await run();
+
+function beat(): void {
+  const { heapUsed, external } = process.memoryUsage();
+  Atomics.store(words, memoryIndex, Math.ceil((heapUsed + external) / 1_024));
+  Atomics.add(words, beatIndex, 1);
+}
+
+function tell(event: object): void {
+  parentPort?.postMessage(event);
+}
+
+async function run(): Promise<void> {
+  const definition = await load();
+  if (definition === null) return;
+  tell({ type: "loaded" });
+  const context = createContext(definition);
+  let handlers: ServiceHandlers;
+  try {
+    context.config = definition.config.parse(data.config) as ServiceContext["config"];
+    const started = await definition.start?.(context as ServiceContext<never>);
+    handlers = (started ?? {}) as ServiceHandlers;
+  } catch (error) {
+    end("HAL_SERVICE_START", error);
+    return;
+  }
+  Comlink.expose(callsOf(definition, handlers, context), nodeEndpoint(data.calls));
+  onStop(handlers);
+  tell({ type: "ready" });
+}
+
+async function load(): Promise<ServiceDefinition | null> {
+  try {
+    const module = (await import(data.blobUrl)) as { default?: ServiceDefinition };
+    if (module.default?.kind !== "halon.service") {
+      throw new Error("the service file does not export defineService(…) by default");
+    }
+    return module.default;
+  } catch (error) {
+    end("HAL_SERVICE_LOAD", error);
+    return null;
+  }
+}
+
+type MutableContext = { -readonly [K in keyof ServiceContext]: ServiceContext[K] };
+
+function createContext(definition: ServiceDefinition): MutableContext {
+  const refuse = (kind: string) => {
+    if (data.resourceKinds.includes(kind)) return;
+    throw halonError(
+      "HAL_RESOURCE_REFUSED",
+      `Type "${definition.name}" does not declare the resource kind "${kind}"; add it to resources in defineService.`,
+    );
+  };
+  return {
+    config: data.config,
+    service: data.service,
+    instance: data.instance,
+    node: data.node,
+    signal: stopping.signal,
+    log: (text) => process.stdout.write(`${text}\n`),
+    acquire(kind, id, attributes = {}) {
+      refuse(kind);
+      tell({ type: "acquired", kind, id, attributes });
+    },
+    release(kind, id) {
+      refuse(kind);
+      tell({ type: "released", kind, id });
+    },
+    configChanged: (config) => tell({ type: "reconfigured", config }),
+    fail: (reason) => tell({ type: "problem", code: "HAL_FAILED", reason: String(reason) }),
+  };
+}
+
+function callsOf(
+  definition: ServiceDefinition,
+  handlers: ServiceHandlers,
+  context: MutableContext,
+): ThreadCalls {
+  return {
+    async check() {
+      const result = (await handlers.check?.()) ?? { health: "ok" };
+      return result.detail === undefined
+        ? { health: result.health }
+        : { health: result.health, detail: result.detail };
+    },
+    status: async () => (await handlers.status?.()) ?? null,
+    async reconfigure(config) {
+      if (handlers.reconfigure === undefined) return "restart";
+      const parsed = definition.config.parse(config);
+      await handlers.reconfigure(parsed as ServiceContext["config"]);
+      context.config = parsed as ServiceContext["config"];
+      return "done";
+    },
+    async call(message, args) {
+      const { messages } = handlers;
+      const handler =
+        messages !== undefined && Object.hasOwn(messages, message) ? messages[message] : undefined;
+      if (handler === undefined) throw new Error(`no message "${message}"`);
+      const answer = await handler(...(args as never[]));
+      return (answer ?? null) as Awaited<ReturnType<ThreadCalls["call"]>>;
+    },
+  };
+}
+
+function onStop(handlers: ServiceHandlers): void {
+  const stop = async () => {
+    try {
+      await handlers.stop?.();
+    } catch (error) {
+      process.stderr.write(`stop failed: ${textOf(error)}\n`);
+    }
+    leave(0);
+  };
+  if (stopping.signal.aborted) void stop();
+  else stopping.signal.addEventListener("abort", () => void stop(), { once: true });
+}
+
+function end(code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START", error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error) : textOf(error)}\n`);
+  tell({ type: "problem", code, reason: textOf(error) });
+  leave(1);
+}
+
+/** Output and messages of this turn go out before the thread ends. */
+function leave(code: number): void {
+  setImmediate(() => process.exit(code));
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof Error) return `${error.name}: ${error.message}`.slice(0, 2_000);
+  try {
+    return String(error).slice(0, 2_000);
+  } catch {
+    return "a value that cannot be printed was thrown";
+  }
+}
