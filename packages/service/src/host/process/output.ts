@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from "node:util";
 
 const calmPollMs = 250;
 const hastyPollMs = 5;
-const chunkBytes = 262_144;
+const chunkBytes = 1_048_576;
 const lastLinesMax = 5;
 const lastBytesMax = 1_024;
 
@@ -38,8 +38,11 @@ export function capOutput(directory: string, bytesMax: number): OutputCap {
   function look(): void {
     const size = sizeOf(directory);
     if (size > bytesMax) {
-      void rotate(directory, bytesMax, () => stopped).finally(() => {
-        if (!stopped) schedule(sizeOf(directory));
+      // Soon after as well: it grew quickly until now, and how quickly it grows on is not known.
+      void rotate(directory, bytesMax, () => stopped).then(() => {
+        lastSize = sizeOf(directory);
+        lastAt = performance.now();
+        if (!stopped) timer = setTimeout(look, hastyPollMs);
       });
       return;
     }
@@ -149,7 +152,7 @@ async function rotate(
   } catch {
     // The directory was taken away, or no file can be opened now; the next look tries again.
   } finally {
-    await file?.close();
+    await file?.close().catch(() => undefined);
   }
 }
 

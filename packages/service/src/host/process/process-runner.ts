@@ -13,6 +13,9 @@ import {
   writeRecord,
 } from "./record.ts";
 
+/** Well within what an event takes. */
+const reasonCharsMax = 2_000;
+
 /** How the end of the leader is noticed: by its parent, or by looking. */
 export interface LeaderWatch {
   /** The end is near: look often. */
@@ -74,14 +77,16 @@ export function runProcess(running: Running): ProcessRunner {
     phase = "ready";
     if (acquired !== null) listener({ type: "acquired", ...acquired });
     listener({ type: "ready" });
-    // After the report, which is waited for; a halond that dies in between waits for readiness once more.
-    if (record.ready === null) tryToWrite(spec.directory, { ...record, ready: { acquired } });
+    // Only what cannot be asked again: a line of output. After the report, which is waited for; where halond dies in
+    // between, the next one looks through the output again.
+    if (process.ready.type === "output" && record.ready === null)
+      tryToWrite(spec.directory, { ...record, ready: { acquired } });
   }
 
   function fail(reason: string): void {
     if (phase !== "waiting") return;
     phase = "failed";
-    listener({ type: "problem", code: "HAL_SERVICE_START", reason });
+    listener(startProblem(reason));
     signalGroup(leader, "SIGKILL");
     watch.hasten();
   }
@@ -90,8 +95,7 @@ export function runProcess(running: Running): ProcessRunner {
     if (phase === "ended" || phase === "released" || phase === "ending") return;
     stopWaiting();
     if (phase === "waiting") {
-      const reason = endedEarly(exit, lastLines(spec.directory, record.outputStart));
-      listener({ type: "problem", code: "HAL_SERVICE_START", reason });
+      listener(startProblem(endedEarly(exit, lastLines(spec.directory, record.outputStart))));
     }
     phase = "ending";
     groupEnd = endGroup(leader, () => {
@@ -131,6 +135,11 @@ export function runProcess(running: Running): ProcessRunner {
     },
   };
   return { runner, begin, leaderExited };
+}
+
+/** Why it did not start, cut to what an event takes. */
+export function startProblem(reason: string): RunnerEvent {
+  return { type: "problem", code: "HAL_SERVICE_START", reason: reason.slice(0, reasonCharsMax) };
 }
 
 /** Writes the record; without it the next `halond` knows the process by its mark, and ends it. */
@@ -215,5 +224,7 @@ async function probe(
 }
 
 function asHealth(result: ProbeResult): Awaited<ReturnType<Runner["check"]>> {
-  return result.ok ? { health: "ok" } : { health: "fail", detail: result.detail };
+  return result.ok
+    ? { health: "ok" }
+    : { health: "fail", detail: result.detail.slice(0, reasonCharsMax) };
 }

@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type JsonObject, ServiceManifest } from "@halon/protocol";
 import { z } from "zod";
@@ -32,7 +33,7 @@ export interface ProcessRecord {
   readonly configHash: string;
   /** Size of the output file when it was started: what stands before is of an earlier instance. */
   readonly outputStart: number;
-  /** Null until it was ready; then with the resource it holds, if any. */
+  /** With the resource it holds, if any; null until it was ready, and where readiness can be asked for again. */
   readonly ready: { readonly acquired: Acquired | null } | null;
 }
 
@@ -77,11 +78,15 @@ export function writeRecord(directory: string, record: ProcessRecord): void {
 
 /** Takes the record away, where the disk lets it; one that stays is dropped by the next `halond`. */
 export function removeRecord(directory: string): void {
+  const ended = join(directory, "process.ended.json");
   try {
-    rmSync(join(directory, fileName), { force: true });
+    renameSync(join(directory, fileName), ended);
   } catch {
-    // A disk that has become read-only must not hide the end of the process, which is reported next.
+    // There was none, or the disk has become read-only; the end of the process is reported next all the same.
+    return;
   }
+  // Not in the caller's time: to unlink a file that the kernel is just writing out waits for the disk.
+  rm(ended, { force: true }).catch(() => undefined);
 }
 
 /** What stands in a service's directory. */

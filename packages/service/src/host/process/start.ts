@@ -6,7 +6,7 @@ import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts"
 import { homeMark, instanceMark, nodeMark, serviceMark } from "./mark.ts";
 import { outputPath } from "./output.ts";
 import { bootId, readStat } from "./proc.ts";
-import { runProcess, tryToWrite } from "./process-runner.ts";
+import { runProcess, startProblem, tryToWrite } from "./process-runner.ts";
 import { probeOf } from "./ready.ts";
 import type { ProcessManifest, ProcessRecord } from "./record.ts";
 import { fill } from "./template.ts";
@@ -182,7 +182,7 @@ function failLater(listener: Listener, reason: Promise<string>): Runner {
   let released = false;
   void reason.then((text) => {
     if (released) return;
-    listener({ type: "problem", code: "HAL_SERVICE_START", reason: text });
+    listener(startProblem(text));
     listener({ type: "exited", exit: { code: null, signal: null }, reason: "it was not started" });
   });
   const notRunning = async () => {

@@ -61,5 +61,7 @@ function fieldOf(field: string, template: string, values: TemplateValues): strin
 }
 
 function violation(template: string, what: string): HalonError {
-  return new HalonError("HAL_SCHEMA_VIOLATION", `the template ${JSON.stringify(template)} ${what}`);
+  // Shortened: a template may be longer than a reason in an event.
+  const shown = JSON.stringify(template.slice(0, 200));
+  return new HalonError("HAL_SCHEMA_VIOLATION", `the template ${shown} ${what}`);
 }
