@@ -23,6 +23,8 @@ export type CoordinatorNews = Extract<
 /** The coordinator's thread, seen from the main thread. */
 export interface CoordinatorHost {
   readonly epoch: number;
+  /** Of the last record before `ready`. */
+  readonly index: number;
   readonly clusterId: string;
   /** The graph's JSON as of the last record before `ready`. */
   readonly graph: string;
@@ -133,6 +135,7 @@ function createHost(
   };
   return {
     epoch: ready.epoch,
+    index: ready.index,
     clusterId: ready.clusterId,
     graph: ready.graph,
     events: (source, incarnation, events) => post({ type: "events", source, incarnation, events }),
@@ -221,8 +224,8 @@ class Ending {
     this.promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Whoever waits hears of it; nobody has to.
-    this.promise.catch(() => {});
+    // Without a listener the rejection would end the process: whoever waits hears of it, nobody has to.
+    this.promise.catch(() => undefined);
   }
 
   expect(): void {

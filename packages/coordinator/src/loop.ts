@@ -122,7 +122,7 @@ export class DecisionLoop {
         sequence: this.#observed,
         event: { type, version: 1, data: JSON.parse(JSON.stringify(data)) },
       },
-      () => {},
+      () => undefined,
     );
   }
 
@@ -192,7 +192,7 @@ export class DecisionLoop {
       if (commands.length > 0) this.#listener.commands(commands);
       this.#listener.record(text, record.wallTime);
     }
-    replies.forEach((reply, position) => batch[position]?.reply(reply));
+    for (const [position, reply] of replies.entries()) batch[position]?.reply(reply);
     for (const read of this.#afterCommit.splice(0)) read();
     await this.#reloadRules();
     await this.#saveSnapshot();

@@ -1,1 +1,3 @@
-export {};
+export type { NodeOptions, RunningNode } from "./options.ts";
+export { startNode } from "./start.ts";
+export { version } from "./version.ts";

@@ -27,6 +27,8 @@ export interface RunningNode {
   readonly leader: string;
   /** Resolves when the node has ended by itself (`POST /shutdown`), rejects when it had to. */
   readonly ended: Promise<void>;
+  /** Opens the log file anew, after it was moved away. */
+  reopenLog(): void;
   /** Stops the services by their deadlines, unless they are to be kept, then everything else. */
   stop(options?: { readonly keepServices?: boolean }): Promise<void>;
 }

@@ -1,0 +1,294 @@
+import type { ActorSystem } from "@halon/actor";
+import type { Blobs } from "@halon/coordinator";
+import {
+  type Command,
+  type CommandAction,
+  HalonError,
+  type InventoryInstance,
+  type JsonObject,
+  toErrorData,
+} from "@halon/protocol";
+import type { Runtime } from "@halon/service/host";
+import type { Logger } from "pino";
+import { CommandIntake, EventQueue } from "./core/index.ts";
+import { type Attached, agentName, bulk, type ToAgent, trackerName } from "./messages.ts";
+
+const attachTimeoutMs = 2_000;
+const attachRetryMs = 250;
+/** Events that are not acknowledged by then are sent again. */
+const resendMs = 2_000;
+
+export interface AgentOptions {
+  readonly name: string;
+  readonly incarnation: number;
+  readonly system: ActorSystem;
+  readonly runtime: Runtime;
+  readonly blobs: Blobs;
+  /** Hashes that are on this node; shared with whoever else stores blobs. */
+  readonly blobsHere: Set<string>;
+  readonly log: Logger;
+  /** Data of NodeJoined. */
+  describe(): JsonObject;
+  /** Called with every answer to an attach. */
+  attached(answer: Attached): void;
+  /** A delta of the graph for this node's replica. */
+  delta(delta: Extract<ToAgent, { type: "delta" }>["delta"]): void;
+}
+
+type StartAction = Extract<CommandAction, { type: "StartService" }>;
+
+/** Carries out commands and reports events; one for each node. */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #queue = new EventQueue();
+  readonly #intake = new CommandIntake();
+  /** Instances whose code is being fetched. */
+  readonly #fetching = new Map<string, StartAction>();
+  readonly #waitingForEmpty: (() => void)[] = [];
+  #leader: string | undefined;
+  #isAttached = false;
+  #isAttaching = false;
+  #isClosed = false;
+  #retry: NodeJS.Timeout | undefined;
+  #sentAt = 0;
+  readonly #resend: NodeJS.Timeout;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#resend = setInterval(() => this.#resendLate(), resendMs / 2);
+    options.system.spawn(
+      () => ({
+        receive: (message) => {
+          this.#receive(message as ToAgent);
+        },
+      }),
+      { name: agentName, mailboxMax: 100_000 },
+    );
+  }
+
+  /** The node that runs the coordinator can be reached. */
+  connected(leader: string): void {
+    this.#leader = leader;
+    this.#isAttached = false;
+    void this.#attach();
+  }
+
+  disconnected(): void {
+    this.#leader = undefined;
+    this.#isAttached = false;
+  }
+
+  /** Takes an event of this node; it is sent at once when the coordinator can be reached. */
+  emit(type: string, data: unknown): void {
+    const event = { type, version: 1, data: JSON.parse(JSON.stringify(data)) as JsonObject };
+    if (!this.#queue.add(event)) {
+      this.#options.log.error(
+        { type },
+        "an event was dropped: too many wait for the tracking node",
+      );
+      return;
+    }
+    if (this.#isAttached) this.#send(this.#queue.number());
+  }
+
+  /** Refuses further commands, says that the node leaves, and waits until that has taken effect. */
+  async leave(deadlineMs: number): Promise<void> {
+    this.#intake.stop();
+    this.emit("NodeLeft", { node: this.#options.name, incarnation: this.#options.incarnation });
+    await this.flushed(deadlineMs);
+  }
+
+  /** Resolves when every event has taken effect, or at the deadline. */
+  flushed(deadlineMs: number): Promise<void> {
+    if (this.#queue.size === 0 || !this.#isAttached) return Promise.resolve();
+    return new Promise((resolve) => {
+      const late = setTimeout(resolve, deadlineMs);
+      this.#waitingForEmpty.push(() => {
+        clearTimeout(late);
+        resolve();
+      });
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#resend);
+    clearTimeout(this.#retry);
+  }
+
+  #receive(message: ToAgent): void {
+    switch (message.type) {
+      case "commands":
+        for (const command of message.commands) this.#take(command);
+        return;
+      case "ack":
+        this.#queue.acknowledge(message.sequence);
+        if (this.#queue.size === 0) for (const done of this.#waitingForEmpty.splice(0)) done();
+        return;
+      case "gap":
+        if (this.#isAttached) this.#send(this.#queue.resume(message.expected - 1));
+        return;
+      case "delta":
+        this.#options.delta(message.delta);
+        return;
+      case "detached":
+        this.#isAttached = false;
+        void this.#attach();
+        return;
+    }
+  }
+
+  async #attach(): Promise<void> {
+    if (this.#isAttaching || this.#isClosed) return;
+    this.#isAttaching = true;
+    clearTimeout(this.#retry);
+    const leader = this.#leader;
+    try {
+      if (leader === undefined) return;
+      const { system, name, incarnation } = this.#options;
+      const answer = await system.call<Attached>(
+        { name: trackerName, node: leader },
+        { type: "attach", node: name, incarnation },
+        { timeoutMs: attachTimeoutMs },
+      );
+      if (leader === this.#leader) this.#resume(answer);
+    } catch (error) {
+      this.#options.log.debug(
+        { reason: toErrorData(error).message },
+        "could not attach, trying again",
+      );
+    } finally {
+      this.#isAttaching = false;
+    }
+    if (!this.#isAttached && this.#leader !== undefined && !this.#isClosed) {
+      this.#retry = setTimeout(() => void this.#attach(), attachRetryMs);
+    }
+  }
+
+  /** Everything from before comes first, then who this is and what runs here, as of this very moment. */
+  #resume(answer: Attached): void {
+    this.#isAttached = true;
+    this.#options.attached(answer);
+    this.#queue.number();
+    this.#queue.resume(answer.sequence);
+    this.#queue.add({ type: "NodeJoined", version: 1, data: this.#options.describe() });
+    this.#queue.number();
+    this.#queue.add({
+      type: "NodeInventory",
+      version: 1,
+      data: JSON.parse(JSON.stringify(this.#inventory())),
+    });
+    this.#queue.number();
+    this.#send(this.#queue.unacknowledged);
+  }
+
+  #inventory(): { node: string; lastCommand: string | null; instances: InventoryInstance[] } {
+    const fetching = [...this.#fetching.values()].map(
+      ({ instance, service, manifest }): InventoryInstance => ({
+        instance,
+        service,
+        type: manifest.name,
+        version: manifest.version,
+        state: "starting",
+        health: "unknown",
+      }),
+    );
+    const instances = [...this.#options.runtime.inventory(), ...fetching];
+    return { node: this.#options.name, lastCommand: this.#intake.last, instances };
+  }
+
+  #send(events: ReturnType<EventQueue["number"]>): void {
+    if (events.length === 0 || this.#leader === undefined) return;
+    this.#sentAt = performance.now();
+    const { system, name, incarnation } = this.#options;
+    const isSent = system.send(
+      { name: trackerName, node: this.#leader },
+      { type: "events", node: name, incarnation, events },
+    );
+    if (!isSent) this.#isAttached = false;
+    if (!isSent) void this.#attach();
+  }
+
+  #resendLate(): void {
+    const waits = this.#queue.unacknowledged.length > 0;
+    if (this.#isAttached && waits && performance.now() - this.#sentAt >= resendMs) {
+      this.#send(this.#queue.unacknowledged);
+    }
+  }
+
+  #take(command: Command): void {
+    const verdict = this.#intake.take(command);
+    if (verdict.type === "known") return;
+    if (verdict.type === "refuse") {
+      this.#refuse(command.id, verdict.code, verdict.reason);
+      return;
+    }
+    try {
+      this.#begin(command.action, command.id);
+    } catch (error) {
+      const { code, message } = toErrorData(error);
+      this.#refuse(command.id, code, message);
+    }
+  }
+
+  #refuse(command: string, code: string, reason: string): void {
+    this.#options.log.warn({ command, code, reason }, "refused a command");
+    this.emit("CommandRefused", { node: this.#options.name, command, code, reason });
+  }
+
+  #begin(action: CommandAction, id: string): void {
+    if (action.type === "StopService" && this.#fetching.delete(action.instance)) {
+      const { service, instance } = action;
+      this.emit("ServiceStopped", { node: this.#options.name, service, instance, command: id });
+      return;
+    }
+    if (action.type === "StartService") {
+      const missing = [action.manifest.blob, ...action.manifest.files].filter(
+        (hash) => !this.#options.blobsHere.has(hash),
+      );
+      if (missing.length > 0) {
+        void this.#fetchAndStart(action, id, missing);
+        return;
+      }
+    }
+    this.#options.runtime.perform(action, id);
+  }
+
+  async #fetchAndStart(action: StartAction, id: string, missing: readonly string[]): Promise<void> {
+    this.#fetching.set(action.instance, action);
+    try {
+      for (const hash of missing) await this.#fetch(hash);
+    } catch (error) {
+      if (!this.#fetching.delete(action.instance)) return;
+      const { service, instance } = action;
+      const reason = `its code cannot be fetched: ${toErrorData(error).message}`;
+      const { name } = this.#options;
+      this.emit("ServiceCouldNotStart", {
+        node: name,
+        service,
+        instance,
+        command: id,
+        code: "HAL_BLOB_MISSING",
+        reason,
+      });
+      return;
+    }
+    if (this.#fetching.delete(action.instance)) this.#options.runtime.perform(action, id);
+  }
+
+  async #fetch(hash: string): Promise<void> {
+    const { blobs, blobsHere, system, name } = this.#options;
+    if (await blobs.has(hash)) {
+      blobsHere.add(hash);
+      return;
+    }
+    if (this.#leader === undefined || this.#leader === name) {
+      throw new HalonError(
+        "HAL_BLOB_MISSING",
+        `no node has the blob ${hash}; apply the cluster file again`,
+      );
+    }
+    await blobs.putChunks(hash, system.requestBulk(this.#leader, bulk.blob, { hash }));
+    blobsHere.add(hash);
+  }
+}

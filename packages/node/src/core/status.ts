@@ -1,0 +1,117 @@
+import {
+  type ClusterStatus,
+  type GraphView,
+  keyOf,
+  type OperationStatus,
+  type Resource,
+} from "@halon/protocol";
+
+export interface Leadership {
+  readonly clusterId: string;
+  /** Name of the tracking node; null while its coordinator does not run. */
+  readonly leader: string | null;
+  readonly epoch: number;
+}
+
+type ServiceRow = ClusterStatus["services"][number];
+
+/** The cluster at a glance, from the graph alone. */
+export function clusterStatus(graph: GraphView, leadership: Leadership): ClusterStatus {
+  const nodes = graph.list("Node").map(({ id, attributes }) => ({
+    name: id,
+    address: attributes.address,
+    role: attributes.role,
+    state: attributes.state,
+    since: rfc3339(attributes.since),
+    labels: attributes.labels,
+    ...(attributes.reason === undefined ? {} : { reason: attributes.reason }),
+  }));
+  const services = graph.list("ServiceName").flatMap((slot) => serviceRow(graph, slot) ?? []);
+  const isWell =
+    nodes.every((node) => node.state === "up") &&
+    services.every(
+      (service) =>
+        service.state === "running" || (service.state === "stopped" && service.reason === halted),
+    ) &&
+    graph.list("Deployment").every((deployment) => deployment.attributes.shortfall === undefined);
+  return {
+    cluster: {
+      id: leadership.clusterId,
+      leader: leadership.leader,
+      epoch: leadership.epoch,
+      revision: graph.revision,
+      state: leadership.leader === null ? "unavailable" : isWell ? "healthy" : "degraded",
+    },
+    nodes,
+    services,
+  };
+}
+
+const halted = "stopped by a person";
+
+function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow | undefined {
+  const key = keyOf("ServiceName", slot.id);
+  const wanted = graph.out(key, "wants", "Service")[0];
+  const instance = graph.in(key, "holds", "ServiceInstance")[0];
+  const { service, node, incarnation, restarts } = slot.attributes;
+  if (instance !== undefined) return instanceRow(instance, slot);
+  if (wanted === undefined) return undefined;
+  return {
+    service,
+    type: wanted.id,
+    version: wanted.attributes.version,
+    node,
+    instance: "",
+    incarnation,
+    state: "stopped",
+    health: "unknown",
+    restarts,
+    since: rfc3339(0),
+    reason:
+      slot.attributes.halted === true
+        ? halted
+        : `waits for ${node}, which is ${graph.get("Node", node)?.attributes.state ?? "gone"}`,
+  };
+}
+
+function instanceRow(
+  instance: Resource<"ServiceInstance">,
+  slot: Resource<"ServiceName">,
+): ServiceRow {
+  const { service, type, version, node, incarnation, state, health, osPid, since } =
+    instance.attributes;
+  const isHalted = state === "stopped" && slot.attributes.halted === true;
+  const reason = isHalted ? halted : instance.attributes.reason;
+  return {
+    service,
+    type,
+    version,
+    node,
+    instance: instance.id,
+    incarnation,
+    state,
+    health,
+    ...(osPid === undefined ? {} : { osPid }),
+    restarts: slot.attributes.restarts,
+    since: rfc3339(since),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+export function operationStatus(operation: Resource<"Operation">): OperationStatus {
+  const { action, target, state, reason, waiting, answers, since } = operation.attributes;
+  return {
+    operation: operation.id,
+    action,
+    target,
+    state,
+    ...(reason === undefined ? {} : { reason }),
+    waiting: [...waiting],
+    ...(answers === undefined ? {} : { answers }),
+    since: rfc3339(since),
+  };
+}
+
+function rfc3339(wallTime: number): string {
+  return new Date(wallTime).toISOString();
+}
