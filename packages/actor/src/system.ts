@@ -1,8 +1,9 @@
 import { HalonError } from "@halon/protocol";
-import { SystemCore, sendQuietly } from "./core.ts";
+import { SystemCore } from "./core.ts";
 import type { BulkHandler } from "./link/bulk.ts";
 import type { Link } from "./link/link.ts";
 import { assertPlain } from "./plain.ts";
+import { sendQuietly } from "./refusal.ts";
 import type { Gone, Route, Signal } from "./signal.ts";
 import type { ActorSystem } from "./system-port.ts";
 import { startWorker, type WorkerProcess } from "./thread/host.ts";

@@ -106,7 +106,7 @@ export class BulkPeer {
         this.#accept(frame.id, frame.name, frame.args);
         return;
       case "ack":
-        this.#served.get(frame.id)?.acks.push(true);
+        this.#acknowledge(frame.id);
         return;
       case "cancel":
         this.#stop(frame.id);
@@ -126,6 +126,13 @@ export class BulkPeer {
     for (const inbox of this.#asked.values()) inbox.push({ type: "failed", error });
     this.#asked.clear();
     for (const id of [...this.#served.keys()]) this.#stop(id);
+  }
+
+  #acknowledge(id: number): void {
+    const acks = this.#served.get(id)?.acks;
+    if (acks === undefined) return;
+    if (acks.count >= window) this.#violated("more acknowledgements than chunks");
+    else acks.push(true);
   }
 
   #takeItem(id: number, item: Item): void {

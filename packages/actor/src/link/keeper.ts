@@ -29,17 +29,19 @@ export function keepLink(options: () => ConnectOptions): LinkKeeper {
   let timer = setTimeout(() => void connect(), 0);
 
   async function connect(): Promise<void> {
+    let opened: Link;
     try {
-      const opened = await connectLink(options());
-      if (closed !== null) opened.close(closed);
-      else keep(opened);
+      opened = await connectLink(options());
     } catch (error) {
       if (closed !== null) return;
       const reason = error instanceof Error ? error.message : String(error);
       const isRefused = error instanceof HalonError && error.code === "HAL_LINK_REFUSED";
       events.emit(isRefused ? "refused" : "down", reason);
       retry();
+      return;
     }
+    if (closed !== null) opened.close(closed);
+    else keep(opened);
   }
 
   function keep(opened: Link): void {

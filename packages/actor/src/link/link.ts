@@ -83,7 +83,7 @@ export class WsLink implements Link {
   }
 
   send(signal: Signal): void {
-    this.#needUp();
+    this.#needUp("control");
     const encoded = encode(signal);
     if (!this.#writer.add(encoded)) {
       this.#flush();
@@ -111,7 +111,7 @@ export class WsLink implements Link {
   }
 
   request(name: string, args: unknown, options: BulkOptions = {}): AsyncIterable<Uint8Array> {
-    this.#needUp();
+    this.#needUp("bulk");
     return this.#bulk.request(name, args, options);
   }
 
@@ -122,7 +122,9 @@ export class WsLink implements Link {
     this.#down(reason);
   }
 
-  #needUp(): void {
+  #needUp(linkClass: LinkClass): void {
+    if (this.class !== linkClass)
+      throw new HalonError("HAL_BAD_REQUEST", `Expected a ${linkClass} link, got ${this.class}.`);
     if (this.#downReason !== null)
       throw new HalonError(
         "HAL_UNREACHABLE",
@@ -145,7 +147,7 @@ export class WsLink implements Link {
 
   /** Resolves when the socket took the frame, so that bulk never fills the buffer. */
   #postBulk(frame: unknown): Promise<void> {
-    this.#needUp();
+    this.#needUp("bulk");
     this.#writer.add(encode(frame));
     this.#sentAt = performance.now();
     return new Promise((resolve, reject) => {
