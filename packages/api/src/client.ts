@@ -83,6 +83,8 @@ export function createClient(options: TransportOptions) {
     tail: (after: string | undefined, signal: AbortSignal) => tail(transport, after, signal),
     query: (expression: string) =>
       read(`/v1/graph${queryText({ query: expression })}`, z.custom<readonly Resource[]>()),
+    resource: (key: string) =>
+      read(`/v1/graph${queryText({ resource: key })}`, z.custom<ResourceView>()),
     exportGraph: (format: GraphFormat) =>
       transport.text({ method: "GET", path: `/v1/graph?format=${format}` }),
     logs: (service: string, query: { readonly on?: string; readonly lines?: number }) =>

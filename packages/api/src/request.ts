@@ -74,6 +74,12 @@ export const EventsQuery = z.strictObject({
 export const StreamQuery = z.strictObject({ after: Cursor.optional() });
 export const GraphQuery = z.strictObject({
   query: z.string().max(4_096).optional(),
+  /** `<kind>/<id>`: one resource with its relations. */
+  resource: z
+    .string()
+    .max(512)
+    .regex(/^[A-Z][A-Za-z0-9]*\/./, "expected Kind/ID")
+    .optional(),
   format: z.enum(["json", "dot", "graphml"]).default("json"),
   at: z.string().optional(),
   consistent: Flag.optional(),

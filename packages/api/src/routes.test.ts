@@ -43,6 +43,7 @@ test.each([
   ["/v1/operations", []],
   ["/v1/rules", [{ rule: "builtin/x" }]],
   ["/v1/graph?query=Node", [{ id: "node-1" }]],
+  ["/v1/graph?resource=Node/node-1", { kind: "Node", id: "node-1", relations: [] }],
   ["/v1/events", []],
 ])("GET %s answers with the age of the replica", async (path, body) => {
   const { url } = await start();

@@ -1,1 +1,2 @@
-export {};
+export { halonctl } from "./halonctl/main.ts";
+export { halond } from "./halond/main.ts";

@@ -1,4 +1,4 @@
-import { HalonError } from "@halon/protocol";
+import { HalonError, type ResourceKey, splitKey } from "@halon/protocol";
 import { GraphQuery, ReadQuery } from "../request.ts";
 import {
   nodeView,
@@ -74,12 +74,16 @@ export function readRoutes(context: RouteContext): readonly Route[] {
 
 function graph(c: Ctx, context: RouteContext): Response {
   const { ports } = context;
-  const { query, format, at, consistent } = queryOf(c, GraphQuery);
+  const { query, resource, format, at, consistent } = queryOf(c, GraphQuery);
   if (at !== undefined) {
     throw new HalonError("HAL_NOT_BUILT", "The graph at an earlier revision is not built yet.");
   }
   const elsewhere = consistent === true ? redirectToLeader(c, ports) : null;
   if (elsewhere !== null) return elsewhere;
+  if (resource !== undefined) {
+    const { kind, id } = splitKey(resource as ResourceKey);
+    return answer(c, context, resourceView(ports.graph(), kind, id));
+  }
   if (query !== undefined) {
     if (format !== "json") {
       throw new HalonError(

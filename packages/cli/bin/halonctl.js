@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { halonctl } from "../dist/index.js";
+
+await halonctl();

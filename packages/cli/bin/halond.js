@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { halond } from "../dist/index.js";
+
+await halond();

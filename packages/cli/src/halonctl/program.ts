@@ -1,0 +1,63 @@
+import { type Command, Option } from "commander";
+import { addNotBuilt, createProgram, once, repeated } from "../command-line.ts";
+import { addInit } from "../init/command.ts";
+import type { Io } from "../io.ts";
+import { formats } from "../output/print.ts";
+import { versionOf } from "../version.ts";
+import { addApply } from "./apply.ts";
+import { addEvent } from "./event.ts";
+import { addGraph } from "./graph.ts";
+import { addService } from "./service.ts";
+import { addStatus } from "./status.ts";
+import { addWait } from "./wait.ts";
+
+/** Commands of the contract that nothing carries out. */
+const notBuilt = [
+  "diff",
+  "bundle",
+  "why",
+  "why-not",
+  "agency",
+  "snapshot",
+  "completion",
+  "dashboard",
+];
+const notBuiltBelow: Readonly<Record<string, readonly string[]>> = {
+  node: ["drain", "resume", "maintenance", "remove"],
+  rule: ["show", "enable", "disable", "check", "test", "simulate", "replay", "trace"],
+  graph: ["diff"],
+};
+
+/** The command line of `halonctl`. */
+export function halonctlProgram(io: Io): Command {
+  const program = createProgram("halonctl", io)
+    .description("The operator's client of a Halon cluster.")
+    .option(
+      "-e, --endpoint <url>",
+      "a node; repeatable (default: HALON_ENDPOINT, or http://127.0.0.1:8528)",
+      repeated,
+    )
+    .addOption(
+      new Option("-o, --output <format>", "how data is shown").choices(formats).default("table"),
+    )
+    .option("--timeout <duration>", "for an answer, or the end of what is waited for", "30s")
+    .option("--no-color", "no colours")
+    .option("-q, --quiet", "no talk on stderr but errors");
+  addInit(program, io);
+  addStatus(program, io);
+  addApply(program, io);
+  addService(program, io);
+  addEvent(program, io);
+  addGraph(program, io);
+  addWait(program, io);
+  program
+    .command("version")
+    .description("print the version")
+    .action(() => io.out(`${versionOf()}\n`));
+  program.addOption(new Option("--token-file <file>").argParser(once).hideHelp());
+  addNotBuilt(program, notBuilt);
+  for (const command of program.commands) {
+    addNotBuilt(command, notBuiltBelow[command.name()] ?? []);
+  }
+  return program;
+}

@@ -1,0 +1,118 @@
+import { readFileSync } from "node:fs";
+import { Name } from "@halon/protocol";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { usage } from "../failure.ts";
+
+/** Values as a person gives them, from the command line, the environment or a file; nothing is checked yet. */
+export interface RawSettings {
+  readonly dataDir?: string | undefined;
+  readonly listen?: string | undefined;
+  readonly advertise?: string | undefined;
+  readonly name?: string | undefined;
+  readonly label?: readonly string[] | undefined;
+  readonly join?: readonly string[] | undefined;
+  readonly agencySize?: string | undefined;
+  readonly local?: string | undefined;
+  readonly apply?: readonly string[] | undefined;
+  readonly store?: string | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly logLevel?: string | undefined;
+  readonly logFormat?: string | undefined;
+  readonly logFile?: string | undefined;
+}
+
+const Text = z.union([z.string(), z.number()]).transform(String);
+
+const File = z.strictObject({
+  "data-dir": Text.optional(),
+  listen: Text.optional(),
+  advertise: Text.optional(),
+  name: Name.optional(),
+  label: z.record(z.string(), Text).optional(),
+  join: z.union([z.string().transform((text) => [text]), z.array(z.string())]).optional(),
+  "agency-size": Text.optional(),
+  local: Text.optional(),
+  apply: z.union([z.string().transform((text) => [text]), z.array(z.string())]).optional(),
+  store: z.string().optional(),
+  insecure: z.boolean().optional(),
+  log: z
+    .strictObject({ level: z.string(), format: z.string(), file: z.string() })
+    .partial()
+    .optional(),
+});
+
+/** Reads a configuration file; an unknown key is an error that names it. */
+export function readSettingsFile(path: string): RawSettings {
+  const { "data-dir": dataDir, "agency-size": agencySize, label, log, ...rest } = parseFile(path);
+  return {
+    ...rest,
+    dataDir,
+    agencySize,
+    label:
+      label === undefined
+        ? undefined
+        : Object.entries(label).map(([key, value]) => `${key}=${value}`),
+    logLevel: log?.level,
+    logFormat: log?.format,
+    logFile: log?.file,
+  };
+}
+
+function parseFile(path: string): z.infer<typeof File> {
+  let content: unknown;
+  try {
+    content = parseYaml(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw usage(`The file ${path} cannot be read: ${(error as Error).message.split("\n")[0]}`);
+  }
+  const parsed = File.safeParse(content ?? {});
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue === undefined ? "" : issue.path.join(".");
+  throw usage(
+    `The file ${path} is not valid: ${where === "" ? "" : `${where}: `}${issue?.message}.`,
+  );
+}
+
+/** Reads `HALON_…`; lists are separated by commas. */
+export function environmentSettings(
+  env: Readonly<Record<string, string | undefined>>,
+): RawSettings {
+  const text = (name: string) => (env[name] === "" ? undefined : env[name]);
+  const list = (name: string) => text(name)?.split(",");
+  return {
+    dataDir: text("HALON_DATA_DIR"),
+    listen: text("HALON_LISTEN"),
+    advertise: text("HALON_ADVERTISE"),
+    name: text("HALON_NAME"),
+    label: list("HALON_LABEL"),
+    join: list("HALON_JOIN"),
+    agencySize: text("HALON_AGENCY_SIZE"),
+    local: text("HALON_LOCAL"),
+    apply: list("HALON_APPLY"),
+    store: text("HALON_STORE"),
+    insecure: flag("HALON_INSECURE", text("HALON_INSECURE")),
+    logLevel: text("HALON_LOG_LEVEL"),
+    logFormat: text("HALON_LOG_FORMAT"),
+    logFile: text("HALON_LOG_FILE"),
+  };
+}
+
+function flag(name: string, value: string | undefined): boolean | undefined {
+  if (value === undefined) return undefined;
+  if (value === "true" || value === "1") return true;
+  if (value === "false" || value === "0") return false;
+  throw usage(`Expected ${name} to be true or false, got ${JSON.stringify(value)}.`);
+}
+
+/** The first of the layers that says something wins, setting by setting. */
+export function layered(layers: readonly RawSettings[]): RawSettings {
+  const result: Record<string, unknown> = {};
+  for (const layer of layers) {
+    for (const [name, value] of Object.entries(layer)) {
+      if (value !== undefined) result[name] ??= value;
+    }
+  }
+  return result;
+}

@@ -1,0 +1,72 @@
+import { createClient } from "@halon/api";
+import { apply, type CompiledCluster, compile, requireDone } from "../cluster-file.ts";
+import { deferred } from "../deferred.ts";
+import { failureOf } from "../failure.ts";
+import type { Io } from "../io.ts";
+import type { StartOptions } from "./options.ts";
+import type { RunningNode, StartNode } from "./run.ts";
+import { onSignals } from "./signals.ts";
+
+/** How long an `--apply` may take before it is reported as late; the cluster goes on with it. */
+const applyMs = 120_000;
+
+/** Runs one node in this process until it has ended; gives the exit code. */
+export async function startOne(options: StartOptions, start: StartNode, io: Io): Promise<number> {
+  // A broken cluster file ends the start before anything runs.
+  const clusters = await compileAll(options.apply);
+  let node: RunningNode | undefined;
+  let wanted: { readonly keepServices: boolean } | undefined;
+  const stopped = deferred<void>();
+  const stop = (how: { readonly keepServices: boolean }) => {
+    wanted = how;
+    node?.stop(how).then(stopped.resolve, stopped.reject);
+  };
+  const off = onSignals({ stop, abandon: () => process.exit(1), reopenLogs: () => undefined });
+  try {
+    node = await start(options.node);
+    if (wanted !== undefined) {
+      await node.stop(wanted);
+      return 0;
+    }
+    const endpoint = `http://${node.endpoint}`;
+    io.out(
+      `halond ready name=${node.name} endpoint=${endpoint} role=${node.role} leader=${node.leader}\n`,
+    );
+    await applyAll(endpoint, clusters, io);
+    await Promise.race([node.ended, stopped.promise]);
+    return 0;
+  } finally {
+    off();
+  }
+}
+
+/** Compiles the cluster files of `--apply`. */
+export async function compileAll(files: readonly string[]): Promise<readonly CompiledCluster[]> {
+  const clusters: CompiledCluster[] = [];
+  for (const file of files) clusters.push(await compile(file, { prune: false }));
+  return clusters;
+}
+
+/**
+ * Applies one after the other.
+ *
+ * A failure is reported and the node goes on: what it says is in the log of the cluster, and can be repaired.
+ */
+export async function applyAll(
+  endpoint: string,
+  clusters: readonly CompiledCluster[],
+  io: Io,
+): Promise<void> {
+  if (clusters.length === 0) return;
+  const client = createClient({ endpoints: [endpoint], timeoutMs: 30_000 });
+  try {
+    for (const cluster of clusters) {
+      const operation = await apply(client, cluster, { wait: true, timeoutMs: applyMs });
+      requireDone(operation, applyMs);
+    }
+  } catch (error) {
+    io.err(failureOf("halond", error).text ?? "");
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,87 @@
+import type { PlanEntry, RuleEntry } from "@halon/api";
+import type { ClusterStatus, EventEntry } from "@halon/protocol";
+import { ageOf, type Printer } from "./print.ts";
+import type { Column } from "./table.ts";
+
+export type NodeRow = ClusterStatus["nodes"][number];
+export type ServiceRow = ClusterStatus["services"][number];
+
+export function nodeColumns(colors: Printer["colors"], now: number): readonly Column<NodeRow>[] {
+  return [
+    { title: "NODE", value: (node) => node.name },
+    { title: "ADDRESS", value: (node) => node.address },
+    { title: "ROLE", value: (node) => node.role },
+    {
+      title: "STATE",
+      value: (node) => node.state,
+      color: (node) => colorOf(colors, node.state),
+    },
+    { title: "SINCE", value: (node) => ageOf(node.since, now) },
+    {
+      title: "LABELS",
+      value: (node) =>
+        Object.entries(node.labels)
+          .map(([key, value]) => `${key}=${value}`)
+          .join(","),
+      isWide: true,
+    },
+    { title: "REASON", value: (node) => node.reason ?? "", canShrink: true },
+  ];
+}
+
+export function serviceColumns(
+  colors: Printer["colors"],
+  now: number,
+): readonly Column<ServiceRow>[] {
+  return [
+    { title: "SERVICE", value: (row) => row.service, canShrink: true },
+    { title: "NODE", value: (row) => row.node, canShrink: true },
+    { title: "STATE", value: (row) => row.state, color: (row) => colorOf(colors, row.state) },
+    { title: "HEALTH", value: (row) => row.health, color: (row) => colorOf(colors, row.health) },
+    { title: "INCARNATION", value: (row) => row.incarnation },
+    { title: "OS PID", value: (row) => row.osPid },
+    { title: "RESTARTS", value: (row) => row.restarts, isWide: true },
+    { title: "SINCE", value: (row) => ageOf(row.since, now), isWide: true },
+    { title: "TYPE", value: (row) => row.type, isWide: true },
+    { title: "VERSION", value: (row) => row.version, isWide: true },
+    { title: "INSTANCE", value: (row) => row.instance, isWide: true },
+    { title: "REASON", value: (row) => row.reason ?? "", canShrink: true },
+  ];
+}
+
+export const eventColumns: readonly Column<EventEntry>[] = [
+  { title: "INDEX", value: (entry) => `${entry.index}.${entry.position}` },
+  { title: "TIME", value: (entry) => entry.time.slice(11, 23) },
+  { title: "TYPE", value: (entry) => entry.type },
+  { title: "SOURCE", value: (entry) => entry.source, canShrink: true },
+  { title: "ID", value: (entry) => entry.id, isWide: true },
+  { title: "DATA", value: (entry) => JSON.stringify(entry.data), isWide: true },
+  {
+    title: "WHAT CAME OF IT",
+    value: (entry) =>
+      entry.dead ?? entry.rules.map(({ rule, why }) => `${rule}: ${why}`).join("; "),
+    canShrink: true,
+  },
+];
+
+export const ruleColumns: readonly Column<RuleEntry>[] = [
+  { title: "RULE", value: (rule) => rule.rule },
+  { title: "FILE", value: (rule) => rule.file },
+  { title: "STATE", value: (rule) => rule.state },
+  { title: "BLOB", value: (rule) => rule.blob ?? "", isWide: true },
+];
+
+export const planColumns: readonly Column<PlanEntry>[] = [
+  { title: "ACTION", value: (entry) => entry.action },
+  { title: "WHAT", value: (entry) => entry.what },
+  { title: "NAME", value: (entry) => entry.name },
+  { title: "DETAIL", value: (entry) => entry.detail, canShrink: true },
+];
+
+/** Red waits for a person or is down, yellow is on its way, green is well. */
+export function colorOf(colors: Printer["colors"], state: string): (text: string) => string {
+  if (["running", "up", "ok", "healthy", "done"].includes(state)) return colors.green;
+  if (["failed", "broken", "down", "fail", "unavailable"].includes(state)) return colors.red;
+  if (["stopped"].includes(state)) return colors.dim;
+  return colors.yellow;
+}
