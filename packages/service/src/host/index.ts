@@ -1,5 +1,15 @@
+export {
+  type CompileClusterOptions,
+  compileCluster,
+  compileClusterFile,
+} from "./compile/compile-cluster.ts";
+export { compileRuleFile } from "./compile/compile-rules.ts";
+export { compileServiceFile } from "./compile/compile-service.ts";
+export type { Blob, CompiledCluster, CompiledRules, CompiledService } from "./compile/compiled.ts";
+export { linkPackages } from "./compile/links.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
 export type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
+export { checkConfig } from "./runtime/configuration.ts";
 export { createRuntime } from "./runtime/create-runtime.ts";
 export type {
   ActionOf,

@@ -8,9 +8,9 @@ export default defineService({
     check() {
       if (config.how === "throw") throw new Error("disk is gone");
       if (config.how === "warn") return { health: "warn", detail: "disk is slow" };
-      return new Promise(() => {});
+      return new Promise(() => undefined);
     },
     // Ends never: its stop deadline has to.
-    stop: () => new Promise(() => {}),
+    stop: () => new Promise(() => undefined),
   }),
 });

@@ -43,7 +43,7 @@ export default defineService({
         },
         flood: () => {
           const line = "\u001b[31mflood\u001b[0m ".repeat(5_000);
-          setInterval(() => process.stdout.write(line + "\n"), 1);
+          setInterval(() => process.stdout.write(`${line}\n`), 1);
         },
         release: () => context.release("Ticket", "t-1"),
       },

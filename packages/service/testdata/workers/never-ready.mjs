@@ -4,5 +4,5 @@ export default defineService({
   name: "good",
   version: "1.0.0",
   config: z.object({}),
-  start: () => new Promise(() => {}),
+  start: () => new Promise(() => undefined),
 });

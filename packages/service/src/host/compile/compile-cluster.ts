@@ -1,0 +1,153 @@
+import { readFile } from "node:fs/promises";
+import { dirname, extname, resolve } from "node:path";
+import {
+  type DeploymentSpec,
+  HalonError,
+  type JsonObject,
+  Name,
+  OnNodeLoss,
+  Placement,
+} from "@halon/protocol";
+import { z } from "zod";
+import { checkConfig, hashOf } from "../runtime/configuration.ts";
+import { bundleFile } from "./bundle.ts";
+import { compileRuleFile } from "./compile-rules.ts";
+import { compileServiceFile, distinct } from "./compile-service.ts";
+import type { CompiledCluster, CompiledRules, CompiledService } from "./compiled.ts";
+import { parseAuthored } from "./parse.ts";
+import { readModule } from "./read-module.ts";
+
+const ClusterFile = z.strictObject({
+  kind: z.literal("halon.cluster").optional(),
+  services: z
+    .array(
+      z.strictObject({
+        type: z.string().min(1),
+        name: Name.optional(),
+        on: Placement.optional(),
+        replicas: z.number().int().min(1).max(1_000).optional(),
+        config: z.record(z.string(), z.json()).default({}),
+        onNodeLoss: OnNodeLoss.default("move"),
+        exclusive: z.literal("cluster").optional(),
+      }),
+    )
+    .default([]),
+  rules: z.array(z.string().min(1)).default([]),
+});
+type ServiceEntry = z.infer<typeof ClusterFile>["services"][number];
+
+/** Whether what the file does not name is removed from the cluster. */
+export interface CompileClusterOptions {
+  readonly prune: boolean;
+}
+
+/** Compiles a cluster file of TypeScript, JavaScript or JSON. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID. */
+export async function compileClusterFile(
+  path: string,
+  options: CompileClusterOptions,
+): Promise<CompiledCluster> {
+  const file = resolve(path);
+  const value = extname(file) === ".json" ? await readJson(file) : await readExport(file);
+  return await compileCluster(value, dirname(file), { ...options, name: file });
+}
+
+/** Compiles a cluster that was parsed already; files are relative to `directory`, `name` is what errors call it. */
+export async function compileCluster(
+  value: unknown,
+  directory: string,
+  options: CompileClusterOptions & { readonly name?: string },
+): Promise<CompiledCluster> {
+  const file = options.name ?? "cluster";
+  const { services, rules } = parseAuthored(ClusterFile, value, file);
+  const types = new Map<string, CompiledService>();
+  const ruleFiles: CompiledRules[] = [];
+  for (const { type } of services) {
+    const path = resolve(directory, type);
+    if (isPath(type) && !types.has(path)) types.set(path, await compileServiceFile(path));
+  }
+  for (const [index, rule] of rules.entries()) {
+    if (!isPath(rule)) {
+      const message = `${file}: rules[${index}]: expected a file such as ./recovery.rules.ts, got "${rule}".`;
+      throw new HalonError("HAL_CONFIG_INVALID", message);
+    }
+    ruleFiles.push(await compileRuleFile(resolve(directory, rule)));
+  }
+  const deployments = services.map((entry, index) =>
+    deploymentOf(entry, types.get(resolve(directory, entry.type)), `${file}: services[${index}]`),
+  );
+  refuseDoubles(deployments, file);
+  const compiled = [...types.values()];
+  const spec = {
+    types: compiled.map(({ manifest }) => manifest),
+    deployments,
+    rules: ruleFiles.map(({ manifest }) => manifest),
+    prune: options.prune,
+  };
+  const blobs = [...compiled.flatMap(({ blobs }) => blobs), ...ruleFiles.map(({ blob }) => blob)];
+  return { spec, blobs: distinct(blobs) };
+}
+
+function deploymentOf(
+  entry: ServiceEntry,
+  compiled: CompiledService | undefined,
+  where: string,
+): DeploymentSpec {
+  if (entry.exclusive !== undefined) {
+    const message = `${where}.exclusive: not built yet. Remove it and use replicas: 1.`;
+    throw new HalonError("HAL_NOT_BUILT", message);
+  }
+  const type = compiled?.manifest.name ?? entry.type;
+  if (!Name.safeParse(type).success) {
+    const message = `${where}.type: expected a file or a name of a-z, 0-9 and -, got "${type}".`;
+    throw new HalonError("HAL_CONFIG_INVALID", message);
+  }
+  const config = compiled === undefined ? entry.config : configOf(entry, compiled, where);
+  return {
+    name: entry.name ?? compiled?.manifest.serviceName ?? type,
+    type,
+    on: entry.on ?? "any-node",
+    ...(entry.replicas === undefined ? {} : { replicas: entry.replicas }),
+    onNodeLoss: entry.onNodeLoss,
+    config: config as DeploymentSpec["config"],
+    configHash: hashOf(config),
+  };
+}
+
+/** The configuration with its defaults. Of a type that only the cluster knows, the node checks it. */
+function configOf(entry: ServiceEntry, compiled: CompiledService, where: string): JsonObject {
+  const outcome = checkConfig(compiled.manifest, entry.config);
+  if (outcome.type === "valid") return outcome.config;
+  const message = `${where}.${outcome.reason}. Correct it and apply again.`;
+  throw new HalonError("HAL_SCHEMA_VIOLATION", message);
+}
+
+function refuseDoubles(deployments: readonly DeploymentSpec[], file: string): void {
+  const seen = new Set<string>();
+  for (const { name } of deployments) {
+    if (seen.has(name)) {
+      const message = `${file}: two services are called "${name}". Give one of them another name.`;
+      throw new HalonError("HAL_CONFIG_INVALID", message);
+    }
+    seen.add(name);
+  }
+}
+
+function isPath(text: string): boolean {
+  return /^\.{0,2}\//.test(text) || /\.(ts|mts|js|mjs)$/.test(text);
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (cause) {
+    const message = `${file} cannot be read as JSON: ${(cause as Error).message}`;
+    throw new HalonError("HAL_CONFIG_INVALID", message, { cause });
+  }
+}
+
+async function readExport(file: string): Promise<unknown> {
+  const value = await readModule(await bundleFile(file));
+  if ((value as { kind?: unknown } | undefined | null)?.kind === "halon.cluster") return value;
+  const message = `${file} does not export a cluster. Write: export default defineCluster({…}).`;
+  throw new HalonError("HAL_CONFIG_INVALID", message);
+}

@@ -1,0 +1,35 @@
+import { basename } from "node:path";
+import { HalonError, JsonSchema, RuleFileManifest } from "@halon/protocol";
+import { z } from "zod";
+import { bundleFile } from "./bundle.ts";
+import type { CompiledRules } from "./compiled.ts";
+import { parseAuthored } from "./parse.ts";
+import { readModule } from "./read-module.ts";
+
+const Described = z.strictObject({
+  kind: z.literal("rules"),
+  rules: z.array(z.string()),
+  events: z.array(
+    z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
+  ),
+});
+
+/** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID. */
+export async function compileRuleFile(path: string): Promise<CompiledRules> {
+  const bundle = await bundleFile(path);
+  const value = await readModule(bundle);
+  if ((value as { kind?: unknown } | undefined | null)?.kind !== "rules") {
+    const message = `${bundle.path} does not export rules. Write: export default defineRules({…}).`;
+    throw new HalonError("HAL_CONFIG_INVALID", message);
+  }
+  const { rules, events } = parseAuthored(Described, value, bundle.path);
+  const name = basename(bundle.path)
+    .replace(/(\.rules)?\.[a-z]+$/, "")
+    .toLowerCase();
+  const manifest = parseAuthored(
+    RuleFileManifest,
+    { name, blob: bundle.blob.hash, rules, events },
+    bundle.path,
+  );
+  return { manifest, blob: bundle.blob };
+}

@@ -1,0 +1,62 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { z } from "zod";
+import type { ServiceDefinition } from "../../definition.ts";
+
+// The entry of a throwaway thread: loads one compiled file and posts what it exports, as JSON.
+
+interface RulesDefinition {
+  readonly kind: "rules";
+  readonly rules: Readonly<Record<string, unknown>>;
+  readonly events: readonly { type: string; version: number; schema: z.ZodType }[];
+}
+
+try {
+  const module = (await import(workerData as string)) as { default?: unknown };
+  post({ type: "value", value: describe(module.default) });
+} catch (error) {
+  const { name, message, code, stack } = (
+    error instanceof Error ? error : { message: String(error) }
+  ) as { name?: string; message: string; code?: unknown; stack?: string };
+  post({ type: "error", name, message, code: typeof code === "string" ? code : undefined, stack });
+}
+// A module may have left timers and servers behind.
+setImmediate(() => process.exit(0));
+
+function post(answer: object): void {
+  const plain = (_: string, value: unknown) => (value instanceof RegExp ? value.source : value);
+  parentPort?.postMessage(JSON.stringify(answer, plain));
+}
+
+function describe(value: unknown): unknown {
+  const definition = value as ServiceDefinition | RulesDefinition | undefined | null;
+  if (definition?.kind === "halon.service") {
+    const resources = Object.entries(definition.resources ?? {}).map(
+      ([kind, schema]) => [kind, schemaOf(schema)] as const,
+    );
+    const kind = definition.process === undefined ? "worker" : "process";
+    return {
+      ...definition,
+      serviceKind: kind,
+      config: schemaOf(definition.config),
+      resources: Object.fromEntries(resources),
+    };
+  }
+  if (definition?.kind === "rules") {
+    const events = definition.events.map(({ type, version, schema }) => ({
+      type,
+      version,
+      schema: schemaOf(schema),
+    }));
+    return { kind: "rules", rules: Object.keys(definition.rules), events };
+  }
+  return value;
+}
+
+function schemaOf(schema: z.ZodType): object {
+  const {
+    $schema: _,
+    "~standard": __,
+    ...rest
+  } = z.toJSONSchema(schema, { io: "input" }) as Record<string, unknown>;
+  return rest;
+}
