@@ -43,7 +43,7 @@ async function run(port: MessagePort, start: ThreadStart): Promise<void> {
   take = (frame) => {
     if (hasEnded) return;
     if (frame.type === "connect") connect(core, frame.thread, frame.port, () => hasEnded);
-    else if (frame.type !== "ended") parent.take(frame, deliver);
+    else if (frame.type === "signals") parent.take(frame, deliver);
   };
   for (const frame of held) take(frame);
 }
@@ -57,7 +57,7 @@ function connect(
   const route = new ThreadRoute(port);
   core.routes.setThread(thread, route);
   port.on("message", (frame: ThreadFrame) => {
-    if (!hasEnded() && (frame.type === "signals" || frame.type === "taken"))
+    if (!hasEnded() && frame.type === "signals")
       route.take(frame, (signal) => core.receive(signal, "thread"));
   });
   port.on("close", () => core.routes.deleteThread(thread));

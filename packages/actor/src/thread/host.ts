@@ -61,7 +61,7 @@ export function startWorker(
   core.attachStarting(pid, options);
   worker.on("message", (frame: ThreadFrame) => {
     if (frame.type === "ended") route.reason ??= frame.reason;
-    else if (frame.type !== "connect")
+    else if (frame.type === "signals")
       route.inner.take(frame, (signal) => core.receive(signal, "thread"));
   });
   worker.on("error", (error) => {

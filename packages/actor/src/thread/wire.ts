@@ -17,9 +17,8 @@ export interface ThreadStart {
 
 /** What crosses a port between two threads. */
 export type ThreadFrame =
-  | { readonly type: "signals"; readonly signals: readonly Signal[] }
-  /** So many signals were read: room for as many more. */
-  | { readonly type: "taken"; readonly count: number }
+  /** `taken`: so many signals of the other end were read since the last frame: room for as many more. */
+  | { readonly type: "signals"; readonly signals: readonly Signal[]; readonly taken: number }
   | { readonly type: "connect"; readonly thread: number; readonly port: MessagePort }
   /** The thread's process ended; the thread exits next. */
   | { readonly type: "ended"; readonly reason: ExitReason };
@@ -31,12 +30,15 @@ export interface FramePort {
 
 /** Messages on their way to one thread; a thread that hangs must not fill the memory of the others. */
 const onWayMax = 20_000;
+/** Room is told along with signals; by itself only when this much was read, so that it costs no post per message. */
+const takenMax = 2_000;
 
 /** A way to the system of another thread: the signals of one tick are one post. */
 export class ThreadRoute implements Route {
   readonly #port: FramePort;
   #signals: Signal[] = [];
   #onWay = 0;
+  #taken = 0;
   #armed = false;
 
   constructor(port: FramePort) {
@@ -54,34 +56,31 @@ export class ThreadRoute implements Route {
     } else if (signal.type === "reply") assertPlain(signal.value, "answer");
     this.#onWay += 1;
     this.#signals.push(signal);
-    if (this.#armed) return;
-    this.#armed = true;
-    setImmediate(this.#flush);
+    this.#arm();
   }
 
-  /** Takes what came from the other end and answers with room. */
-  take(
-    frame: ThreadFrame & { type: "signals" | "taken" },
-    deliver: (signal: Signal) => void,
-  ): void {
-    if (frame.type === "taken") {
-      this.#onWay -= frame.count;
-      return;
-    }
-    this.#port.postMessage({ type: "taken", count: frame.signals.length });
+  /** Takes what came from the other end. */
+  take(frame: ThreadFrame & { type: "signals" }, deliver: (signal: Signal) => void): void {
+    this.#onWay -= frame.taken;
+    this.#taken += frame.signals.length;
+    if (this.#taken >= takenMax) this.#arm();
     for (const signal of frame.signals) deliver(signal);
   }
 
-  readonly #flush = (): void => {
+  /** Sends now what waits for the end of the tick. */
+  readonly flush = (): void => {
     this.#armed = false;
     const signals = this.#signals;
-    if (signals.length === 0) return;
+    const taken = this.#taken;
+    if (signals.length === 0 && taken < takenMax) return;
     this.#signals = [];
-    this.#port.postMessage({ type: "signals", signals });
+    this.#taken = 0;
+    this.#port.postMessage({ type: "signals", signals, taken });
   };
 
-  /** Sends now what waits for the end of the tick. */
-  flush(): void {
-    this.#flush();
+  #arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    setImmediate(this.flush);
   }
 }
