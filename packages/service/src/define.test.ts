@@ -1,0 +1,40 @@
+import { expect, test } from "vitest";
+import { defineCluster, defineService, file, z } from "./index.ts";
+
+const common = { name: "web", version: "1.0.0", config: z.object({ port: z.number() }) };
+
+test("the configuration's type reaches start", () => {
+  const definition = defineService({
+    ...common,
+    start: ({ config }) => ({ status: () => config.port + 1 }),
+  });
+  expect(definition.kind).toBe("halon.service");
+});
+
+test("an OS process is data", () => {
+  const command = ["node", file("./server.mjs")];
+  expect(defineService({ ...common, process: { command } }).process).toEqual({
+    command: ["node", { file: "./server.mjs" }],
+  });
+});
+
+test.each([
+  { name: "an unknown field", value: { ...common, strat: 1 }, message: 'unknown field "strat"' },
+  { name: "neither kind", value: common, message: "needs either start" },
+  {
+    name: "both kinds",
+    value: { ...common, start: () => ({}), process: { command: ["x"] } },
+    message: "needs either start",
+  },
+  {
+    name: "an unknown restart field",
+    value: { ...common, restart: { reset: "1s" }, start: () => ({}) },
+    message: 'restart: unknown field "reset"; allowed are resetAfter',
+  },
+])("$name is refused", ({ value, message }) => {
+  expect(() => defineService(value as never)).toThrow(message);
+});
+
+test("a cluster file with an unknown field is refused", () => {
+  expect(() => defineCluster({ service: [] } as never)).toThrow('unknown field "service"');
+});
