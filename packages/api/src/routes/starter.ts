@@ -28,8 +28,8 @@ export function starterRoutes(context: RouteContext): readonly Route[] {
       return c.text("ok\n");
     }),
     route("GET", "/id", (c) => {
-      const { name, clusterId } = ports.identity();
-      return c.json({ id: name, clusterId });
+      const { name, clusterId, role, version, leaderEndpoint } = ports.identity();
+      return c.json({ id: name, clusterId, role, version, leaderEndpoint });
     }),
     route("GET", "/version", (c) => {
       const { version } = ports.identity();
