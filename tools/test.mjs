@@ -14,6 +14,12 @@ import { readReport, sum } from "./test-report.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const suites = ["docs", "determinism", "conformance", "e2e"];
 const reports = join(root, "node_modules/.cache/halon-test");
+/** Colours are for people at a terminal; vitest would send them into the log of a CI too. */
+const environment = {
+  TURBO_TELEMETRY_DISABLED: "1",
+  TURBO_NO_UPDATE_NOTIFIER: "1",
+  ...(process.stdout.isTTY ? {} : { NO_COLOR: "1" }),
+};
 const turbo = join(root, "node_modules/.bin/turbo");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 
@@ -25,7 +31,7 @@ function run(name, command, args) {
   const { status, error } = spawnSync(command, args, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, TURBO_TELEMETRY_DISABLED: "1", TURBO_NO_UPDATE_NOTIFIER: "1" },
+    env: { ...process.env, ...environment },
   });
   if (error !== undefined) console.error(error.message);
   return { name, ok: status === 0, seconds: (performance.now() - started) / 1_000, counts: [] };
