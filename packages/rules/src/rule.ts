@@ -1,12 +1,13 @@
-import type {
-  Command,
-  CommandAction,
-  DataOf,
-  EventEnvelope,
-  EventType,
-  GraphUpdate,
-  GraphView,
-  Json,
+import {
+  builtInEvents,
+  type Command,
+  type CommandAction,
+  type DataOf,
+  type EventEnvelope,
+  type EventType,
+  type GraphUpdate,
+  type GraphView,
+  type Json,
 } from "@halon/protocol";
 
 /** The graph as rules see it, with the questions that most rules ask. */
@@ -36,8 +37,11 @@ export interface CommandContext {
   cancel(node: string, instance?: string): void;
   /** Commands to the node that are not answered yet, oldest first. */
   outstanding(node: string): readonly Command[];
+  /** The command that the event answers; it is not outstanding any more. */
+  answered(): Command | undefined;
 }
 
+/** Where and when a rule's request is carried out. */
 export interface RequestOptions {
   readonly on?: string;
   /** Delay in ms of log time. */
@@ -45,6 +49,7 @@ export interface RequestOptions {
   readonly reason?: string;
 }
 
+/** Timers of the rule file; a key of another file is another timer. */
 export interface TimerContext {
   /** Publishes the event after `ms` of log time; a timer of the same key is replaced. */
   after<T extends string, D>(key: string, ms: number, event: EventType<T, D>, data: D): void;
@@ -105,10 +110,19 @@ function builder<D>(event: EventType, conditions: Rule["conditions"]): RuleBuild
   };
 }
 
-/** Gives a rule file its value. Rules of one file act in the order in which they stand here. */
+/**
+ * Gives a rule file its value. Rules of one file act in the order in which they stand here.
+ *
+ * Types of event that its rules are on are declared with it; `events` names those that it only publishes.
+ */
 export function defineRules(
   rules: Readonly<Record<string, Rule>>,
   options: { readonly events?: readonly EventType[] } = {},
 ): Rules {
-  return { kind: "rules", rules, events: options.events ?? [] };
+  const heard = Object.values(rules).map((rule) => rule.event);
+  const declared = new Map(
+    [...heard, ...(options.events ?? [])].map((event) => [event.type, event]),
+  );
+  const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
+  return { kind: "rules", rules, events: own };
 }
