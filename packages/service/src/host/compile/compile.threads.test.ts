@@ -27,7 +27,7 @@ export default defineService({
 function write(files: Readonly<Record<string, string>>): string {
   const directory = temporaryDirectory();
   const all = {
-    "lib/greet.ts": "export const greet = (name: string): string => `hi ${name}`;",
+    "lib/greet.ts": "export const greet = (name: string): string => 'hi '.concat(name);",
     "server.mjs": "console.log('ready');",
     "ping.service.ts": ping,
     "web.service.ts": web,

@@ -74,11 +74,12 @@ export function createInstance(
   startRunner: StartRunner,
   created: (instance: Instance) => void,
 ): void {
-  const [snapshot, effects] = start(spec.manifest);
   // What a runner reports before it is returned waits until the instance is whole.
   const early: RunnerEvent[] = [];
   let report = (event: RunnerEvent): void => void early.push(event);
+  // Before anything else is computed: the new process comes to life while this thread goes on.
   const runner = startRunner(spec, (event) => report(event));
+  const [snapshot, effects] = start(spec.manifest);
   const instance = build(spec, host, runner, snapshot);
   created(instance);
   instance.perform(effects);
