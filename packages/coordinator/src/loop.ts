@@ -27,6 +27,8 @@ export interface LoopListener {
   commands(commands: readonly Command[]): void;
   record(text: string, wallTime: number): void;
   warning(text: string): void;
+  /** The records up to now are about to leave the store; resolves when history no longer needs them there. */
+  beforeSnapshot(): Promise<void>;
   /** The loop has ended for good. */
   fatal(error: unknown): void;
 }
@@ -241,6 +243,7 @@ export class DecisionLoop {
   async #saveSnapshot(): Promise<void> {
     if (this.#state.index - this.#snapshotIndex < snapshotEveryRecords) return;
     this.#snapshotIndex = this.#state.index;
+    await this.#listener.beforeSnapshot();
     await this.#store.saveSnapshot(this.#state.index, chunksOf(encodeSnapshot(this.#state)));
   }
 

@@ -47,6 +47,7 @@ async function run(): Promise<void> {
         tell({ type: "record", text });
         journal.append(loop.state.index, encodeRecord(text), wallTime);
       },
+      beforeSnapshot: () => journal.flush(),
       warning: (text) => tell({ type: "warning", text }),
       fatal: end,
     },
