@@ -77,7 +77,8 @@ function reportReconfigured(
     instance.noteHealth("warn", detail.slice(0, 4_000));
     return;
   }
-  const data = { ...placeOf(instance.spec), configuration: hashOf(outcome.config) };
+  instance.configuration = hashOf(outcome.config);
+  const data = { ...placeOf(instance.spec), configuration: instance.configuration };
   options.emit({ type: "ServiceReconfigured", data });
 }
 

@@ -32,6 +32,8 @@ export interface Instance {
   /** What the last check said beside its health. */
   readonly healthDetail: string | undefined;
   readonly state: LifecycleState;
+  /** Hash of the configuration that it has now. */
+  configuration: string;
   /** Schedule of its checks; its owner is the watch. */
   schedule: CheckSchedule;
   /** Ids of the commands that wait for it to be ready, and for its end. */
@@ -139,6 +141,7 @@ function build(
   const instance: Built = {
     spec,
     runner,
+    configuration: spec.configHash,
     schedule: firstCheck(host.now()),
     startCommands: new Set(),
     stopCommands: new Set(),
@@ -284,7 +287,7 @@ export function reportStarted(instance: Instance, host: InstanceHost): void {
   for (const command of answers(instance.startCommands)) {
     host.emit({
       type: "ServiceStarted",
-      data: { ...placeOf(spec), ...command, ...osPid, configuration: spec.configHash },
+      data: { ...placeOf(spec), ...command, ...osPid, configuration: instance.configuration },
     });
   }
   instance.startCommands.clear();

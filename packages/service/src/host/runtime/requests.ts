@@ -79,6 +79,7 @@ export function createRequests(
           }
           const answer = command === undefined ? {} : { command };
           const configuration = action.configHash;
+          instance.configuration = configuration;
           const data = { ...placeOf(spec), ...answer, configuration };
           emit({ type: "ServiceReconfigured", data });
         },
