@@ -14,6 +14,7 @@ import {
   type TimerChange,
 } from "@halon/protocol";
 import { produce } from "immer";
+import { plain, reasonOf, wholeMs } from "./plain.ts";
 import type { DoContext, RequestOptions, Rule, RuleGraph, Rules, WhereContext } from "./rule.ts";
 
 /** An open transaction of the graph: what a firing did alone can be read, and undone. */
@@ -35,6 +36,8 @@ export interface RuleHost {
   memory(file: string, key: string): Json | undefined;
   timerPending(key: string): boolean;
   outstanding(node: string): readonly Command[];
+  /** The command that the event at hand answers. */
+  answered(): Command | undefined;
   nextCommandId(): string;
   nextEventId(): string;
   /** Takes over what a rule did, so that the next rule sees it. */
@@ -125,7 +128,7 @@ function failedFiring(
   host: RuleHost,
   error: unknown,
 ): Firing {
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const reason = reasonOf(error).slice(0, 4_000);
   return {
     rule: compiled.id,
     why: `the rule threw ${reason}`,
@@ -138,7 +141,7 @@ function failedFiring(
       envelope(host, compiled.id, events.RuleFailed, {
         rule: compiled.id,
         event: event.id,
-        reason: reason.slice(0, 4_000),
+        reason,
       }),
     ],
   };
@@ -157,11 +160,6 @@ function envelope(
     source: `rule/${rule}`,
     data: plain(data),
   };
-}
-
-/** Cuts every tie to the rule's own objects, and refuses what JSON cannot hold. */
-function plain(value: unknown): Json {
-  return JSON.parse(JSON.stringify(value ?? null)) as Json;
 }
 
 /** Collects what one rule does with one event. */
@@ -207,7 +205,11 @@ class FiringDraft {
         edit: (kind, id, recipe) => {
           const found = view.get(kind, id);
           if (found === undefined) throw new RangeError(`there is no ${kind} ${id} to edit`);
-          update.put(kind, id, produce(found.attributes as JsonObject, recipe) as never);
+          update.put(
+            kind,
+            id,
+            produce(found.attributes as JsonObject, (draft) => void recipe(draft)) as never,
+          );
         },
       },
       memory: {
@@ -216,16 +218,12 @@ class FiringDraft {
       },
       command: this.#commandContext(),
       timer: {
-        after: (key, ms, event, data) =>
-          void this.#timers.set(key, {
-            type: "arm",
-            key,
-            due: host.now + Math.max(0, Math.round(ms)),
-            event: { type: event.type, data: plain(data) },
-          }),
-        cancel: (key) => void this.#timers.set(key, { type: "disarm", key }),
-        pending: (key) =>
-          (this.#timers.get(key)?.type ?? (host.timerPending(key) ? "arm" : "disarm")) === "arm",
+        after: (key, ms, event, data) => this.#arm(this.#ownKey(key), ms, event, data),
+        cancel: (key) => {
+          const own = this.#ownKey(key);
+          this.#timers.set(own, { type: "disarm", key: own });
+        },
+        pending: (key) => this.#isPending(this.#ownKey(key)),
       },
       publish: (event, data) =>
         void this.#published.push(envelope(host, this.#compiled.id, event, data)),
@@ -252,6 +250,26 @@ class FiringDraft {
     return value === null ? undefined : value;
   }
 
+  /** Rule files do not see each other's timers, as they do not see each other's memory. */
+  #ownKey(key: string): string {
+    return `${this.#compiled.file}/${key}`;
+  }
+
+  #arm(key: string, ms: number, event: { readonly type: string }, data: unknown): void {
+    const due = this.#host.now + wholeMs(ms, `the delay of the timer ${key}`);
+    this.#timers.set(key, {
+      type: "arm",
+      key,
+      due,
+      event: { type: event.type, data: plain(data) },
+    });
+  }
+
+  #isPending(key: string): boolean {
+    const own = this.#timers.get(key);
+    return own === undefined ? this.#host.timerPending(key) : own.type === "arm";
+  }
+
   #commandContext(): DoContext<Json>["command"] {
     const host = this.#host;
     return {
@@ -265,20 +283,26 @@ class FiringDraft {
           id,
           epoch: host.epoch,
           node,
-          deadline: host.now + Math.round(deadlineMs),
+          deadline: host.now + wholeMs(deadlineMs, `the deadline of ${action.type}`),
           action,
         };
         this.#commands.push(plain(command) as unknown as Command);
         return id;
       },
-      cancel: (node, instance) => {
-        for (const command of this.#outstanding(node)) {
-          if (instance === undefined || command.action.instance === instance)
-            this.#cancelled.push(command.id);
-        }
-      },
+      cancel: (node, instance) => this.#cancel(node, instance),
       outstanding: (node) => this.#outstanding(node),
+      answered: () => host.answered(),
     };
+  }
+
+  #cancel(node: string, instance: string | undefined): void {
+    for (const command of this.#outstanding(node)) {
+      if (instance !== undefined && command.action.instance !== instance) continue;
+      const own = this.#commands.indexOf(command);
+      // One of this firing was never in the outbox: it is as if it had not been sent.
+      if (own === -1) this.#cancelled.push(command.id);
+      else this.#commands.splice(own, 1);
+    }
   }
 
   #outstanding(node: string): readonly Command[] {
@@ -302,12 +326,7 @@ class FiringDraft {
     }
     this.#requests += 1;
     const key = `${this.#compiled.id}/${event.type}/${service}@${options.on ?? ""}/${this.#requests}`;
-    this.#timers.set(key, {
-      type: "arm",
-      key,
-      due: this.#host.now + Math.round(options.after),
-      event: { type: event.type, data },
-    });
+    this.#arm(key, options.after, event, data);
   }
 }
 

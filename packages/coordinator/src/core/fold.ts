@@ -1,4 +1,5 @@
 import type { Decision, DecisionRecord, EventEnvelope, Firing, Origin } from "@halon/protocol";
+import { deepFreeze } from "./frozen.ts";
 import { type CoordinatorState, clientIdsMax, deadLettersMax } from "./state.ts";
 
 /**
@@ -72,7 +73,7 @@ export function foldFiring(state: CoordinatorState, firing: Firing): void {
   for (const { key, value } of firing.memory) {
     const memory = state.memories.get(file) ?? new Map();
     if (value === null) memory.delete(key);
-    else memory.set(key, value);
+    else memory.set(key, deepFreeze(value));
     state.memories.set(file, memory);
   }
   for (const timer of firing.timers) {
@@ -82,7 +83,7 @@ export function foldFiring(state: CoordinatorState, firing: Firing): void {
   }
   for (const id of firing.cancelled) forgetCommand(state, id);
   for (const command of firing.commands) {
-    state.outbox.add(command);
+    state.outbox.add(deepFreeze(command));
     const { id, node, action } = command;
     state.timers.arm({
       key: expiryKey(id),
@@ -110,6 +111,7 @@ function forgetCommand(state: CoordinatorState, id: string): void {
   state.timers.disarm(expiryKey(id));
 }
 
+/** No rule file has a name that begins like this, so no rule can take such a timer for its own. */
 function expiryKey(commandId: string): string {
-  return `command/${commandId}`;
+  return `@command/${commandId}`;
 }

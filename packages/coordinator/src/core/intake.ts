@@ -1,5 +1,6 @@
 import {
   builtInEvents,
+  canonicalJson,
   type ErrorData,
   type EventEnvelope,
   type Json,
@@ -7,6 +8,9 @@ import {
 } from "@halon/protocol";
 import { z } from "zod";
 import type { CoordinatorState } from "./state.ts";
+
+/** How deep the data of an event may be nested. */
+const jsonDepthMax = 100;
 
 /** An event as it comes in. */
 export interface EventInput {
@@ -59,7 +63,9 @@ function intakeNumbered(
   state: CoordinatorState,
   input: Input & { readonly type: "numbered" },
 ): Intake {
-  const { source, incarnation, sequence, event } = input;
+  const { source, incarnation, sequence } = input;
+  const isReadable = isJson(input.event.data);
+  const event = isReadable ? input.event : { ...input.event, data: null };
   const watermark = state.watermarks.get(source);
   if (watermark !== undefined && incarnation < watermark.incarnation) {
     const message = `${source} has incarnation ${watermark.incarnation}; an event of ${incarnation} comes too late`;
@@ -70,10 +76,10 @@ function intakeNumbered(
   if (sequence > last + 1) return { type: "reply", reply: { type: "gap", expected: last + 1 } };
   return {
     type: "take",
-    event: { id: `${source}:${incarnation}:${sequence}`, source, ...event },
+    event: { id: `${source}:${incarnation}:${sequence}`, source, ...ordered(event) },
     origin: { type: "sequence", source, incarnation, sequence },
     // A numbered event is taken whatever it holds: refusing it would stop its source for ever.
-    dead: flawOfNumbered(event),
+    dead: isReadable ? flawOfNumbered(event) : `${event.type} holds what JSON cannot hold`,
   };
 }
 
@@ -103,14 +109,32 @@ function intakeClient(
     const message = `no rule file declares the event type ${JSON.stringify(event.type)}; declare it with defineEvent and apply the file`;
     return refuse({ code: "HAL_EVENT_UNKNOWN", message });
   }
-  const reason = flaw(type, event);
+  const reason = isJson(event.data)
+    ? flaw(type, event)
+    : `${event.type} holds what JSON cannot hold`;
   if (reason !== null) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: reason });
   return {
     type: "take",
-    event: { id, source: `client/${id}`, ...event },
+    event: { id, source: `client/${id}`, ...ordered(event) },
     origin: { type: "client", id },
     dead: null,
   };
+}
+
+/** Whether the log can hold it: what comes over a link may be NaN, a bigint or bytes. */
+function isJson(value: unknown, depth = 0): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || depth > jsonDepthMax) return false;
+  if (Array.isArray(value)) return value.every((each) => isJson(each, depth + 1));
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) return false;
+  return Object.values(value).every((each) => each === undefined || isJson(each, depth + 1));
+}
+
+/** With sorted members: a rule that goes through them must see the same order as after the log held it. */
+function ordered({ type, version, data }: EventInput): EventInput {
+  return { type, version, data: JSON.parse(canonicalJson(data)) as Json };
 }
 
 function refuse(error: ErrorData): Intake {

@@ -1,6 +1,7 @@
 import { fromJSON, toJSON } from "@halon/graph";
 import { type Command, canonicalJson, compareText, type Json } from "@halon/protocol";
 import { z } from "zod";
+import { deepFreeze } from "./frozen.ts";
 import { type CoordinatorState, type DeadLetter, emptyState } from "./state.ts";
 import type { Timer } from "./timers.ts";
 
@@ -48,9 +49,10 @@ export function decodeSnapshot(text: string): CoordinatorState {
   state.epoch = snapshot.epoch;
   state.logTime = snapshot.logTime;
   for (const [file, memory] of snapshot.memories)
-    state.memories.set(file, new Map<string, Json>(memory));
+    state.memories.set(file, new Map<string, Json>(deepFreeze(memory)));
   for (const timer of snapshot.timers) state.timers.arm(timer as unknown as Timer);
-  for (const command of snapshot.outbox) state.outbox.add(command as unknown as Command);
+  for (const command of snapshot.outbox)
+    state.outbox.add(deepFreeze(command as unknown as Command));
   for (const [source, watermark] of snapshot.watermarks) state.watermarks.set(source, watermark);
   for (const [id, index] of snapshot.clientIds) state.clientIds.set(id, index);
   for (const letter of snapshot.deadLetters)

@@ -1,14 +1,17 @@
 import {
   type Command,
+  commandAnswers,
   commandId,
   type Decision,
   type DecisionRecord,
   type EventEnvelope,
+  events,
   type Firing,
   type Origin,
 } from "@halon/protocol";
 import { type RuleHost, type RuleIndex, type RuleTransaction, runRules } from "@halon/rules";
 import { foldDead, foldFiring, foldIntake, foldStamp } from "./fold.ts";
+import { deepFreeze } from "./frozen.ts";
 import { type DeclaredEvents, type Input, intake, type Reply } from "./intake.ts";
 import type { CoordinatorState } from "./state.ts";
 
@@ -16,6 +19,8 @@ import type { CoordinatorState } from "./state.ts";
 export const derivedDepthMax = 64;
 /** How many decisions one input may lead to. */
 export const derivedCountMax = 10_000;
+
+const expired: string = events.CommandExpired.type;
 
 /** What the driver knows of the moment: the next index, its epoch, log time and wall time in ms. */
 export interface Stamp {
@@ -64,6 +69,8 @@ class Batch {
   readonly #transaction: ReturnType<CoordinatorState["graph"]["begin"]>;
   readonly #decisions: Decision[] = [];
   readonly #host: RuleHost;
+  /** The command that the event at hand answers. */
+  #answer: Command | undefined;
   #commandCount = 0;
   #eventCount = 0;
 
@@ -84,8 +91,10 @@ class Batch {
       due.push(timer);
     }
     for (const timer of due) this.#state.timers.arm(timer);
-    for (const { key, event } of due) {
-      if (!this.#state.timers.has(key)) continue;
+    for (const timer of due) {
+      const { key, event } = timer;
+      // A rule may have cancelled it, or armed it anew for a later time, because of one before it.
+      if (this.#state.timers.get(key) !== timer) continue;
       const envelope = {
         id: this.#host.nextEventId(),
         source: `timer/${key}`,
@@ -161,7 +170,9 @@ class Batch {
   }
 
   #decideOne(event: EventEnvelope, origin: Origin): readonly EventEnvelope[] {
-    const settles = this.#settles(event);
+    const command = this.#answered(event, origin);
+    const settles = command?.id ?? null;
+    this.#answer = command;
     foldIntake(this.#state, this.#stamp.index, origin, settles);
     const { firings, dead } = runRules(this.#rules.index, deepFreeze(event), this.#host);
     const decision = { event, origin, settles, firings, dead };
@@ -177,13 +188,15 @@ class Batch {
     this.#decisions.push(decision);
   }
 
-  #settles(event: EventEnvelope): string | null {
-    const { data } = event;
-    if (typeof data !== "object" || data === null || Array.isArray(data)) return null;
-    const command = (data as Readonly<Record<string, unknown>>)["command"];
-    return typeof command === "string" && this.#state.outbox.get(command) !== undefined
-      ? command
-      : null;
+  /** The command that a node's event or its own deadline answers; what people and rules emit answers none. */
+  #answered({ type, data }: EventEnvelope, origin: Origin): Command | undefined {
+    if (origin.type !== "sequence" && origin.type !== "timer") return undefined;
+    if (typeof data !== "object" || data === null || Array.isArray(data)) return undefined;
+    const id = (data as Readonly<Record<string, unknown>>)["command"];
+    const command = typeof id === "string" ? this.#state.outbox.get(id) : undefined;
+    if (command === undefined) return undefined;
+    const answers = origin.type === "timer" ? [expired] : commandAnswers[command.action.type];
+    return answers.includes(type) ? command : undefined;
   }
 
   #createHost(): RuleHost {
@@ -205,6 +218,7 @@ class Batch {
       memory: (file, key) => state.memories.get(file)?.get(key),
       timerPending: (key) => state.timers.has(key),
       outstanding: (node) => state.outbox.of(node),
+      answered: () => this.#answer,
       nextCommandId: () => {
         this.#commandCount += 1;
         return commandId(index, this.#commandCount);
@@ -216,12 +230,4 @@ class Batch {
       fired: (firing: Firing) => foldFiring(state, firing),
     };
   }
-}
-
-/** Rules share the event with each other and with the record. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const member of Object.values(value)) deepFreeze(member);
-  return value;
 }

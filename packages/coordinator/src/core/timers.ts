@@ -27,8 +27,8 @@ export class Timers {
   /** A timer of the same key is replaced. */
   arm(timer: Timer): void {
     this.#byKey.set(timer.key, timer);
-    this.#heap.push(timer);
-    this.#up(this.#heap.length - 1);
+    if (this.#heap.length > 2 * this.#byKey.size + 64) this.#compact();
+    else this.#push(timer);
   }
 
   disarm(key: string): void {
@@ -47,6 +47,18 @@ export class Timers {
   /** All timers, sorted by key. */
   toJSON(): Timer[] {
     return [...this.#byKey.values()].sort((a, b) => compareText(a.key, b.key));
+  }
+
+  /** A timer that is armed again and again, for a time that never comes, leaves an entry each time. */
+  #compact(): void {
+    const entries = [...this.#byKey.values()];
+    this.#heap.length = 0;
+    for (const entry of entries) this.#push(entry);
+  }
+
+  #push(entry: Timer): void {
+    this.#heap.push(entry);
+    this.#up(this.#heap.length - 1);
   }
 
   #pop(): void {

@@ -1,7 +1,7 @@
 import { type ClusterSpec, events, keyOf, type ResourceKey } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
-import { beginOperation } from "./operation.ts";
+import { beginOperation, failOperation } from "./operation.ts";
 import { place, unplace, wantConfiguration, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
@@ -9,6 +9,13 @@ import { clearFailures, reconcileSlot } from "./slot.ts";
 export const applyRules: Readonly<Record<string, Rule>> = {
   "cluster-applied": on(events.ClusterApplied).do((context) => {
     const { spec, operation } = context.event;
+    const stranger = withoutType(context, spec);
+    if (stranger !== undefined) {
+      const reason = `deployment ${stranger.name} names the type ${stranger.type}, which the cluster does not know`;
+      failOperation(context, operation, "apply", stranger.name, reason);
+      context.why(`refused: ${reason}`);
+      return;
+    }
     for (const type of spec.types) applyType(context, type);
     for (const file of spec.rules) applyRuleFile(context, file);
     for (const deployment of spec.deployments) applyDeployment(context, deployment);
@@ -30,6 +37,17 @@ export const applyRules: Readonly<Record<string, Rule>> = {
     );
   }),
 };
+
+/** A deployment of a type that neither the cluster nor the cluster file knows. */
+function withoutType(
+  context: Context,
+  spec: ClusterSpec,
+): ClusterSpec["deployments"][number] | undefined {
+  const types = new Set(spec.types.map((type) => type.name));
+  return spec.deployments.find(
+    ({ type }) => !types.has(type) && context.graph.get("Service", type) === undefined,
+  );
+}
 
 function contain(context: Context, key: ResourceKey): void {
   const cluster = context.graph.list("Cluster")[0];
@@ -77,11 +95,6 @@ function applyRuleFile(context: Context, file: ClusterSpec["rules"][number]): vo
 function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][number]): void {
   const { graph, update } = context;
   const { name, type, on, replicas, onNodeLoss, config, configHash } = wanted;
-  if (graph.get("Service", type) === undefined) {
-    throw new RangeError(
-      `deployment ${name} names the type ${type}, which the cluster does not know`,
-    );
-  }
   const key = keyOf("Deployment", name);
   update.put("Configuration", configHash, { value: config });
   for (const schema of graph.out(keyOf("Service", type), "accepts", "Schema")) {

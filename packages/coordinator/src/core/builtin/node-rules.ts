@@ -13,6 +13,7 @@ import { placeAll } from "./placement.ts";
 import {
   endInstance,
   instanceOf,
+  isAsked,
   reconcileSlot,
   removeInstance,
   restartKey,
@@ -54,9 +55,20 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       context.why(`ignored: ${node} has not joined`);
       return;
     }
+    const ending = new Set(
+      context.command
+        .outstanding(node)
+        .filter(isStop)
+        .map(({ action }) => action.instance),
+    );
     compareInventory(context, node, lastCommand, instances);
-    for (const slot of context.graph.list("ServiceName", { node })) reconcileSlot(context, slot.id);
+    // Places first: what is wanted here again must not be stopped before.
     placeAll(context);
+    for (const slot of context.graph.list("ServiceName", { node })) reconcileSlot(context, slot.id);
+    for (const found of instances) {
+      if (found.state !== "stopping" && !ending.has(found.instance))
+        stopSurplus(context, node, found);
+    }
   }),
 
   "node-suspected": on(events.NodeSuspected).do((context) => {
@@ -120,7 +132,7 @@ function loseNode(context: Context, node: string, incarnation: number, reason: s
 /**
  * Makes the graph agree with what a node says runs on it, as of the last command that it has begun.
  *
- * An instance that a command on its way speaks of is left alone: the inventory cannot know of it yet.
+ * An instance whose start is on its way is left alone: the inventory cannot know of it yet.
  */
 function compareInventory(
   context: Context,
@@ -128,20 +140,20 @@ function compareInventory(
   lastCommand: string | null,
   instances: readonly InventoryInstance[],
 ): void {
-  const onTheirWay = context.command
+  const starting = context.command
     .outstanding(node)
-    .filter((command) => isAfter(command, lastCommand));
-  const pending = new Set(onTheirWay.map(({ action }) => action.instance));
+    .filter((command) => command.action.type === "StartService" && isAfter(command, lastCommand));
+  const pending = new Set(starting.map(({ action }) => action.instance));
   const seen = new Map(instances.map((instance) => [instance.instance, instance]));
   for (const instance of context.graph.list("ServiceInstance", { node })) {
     const found = seen.get(instance.id);
     if (found !== undefined) takeInventoryOf(context, instance, found);
     else if (!pending.has(instance.id)) takeAbsence(context, node, instance);
   }
-  for (const found of instances) {
-    if (instanceOf(context, slotId(found.service, node))?.id !== found.instance)
-      stopSurplus(context, node, found);
-  }
+}
+
+function isStop({ action }: Command): boolean {
+  return action.type === "StopService";
 }
 
 function isAfter(command: Command, lastCommand: string | null): boolean {
@@ -154,10 +166,7 @@ function takeInventoryOf(
   found: InventoryInstance,
 ): void {
   if (instance.attributes.state === "stopping" && found.state !== "stopping") {
-    const asked = context.command
-      .outstanding(instance.attributes.node)
-      .some(({ action }) => action.type === "StopService" && action.instance === instance.id);
-    if (asked) return;
+    if (isAsked(context, instance.attributes.node, instance.id, "StopService")) return;
   }
   const state =
     found.state === "running" && found.health !== "ok" && found.health !== "unknown"
@@ -192,7 +201,12 @@ function takeAbsence(context: Context, node: string, instance: Resource<"Service
   }
 }
 
+/** Stops what its slot does not hold or does not want, and says so. */
 function stopSurplus(context: Context, node: string, found: InventoryInstance): void {
+  const slot = slotId(found.service, node);
+  const isHeld = instanceOf(context, slot)?.id === found.instance;
+  if (isHeld && context.graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0)
+    return;
   const reason = "it runs although it is not wanted there";
   sendStop(context, node, found.service, found.instance, found.type, reason);
   context.publish(events.SurplusStopped, {

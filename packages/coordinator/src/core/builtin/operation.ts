@@ -1,5 +1,6 @@
 import { type AttributesOf, compareText, events, keyOf, type Resource } from "@halon/protocol";
 import { bounded, type Context, isLive } from "./context.ts";
+import { runsAsWanted } from "./wanted.ts";
 
 /** Operations that are kept after their end. */
 const operationsKeptMax = 1_000;
@@ -101,6 +102,15 @@ export function answerOperations(
   }
 }
 
+/** Nobody will answer for the instance: the operations that wait for it have failed. */
+export function failAnswers(context: Context, instance: string, reason: string): void {
+  for (const operation of context.graph.list("Operation", { state: "running" })) {
+    const { action, waiting } = operation.attributes;
+    if ((action === "check" || action === "status") && waiting.includes(instance))
+      endOperation(context, operation.id, "failed", reason);
+  }
+}
+
 function settle(
   context: Context,
   operation: Resource<"Operation">,
@@ -127,8 +137,7 @@ function settle(
   }
   const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0;
   const runs =
-    (state === "running" || state === "degraded") &&
-    incarnationOf(instance?.id) >= incarnationOf(entry);
+    runsAsWanted(context, slot, instance) && incarnationOf(instance?.id) >= incarnationOf(entry);
   if (runs || !wanted) finishWaiting(context, operation.id, entry);
 }
 

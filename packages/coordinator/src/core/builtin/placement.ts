@@ -84,7 +84,11 @@ export function place(context: Context, deployment: Resource<"Deployment">): voi
   const given = slots.filter((slot) => !planned.nodes.includes(slot.attributes.node));
   for (const slot of given) unplace(context, deployment.id, slot.id);
   const added = planned.nodes.filter((node) => !current.includes(node));
-  for (const node of added) want(context, deployment.id, type, node);
+  added.forEach((node, position) => {
+    // A person stopped the service, not the node that it was on.
+    const halted = given[position]?.attributes.halted === true;
+    want(context, deployment.id, { type, node, halted });
+  });
   given.forEach((slot, position) => {
     const to = added[position];
     const { node } = slot.attributes;
@@ -105,14 +109,20 @@ export function unplace(context: Context, deployment: string, slot: string): voi
   reconcileSlot(context, slot);
 }
 
-function want(context: Context, service: string, type: string, node: string): void {
+function want(
+  context: Context,
+  service: string,
+  place: { readonly type: string; readonly node: string; readonly halted: boolean },
+): void {
   const { graph, update } = context;
+  const { type, node, halted } = place;
   const id = slotId(service, node);
   const key = keyOf("ServiceName", id);
   if (graph.get("ServiceName", id) === undefined) {
     update.put("ServiceName", id, { service, node, incarnation: 0, restarts: 0 });
     update.relate(keyOf("Node", node), "provides", key);
   }
+  if (halted) update.patch("ServiceName", id, { halted });
   update.relate(keyOf("Deployment", service), "places", key);
   wantType(context, id, type);
   wantConfiguration(context, id, String(context.memory.get(`configuration/${service}`)));

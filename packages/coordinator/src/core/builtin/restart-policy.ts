@@ -23,9 +23,10 @@ export function restartDecision(input: {
   if (failures.length >= policy.maxFailures) return { type: "broken", failures };
   const exponential = policy.backoffMs * 2 ** Math.min(failures.length - 1, 30);
   const jitter = 0.75 + (fnv1a(seed) % 1_001) / 2_000;
+  const delayMs = Math.round(Math.min(exponential, policy.backoffMaxMs) * jitter);
   return {
     type: "restart",
-    delayMs: Math.round(Math.min(exponential, policy.backoffMaxMs) * jitter),
+    delayMs: Math.min(delayMs, policy.backoffMaxMs),
     failures,
   };
 }

@@ -1,5 +1,6 @@
 import { defineRules, type Rules } from "@halon/rules";
 import { applyRules } from "./apply-rules.ts";
+import { commandRules } from "./command-rules.ts";
 import { nodeRules } from "./node-rules.ts";
 import { requestRules } from "./request-rules.ts";
 import { serviceRules } from "./service-rules.ts";
@@ -8,6 +9,7 @@ import { serviceRules } from "./service-rules.ts";
 export const builtInRules: Rules = defineRules({
   ...nodeRules,
   ...serviceRules,
+  ...commandRules,
   ...requestRules,
   ...applyRules,
 });

@@ -1,15 +1,8 @@
 import { events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
-import { answerOperations, settleOperations } from "./operation.ts";
-import {
-  applyRestartPolicy,
-  endInstance,
-  instanceOf,
-  reconcileSlot,
-  sendStop,
-  stopInstance,
-} from "./slot.ts";
+import { answerOperations } from "./operation.ts";
+import { applyRestartPolicy, endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
 
 /** Rules on what services do, as their nodes report it. */
 export const serviceRules: Readonly<Record<string, Rule>> = {
@@ -21,8 +14,8 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
       return;
     }
     const { state, slot } = instance.attributes;
-    if (state === "stopping") {
-      context.why(`${instance.id} started while it is being stopped`);
+    if (state !== "starting" && state !== "running" && state !== "degraded") {
+      context.why(`ignored: ${instance.id} is ${state}`);
       return;
     }
     context.update.patch("ServiceInstance", instance.id, {
@@ -41,11 +34,7 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { event } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
-    if (instance.attributes.state === "stopping") {
-      takeEnd(context, instance);
-      return;
-    }
-    applyRestartPolicy(context, instance, {
+    takeFailure(context, instance, {
       reason: `could not start: ${event.reason}`,
       healthyMs: 0,
     });
@@ -55,15 +44,7 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { event } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
-    if (instance.attributes.state === "stopping") {
-      takeEnd(context, instance);
-      return;
-    }
-    if (!isLive(instance.attributes.state)) {
-      context.why(`ignored: ${instance.id} is ${instance.attributes.state} already`);
-      return;
-    }
-    applyRestartPolicy(context, instance, event);
+    takeFailure(context, instance, event);
   }),
 
   "service-stopped": on(events.ServiceStopped).do((context) => {
@@ -113,6 +94,11 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { event, graph, update } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
+    const { state } = instance.attributes;
+    if (!isLive(state) && state !== "unknown") {
+      context.why(`ignored: ${instance.id} is ${state}`);
+      return;
+    }
     const declared = graph.get("Service", instance.attributes.type)?.attributes.resourceKinds ?? [];
     if (!declared.includes(event.kind)) {
       context.why(
@@ -137,46 +123,6 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
       update.remove(event.kind, event.id);
   }),
 
-  "command-refused": on(events.CommandRefused).do((context) => {
-    context.why(`${context.event.node} refused ${context.event.command}: ${context.event.reason}`);
-    if (context.event.code !== "HAL_CONFLICT") return;
-    // The only conflict a node answers with: a configuration that the service cannot take while it runs.
-    for (const instance of context.graph.list("ServiceInstance", { node: context.event.node })) {
-      const { state, slot } = instance.attributes;
-      const wants = context.graph.out(keyOf("ServiceName", slot), "wants", "Configuration")[0]?.id;
-      const has = context.graph.out(
-        keyOf("ServiceInstance", instance.id),
-        "has",
-        "Configuration",
-      )[0]?.id;
-      if ((state === "running" || state === "degraded") && wants !== has) {
-        stopInstance(context, instance, "it starts again with its new configuration");
-      }
-    }
-  }),
-
-  "command-expired": on(events.CommandExpired).do((context) => {
-    const { action, node } = context.event;
-    const instance = current(context, context.event.instance);
-    if (instance === undefined) return;
-    const reason = `${node} did not answer ${action} in time; whether it was carried out is unknown`;
-    if (action === "StartService" && instance.attributes.state === "starting") {
-      stopInstance(context, instance, reason);
-    } else if (action === "StopService" && instance.attributes.state === "stopping") {
-      context.update.patch("ServiceInstance", instance.id, { reason });
-      sendStop(
-        context,
-        node,
-        instance.attributes.service,
-        instance.id,
-        instance.attributes.type,
-        reason,
-      );
-    }
-    context.why(reason);
-    settleOperations(context, instance.attributes.slot);
-  }),
-
   "rule-file-failed": on(events.RuleFileFailed).do((context) => {
     const { file, blob, reason } = context.event;
     const known = context.graph.get("RuleFile", file);
@@ -191,6 +137,18 @@ function current(context: Context, id: string): Resource<"ServiceInstance"> | un
   const instance = context.graph.get("ServiceInstance", id);
   if (instance === undefined) context.why(`ignored: ${id} is not a current instance`);
   return instance;
+}
+
+/** Nothing of the instance runs any more, and nobody asked for that, unless it was being stopped. */
+function takeFailure(
+  context: Context,
+  instance: Resource<"ServiceInstance">,
+  failure: { readonly reason: string; readonly healthyMs: number },
+): void {
+  const { state } = instance.attributes;
+  if (state === "stopping") takeEnd(context, instance);
+  else if (isLive(state) || state === "unknown") applyRestartPolicy(context, instance, failure);
+  else context.why(`ignored: ${instance.id} is ${state} already`);
 }
 
 /** Nothing of the instance runs any more, and that was asked for. */

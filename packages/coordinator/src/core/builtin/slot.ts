@@ -1,4 +1,5 @@
 import {
+  type CommandType,
   events,
   instanceId,
   keyOf,
@@ -9,6 +10,7 @@ import {
 import { bounded, type Context, isLive } from "./context.ts";
 import { settleOperations } from "./operation.ts";
 import { restartDecision } from "./restart-policy.ts";
+import { isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
 
 /** Beyond a service's own start or stop deadline: the way to the node and back. */
 const answerDeadlineMs = 10_000;
@@ -43,30 +45,50 @@ function reconcileReachable(context: Context, slot: Resource<"ServiceName">): vo
   const key = keyOf("ServiceName", slot.id);
   const service = graph.out(key, "wants", "Service")[0];
   const instance = instanceOf(context, slot.id);
-  if (service === undefined) {
+  // The node can be reached again; whether it runs is what its inventory tells, which is on its way.
+  if (instance?.attributes.state === "unknown") return;
+  if (instance?.attributes.state === "stopping") {
+    sendStopAgain(context, instance);
+  } else if (service === undefined) {
     if (instance !== undefined && isLive(instance.attributes.state))
       stopInstance(context, instance, "it is not wanted here");
     else removeSlot(context, slot);
-    return;
+  } else if (slot.attributes.halted === true) {
+    halt(context, instance);
+  } else if (slot.attributes.broken === undefined) {
+    reconcileWanted(context, slot, service, instance);
   }
-  if (slot.attributes.halted === true || slot.attributes.broken !== undefined) {
-    if (
-      instance !== undefined &&
-      isLive(instance.attributes.state) &&
-      slot.attributes.halted === true
-    ) {
-      stopInstance(context, instance, "a person stopped it");
-    }
-    return;
-  }
+}
+
+function reconcileWanted(
+  context: Context,
+  slot: Resource<"ServiceName">,
+  service: Resource<"Service">,
+  instance: Resource<"ServiceInstance"> | undefined,
+): void {
   const state = instance?.attributes.state;
-  if (instance === undefined || state === "stopped" || state === "unknown" || state === "broken") {
+  if (instance === undefined || state === "stopped" || state === "broken") {
     startInstance(context, slot, service);
   } else if (state === "failed") {
     if (!context.timer.pending(restartKey(slot.id))) startInstance(context, slot, service);
   } else if (state === "running" || state === "degraded") {
     reconcileRunning(context, slot, service, instance);
   }
+}
+
+function halt(context: Context, instance: Resource<"ServiceInstance"> | undefined): void {
+  const state = instance?.attributes.state;
+  if (instance === undefined || state === undefined) return;
+  const reason = "a person stopped it";
+  if (isLive(state)) stopInstance(context, instance, reason);
+  else if (state !== "stopped") endInstance(context, instance, "stopped", reason);
+}
+
+/** The command may have been refused or cancelled; without one nobody would ever stop the instance. */
+function sendStopAgain(context: Context, instance: Resource<"ServiceInstance">): void {
+  const { node, service, type, slot, reason } = instance.attributes;
+  if (context.timer.pending(restartKey(slot))) return;
+  sendStop(context, node, service, instance.id, type, reason ?? "it is being stopped");
 }
 
 function reconcileRunning(
@@ -76,13 +98,7 @@ function reconcileRunning(
   instance: Resource<"ServiceInstance">,
 ): void {
   const { graph } = context;
-  const { type, version } = instance.attributes;
-  const runsBlob = context.memory.get(`blob/${slot.id}`);
-  if (
-    type !== service.id ||
-    version !== service.attributes.version ||
-    runsBlob !== service.attributes.blob
-  ) {
+  if (!isCurrentCode(context, service, instance)) {
     stopInstance(
       context,
       instance,
@@ -91,8 +107,7 @@ function reconcileRunning(
     return;
   }
   const wanted = graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration")[0];
-  const has = graph.out(keyOf("ServiceInstance", instance.id), "has", "Configuration")[0];
-  if (wanted === undefined || has === undefined || wanted.id === has.id) return;
+  if (wanted === undefined || isCurrentConfiguration(context, slot.id, instance)) return;
   const asked = context.command
     .outstanding(instance.attributes.node)
     .some(
@@ -190,6 +205,18 @@ export function stopInstance(
   context.why(`stops ${instance.id}: ${reason}`);
 }
 
+/** Whether the node has a command of this type for the instance that it has not answered. */
+export function isAsked(
+  context: Context,
+  node: string,
+  instance: string,
+  type: CommandType,
+): boolean {
+  return context.command
+    .outstanding(node)
+    .some(({ action }) => action.type === type && action.instance === instance);
+}
+
 /** Tells a node to stop an instance that the graph may not know. */
 export function sendStop(
   context: Context,
@@ -199,10 +226,7 @@ export function sendStop(
   type: string,
   reason: string,
 ): void {
-  const asked = context.command
-    .outstanding(node)
-    .some(({ action }) => action.type === "StopService" && action.instance === instance);
-  if (asked) return;
+  if (isAsked(context, node, instance, "StopService")) return;
   const stopTimeoutMs = manifestOf(context, type)?.stopTimeoutMs ?? 0;
   context.command.send(
     node,
@@ -219,6 +243,8 @@ export function endInstance(
   reason: string | undefined,
 ): void {
   freeResources(context, instance.id);
+  // Nothing is left to answer them; what is on its way all the same is answered, and counts for nothing.
+  context.command.cancel(instance.attributes.node, instance.id);
   context.update.patch("ServiceInstance", instance.id, {
     state,
     health: state === "stopped" ? "unknown" : "fail",
@@ -298,6 +324,7 @@ function removeSlot(context: Context, slot: Resource<"ServiceName">): void {
   if (instance !== undefined) removeInstance(context, instance);
   context.timer.cancel(restartKey(slot.id));
   context.memory.set(`failures/${slot.id}`, null);
+  context.update.patch("ServiceName", slot.id, { broken: undefined, halted: undefined });
   // The slot itself stays: its incarnation must never be used twice for another start.
 }
 

@@ -1,0 +1,69 @@
+import { type CommandAction, events, type Resource } from "@halon/protocol";
+import { on, type Rule } from "@halon/rules";
+import type { Context } from "./context.ts";
+import { failAnswers } from "./operation.ts";
+import { reconcileSlot, restartKey, stopInstance } from "./slot.ts";
+
+/** Before a refused stop is sent again: a node that is stopping itself refuses everything. */
+const refusedStopMs = 1_000;
+
+/** Rules on commands that were not carried out, or of which nobody knows. */
+export const commandRules: Readonly<Record<string, Rule>> = {
+  "command-refused": on(events.CommandRefused).do((context) => {
+    const { node, command, code, reason } = context.event;
+    const action = context.command.answered()?.action;
+    if (action === undefined) {
+      context.why(`ignored: nobody waits for an answer to ${command}`);
+      return;
+    }
+    context.why(`${node} refused ${action.type} of ${action.instance}: ${reason}`);
+    takeRefusal(context, action, code, `${node} refused it: ${reason}`);
+  }),
+
+  "command-expired": on(events.CommandExpired).do((context) => {
+    const { action, node, instance: id } = context.event;
+    const reason = `${node} did not answer ${action} in time; whether it was carried out is unknown`;
+    context.why(reason);
+    if (action === "CheckService" || action === "ReportStatus") failAnswers(context, id, reason);
+    const instance = context.graph.get("ServiceInstance", id);
+    if (instance === undefined) return;
+    const { state, slot } = instance.attributes;
+    if (action === "StartService" && state === "starting") {
+      stopInstance(context, instance, reason);
+    } else if (action === "StopService" && state === "stopping") {
+      context.update.patch("ServiceInstance", id, { reason });
+    }
+    reconcileSlot(context, slot);
+  }),
+};
+
+function takeRefusal(context: Context, action: CommandAction, code: string, reason: string): void {
+  const instance = context.graph.get("ServiceInstance", action.instance);
+  switch (action.type) {
+    case "StartService":
+      // It may have been begun under an older epoch: only a stop makes sure of what runs.
+      if (instance?.attributes.state === "starting") stopInstance(context, instance, reason);
+      break;
+    case "StopService":
+      if (instance?.attributes.state === "stopping") stopLater(context, instance);
+      break;
+    case "CheckService":
+    case "ReportStatus":
+      failAnswers(context, action.instance, reason);
+      break;
+    case "ReconfigureService":
+      // The one conflict here is a configuration that the service cannot take while it runs.
+      if (code === "HAL_CONFLICT" && instance !== undefined && runs(instance))
+        stopInstance(context, instance, "it starts again with its new configuration");
+      break;
+  }
+}
+
+function stopLater(context: Context, instance: Resource<"ServiceInstance">): void {
+  const { slot } = instance.attributes;
+  context.timer.after(restartKey(slot), refusedStopMs, events.RestartDue, { slot });
+}
+
+function runs({ attributes }: Resource<"ServiceInstance">): boolean {
+  return attributes.state === "running" || attributes.state === "degraded";
+}
