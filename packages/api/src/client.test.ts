@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { memoryPorts } from "../testdata/memory-ports.ts";
 import { createClient } from "./client.ts";
 import { listen } from "./listen.ts";
 import type { ApiPorts } from "./ports.ts";
+import { memoryPorts } from "./testing/memory-ports.ts";
 
 const ends: (() => Promise<unknown>)[] = [];
 

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { memoryPorts } from "../testdata/memory-ports.ts";
 import { type Listener, type ListenOptions, listen } from "./listen.ts";
+import { memoryPorts } from "./testing/memory-ports.ts";
 
 const open: Listener[] = [];
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { HalonError } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
-import { memoryPorts } from "../testdata/memory-ports.ts";
 import { type Listener, listen } from "./listen.ts";
 import type { ApiPorts } from "./ports.ts";
+import { memoryPorts } from "./testing/memory-ports.ts";
 
 const open: Listener[] = [];
 

@@ -1,13 +1,6 @@
 import type { Client } from "@halon/api";
-import { type ClusterSpec, HalonError } from "@halon/protocol";
-
-/** A cluster file, compiled: what is sent, and the code that it names. */
-export interface CompiledCluster {
-  readonly spec: ClusterSpec;
-  readonly blobs: readonly { readonly hash: string; readonly bytes: Uint8Array }[];
-}
-
-type Compile = (path: string, options: { readonly prune: boolean }) => Promise<CompiledCluster>;
+import { HalonError } from "@halon/protocol";
+import type { CompiledCluster } from "@halon/service/host";
 
 /** Compiles a cluster file and the service and rule files that it names. */
 export async function compile(
@@ -15,10 +8,7 @@ export async function compile(
   options: { readonly prune: boolean },
 ): Promise<CompiledCluster> {
   // The compiler is large, and most commands do without it.
-  const loaded: unknown = await import("@halon/service/host");
-  const host = loaded as { readonly compileClusterFile?: Compile };
-  if (host.compileClusterFile === undefined) throw new Error("@halon/service has no compiler");
-  return host.compileClusterFile(path, options);
+  return (await import("@halon/service/host")).compileClusterFile(path, options);
 }
 
 export interface ApplyOptions {

@@ -1,7 +1,7 @@
 import { listen } from "@halon/api";
+import { memoryPorts } from "@halon/api/testing";
 import { errorCodes, HalonError, type OperationStatus } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
-import { memoryPorts } from "../../../api/testdata/memory-ports.ts";
 import { memoryIo } from "../../testdata/memory-io.ts";
 import { failureOf } from "../failure.ts";
 import { runHalonctl } from "./main.ts";

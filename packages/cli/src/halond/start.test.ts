@@ -13,6 +13,7 @@ const options = startOptions(
 function fakeNode() {
   const ended = deferred<void>();
   const stops: unknown[] = [];
+  const log = { reopened: 0 };
   const start: StartNode = ({ name }) =>
     Promise.resolve({
       name,
@@ -20,9 +21,10 @@ function fakeNode() {
       role: "tracking",
       leader: name,
       ended: ended.promise,
+      reopenLog: () => void log.reopened++,
       stop: (how) => Promise.resolve(void stops.push(how)),
     });
-  return { start, ended, stops };
+  return { start, ended, stops, log };
 }
 
 test("a node that is ready says so in one line, and ends with 0 when it was shut down", async () => {
@@ -58,4 +60,15 @@ test("a node that ends by itself with an error ends the program with it", async 
   await until("out", /\n/);
   ended.reject(new Error("disk"));
   await expect(exit).rejects.toThrow("disk");
+});
+
+test("SIGHUP opens the log anew and the node goes on", async () => {
+  const { io, until } = memoryIo();
+  const { start, ended, log } = fakeNode();
+  const exit = startOne(options, start, io);
+  await until("out", /\n/);
+  process.emit("SIGHUP");
+  ended.resolve();
+  await exit;
+  expect(log.reopened).toBe(1);
 });

@@ -1,5 +1,6 @@
 import { createClient } from "@halon/api";
-import { apply, type CompiledCluster, compile, requireDone } from "../cluster-file.ts";
+import type { CompiledCluster } from "@halon/service/host";
+import { apply, compile, requireDone } from "../cluster-file.ts";
 import { deferred } from "../deferred.ts";
 import { failureOf } from "../failure.ts";
 import type { Io } from "../io.ts";
@@ -21,7 +22,11 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
     wanted = how;
     node?.stop(how).then(stopped.resolve, stopped.reject);
   };
-  const off = onSignals({ stop, abandon: () => process.exit(1), reopenLogs: () => undefined });
+  const off = onSignals({
+    stop,
+    abandon: () => process.exit(1),
+    reopenLogs: () => node?.reopenLog(),
+  });
   try {
     node = await start(options.node);
     if (wanted !== undefined) {

@@ -12,6 +12,9 @@ const devDependencies = {
   typescript: "6.0.3",
 };
 
+/** Its newer versions name optional packages that are not published for every platform: `npm ci` refuses those. */
+const overrides = { "msgpackr-extract": "3.0.3" };
+
 /** `init`. */
 export function addInit(program: Command, io: Io): void {
   program
@@ -64,6 +67,7 @@ function packageJson(name: string, tarballs: Readonly<Record<string, string>>) {
     scripts: { test: "node --import tsx --test hello.test.ts", typecheck: "tsc" },
     dependencies: Object.fromEntries(dependencies),
     devDependencies,
+    overrides,
   };
 }
 

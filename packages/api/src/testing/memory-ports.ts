@@ -5,7 +5,7 @@ import {
   type OperationStatus,
   type Resource,
 } from "@halon/protocol";
-import type { ApiPorts, EventCursor } from "../src/ports.ts";
+import type { ApiPorts, EventCursor } from "../ports.ts";
 
 const hash = "0".repeat(64);
 
