@@ -21,7 +21,7 @@ const usedWithoutImport = new Map([
 const builtins = new Set(builtinModules);
 
 /** Tests, and the suites that tests of several implementations share; neither is part of a build. */
-const isTest = (path) => /(?:\.test|\/conformance)\.[mc]?tsx?$/.test(path);
+const isTest = (path) => /(?:\.test|\/conformance|\/testing)\.[mc]?tsx?$/.test(path);
 
 /** @returns {{ name: string, directory: string, manifest: any }[]} */
 function readPackages(root) {

@@ -7,9 +7,13 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const compiler = join(root, "node_modules/@typescript/native/bin/tsc");
 
+const folders = (parent) =>
+  existsSync(join(root, parent)) ? readdirSync(join(root, parent)).sort() : [];
+
 const projects = [
-  ...readdirSync(join(root, "packages")).map((name) => `packages/${name}/tsconfig.test.json`),
-  ...["test", "bench", "examples"].map((name) => `${name}/tsconfig.json`),
+  ...folders("packages").map((name) => `packages/${name}/tsconfig.test.json`),
+  ...folders("examples").map((name) => `examples/${name}/tsconfig.json`),
+  ...["test", "bench"].map((name) => `${name}/tsconfig.json`),
 ].filter((project) => existsSync(join(root, project)));
 
 const failed = projects.filter((project) => {
