@@ -1,5 +1,5 @@
 import { type ErrorData, fromErrorData, HalonError } from "@halon/protocol";
-import type { Address } from "./pid.ts";
+import type { Address } from "./core/pid.ts";
 
 interface Pending {
   readonly resolve: (value: never) => void;

@@ -11,9 +11,11 @@ export {
   type MonitorRef,
   type Self,
   type SpawnOptions,
-} from "./behaviour.ts";
+} from "./core/behaviour.ts";
+export type { Hello, LinkClass } from "./core/hello.ts";
+export { type Address, type NameAddress, nodeOf, type Pid, toPid } from "./core/pid.ts";
+export { type RestartDecision, restartDecision } from "./core/restart.ts";
 export type { BulkHandler, BulkMeta, BulkOptions } from "./link/bulk.ts";
-export type { Hello, LinkClass } from "./link/hello.ts";
 export { type KeeperEvents, keepLink, type LinkKeeper } from "./link/keeper.ts";
 export type { Link, LinkEvents } from "./link/link.ts";
 export {
@@ -25,8 +27,6 @@ export {
   linkServerOptions,
   type PeerCheck,
 } from "./link/open.ts";
-export { type Address, type NameAddress, nodeOf, type Pid, toPid } from "./pid.ts";
-export { type RestartDecision, restartDecision } from "./restart.ts";
 export {
   type ChildInfo,
   type ChildSpec,

@@ -5,9 +5,9 @@ import {
   type Handlers,
   type Meta,
   type MonitorRef,
-} from "./behaviour.ts";
-import { type Envelope, Mailbox, type ReplyTo } from "./mailbox.ts";
-import type { Pid } from "./pid.ts";
+} from "./core/behaviour.ts";
+import { type Envelope, Mailbox, type ReplyTo } from "./core/mailbox.ts";
+import type { Pid } from "./core/pid.ts";
 
 /** Who is told when a process ends. */
 export interface Watcher {

@@ -1,6 +1,6 @@
 import { type ErrorData, HalonError } from "@halon/protocol";
 import { describeAddress } from "./calls.ts";
-import type { Address } from "./pid.ts";
+import type { Address } from "./core/pid.ts";
 import type { Process } from "./process.ts";
 import type { Route, Signal } from "./signal.ts";
 

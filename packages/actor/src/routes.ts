@@ -1,4 +1,4 @@
-import { type Address, nodeOf, type Pid, type SystemId, startOf, threadOf } from "./pid.ts";
+import { type Address, nodeOf, type Pid, type SystemId, startOf, threadOf } from "./core/pid.ts";
 import type { Route } from "./signal.ts";
 
 /** Where a signal goes next. */

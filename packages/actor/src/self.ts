@@ -1,6 +1,6 @@
-import type { Self } from "./behaviour.ts";
-import type { SystemCore } from "./core.ts";
+import type { Self } from "./core/behaviour.ts";
 import type { Process } from "./process.ts";
+import type { SystemCore } from "./system-core.ts";
 
 /** What a behaviour gets as its own hands. */
 export function makeSelf(core: SystemCore, process: Process): Self {

@@ -1,5 +1,5 @@
 import { errorCodes } from "@halon/protocol";
-import { isPid } from "./pid.ts";
+import { isPid } from "./core/pid.ts";
 import type { Signal } from "./signal.ts";
 
 type Check = (value: unknown) => boolean;

@@ -1,6 +1,6 @@
 import type { ErrorData } from "@halon/protocol";
-import type { ExitReason, MonitorRef } from "./behaviour.ts";
-import type { Address, Pid } from "./pid.ts";
+import type { ExitReason, MonitorRef } from "./core/behaviour.ts";
+import type { Address, Pid } from "./core/pid.ts";
 
 /** A signal for one process, name or call. */
 export type Addressed =

@@ -1,9 +1,9 @@
 import { type ErrorData, type HalonError, toErrorData } from "@halon/protocol";
-import type { ExitReason, Meta, MonitorRef } from "./behaviour.ts";
 import { describeAddress } from "./calls.ts";
-import { describeReason, exitEffect } from "./exit-signal.ts";
-import type { ReplyTo } from "./mailbox.ts";
-import { type Address, countOf, type Pid, startOf, threadOf } from "./pid.ts";
+import type { ExitReason, Meta, MonitorRef } from "./core/behaviour.ts";
+import { describeReason, exitEffect } from "./core/exit-signal.ts";
+import type { ReplyTo } from "./core/mailbox.ts";
+import { type Address, countOf, type Pid, startOf, threadOf } from "./core/pid.ts";
 import { endProcess, type Process } from "./process.ts";
 import { bounceError, fullError, nodeOfAddress, plainError, sendQuietly } from "./refusal.ts";
 import type { Addressed, Gone, Signal } from "./signal.ts";

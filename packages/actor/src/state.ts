@@ -1,7 +1,7 @@
 import { EventEmitter } from "eventemitter3";
-import type { MonitorRef } from "./behaviour.ts";
 import { Calls } from "./calls.ts";
-import { type Address, makePid, type Pid, type SystemId } from "./pid.ts";
+import type { MonitorRef } from "./core/behaviour.ts";
+import { type Address, makePid, type Pid, type SystemId } from "./core/pid.ts";
 import type { Process, ProcessPort } from "./process.ts";
 import { Routes } from "./routes.ts";
 import type { SystemEvents } from "./system-port.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Behaviour } from "./behaviour.ts";
-import { restartDecision } from "./restart.ts";
+import type { Behaviour } from "./core/behaviour.ts";
+import { restartDecision } from "./core/restart.ts";
 import { type ChildInfo, type ChildSpec, supervisor } from "./supervisor.ts";
 import { createSystem } from "./system.ts";
 

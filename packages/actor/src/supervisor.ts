@@ -1,6 +1,13 @@
-import type { Behaviour, ExitReason, Handlers, Meta, Self, SpawnOptions } from "./behaviour.ts";
-import type { Pid } from "./pid.ts";
-import { restartDecision } from "./restart.ts";
+import type {
+  Behaviour,
+  ExitReason,
+  Handlers,
+  Meta,
+  Self,
+  SpawnOptions,
+} from "./core/behaviour.ts";
+import type { Pid } from "./core/pid.ts";
+import { restartDecision } from "./core/restart.ts";
 
 /** `permanent` is always restarted, `transient` after an abnormal end, `temporary` never (OTP). */
 export type RestartType = "permanent" | "transient" | "temporary";

@@ -1,8 +1,8 @@
 import type { EventEmitter } from "eventemitter3";
-import type { Behaviour, CallOptions, ExitReason, SpawnOptions } from "./behaviour.ts";
+import type { Behaviour, CallOptions, ExitReason, SpawnOptions } from "./core/behaviour.ts";
+import type { Address, Pid } from "./core/pid.ts";
 import type { BulkHandler, BulkOptions } from "./link/bulk.ts";
 import type { Link } from "./link/link.ts";
-import type { Address, Pid } from "./pid.ts";
 import type { WorkerOptions, WorkerProcess } from "./thread/host.ts";
 
 /** Counts since the start of the system. */

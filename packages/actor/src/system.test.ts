@@ -1,7 +1,7 @@
 import { HalonError } from "@halon/protocol";
 import { describe, expect, test } from "vitest";
-import { type Behaviour, type ExitReason, failure, type Self } from "./behaviour.ts";
-import type { Pid } from "./pid.ts";
+import { type Behaviour, type ExitReason, failure, type Self } from "./core/behaviour.ts";
+import type { Pid } from "./core/pid.ts";
 import { createSystem } from "./system.ts";
 
 const within = { timeoutMs: 1_000 };

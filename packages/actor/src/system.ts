@@ -1,10 +1,10 @@
 import { HalonError } from "@halon/protocol";
-import { SystemCore } from "./core.ts";
 import type { BulkHandler } from "./link/bulk.ts";
 import type { Link } from "./link/link.ts";
 import { assertPlain } from "./plain.ts";
 import { sendQuietly } from "./refusal.ts";
 import type { Gone, Route, Signal } from "./signal.ts";
+import { SystemCore } from "./system-core.ts";
 import type { ActorSystem } from "./system-port.ts";
 import { startWorker, type WorkerProcess } from "./thread/host.ts";
 

@@ -1,8 +1,8 @@
 import { HalonError } from "@halon/protocol";
 import { EventEmitter } from "eventemitter3";
+import { backoffMs } from "../core/silence.ts";
 import type { Link } from "./link.ts";
 import { type ConnectOptions, connectLink } from "./open.ts";
-import { backoffMs } from "./silence.ts";
 
 /** What becomes of the attempts of a keeper. */
 export interface KeeperEvents {

@@ -1,12 +1,12 @@
 import { HalonError } from "@halon/protocol";
 import { EventEmitter } from "eventemitter3";
 import type { RawData, WebSocket } from "ws";
+import type { Hello, LinkClass } from "../core/hello.ts";
+import { lookAtPulse, type PulseLimits } from "../core/silence.ts";
 import type { Signal } from "../signal.ts";
 import { isSignal } from "../signal-shape.ts";
 import { type BulkHandler, type BulkOptions, BulkPeer } from "./bulk.ts";
 import { decodeFrame, encode, FrameWriter, frameBytesMax } from "./frame.ts";
-import type { Hello, LinkClass } from "./hello.ts";
-import { lookAtPulse, type PulseLimits } from "./silence.ts";
 
 /** `silent` comes before the `down` that it leads to. */
 export interface LinkEvents {

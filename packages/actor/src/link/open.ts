@@ -1,7 +1,7 @@
 import { HalonError } from "@halon/protocol";
 import { type ClientOptions, type RawData, WebSocket } from "ws";
+import { type Hello, type HelloOutcome, helloMismatch, parseHello } from "../core/hello.ts";
 import { decodeFrame, encode, FrameWriter, frameBytesMax } from "./frame.ts";
-import { type Hello, type HelloOutcome, helloMismatch, parseHello } from "./hello.ts";
 import { closeText, type Link, reasonBytes, WsLink } from "./link.ts";
 
 /** Says why a peer is refused, or null to take it. Runs after the hello was found to fit. */

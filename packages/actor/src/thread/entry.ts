@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { toErrorData } from "@halon/protocol";
-import type { ExitReason, Handlers, Self } from "../behaviour.ts";
-import { SystemCore } from "../core.ts";
+import type { ExitReason, Handlers, Self } from "../core/behaviour.ts";
+import { SystemCore } from "../system-core.ts";
 import { type ThreadFrame, ThreadRoute, type ThreadStart } from "./wire.ts";
 
 /** What the entry module of a thread exports as `behaviour`. */

@@ -1,10 +1,10 @@
 import { MessageChannel, type ResourceLimits, Worker } from "node:worker_threads";
 import { HalonError, toErrorData } from "@halon/protocol";
-import type { ExitReason } from "../behaviour.ts";
-import type { SystemCore } from "../core.ts";
-import { makePid, type Pid, startOf, threadOf } from "../pid.ts";
+import type { ExitReason } from "../core/behaviour.ts";
+import { makePid, type Pid, startOf, threadOf } from "../core/pid.ts";
 import { assertPlain } from "../plain.ts";
 import type { Gone, Route, Signal } from "../signal.ts";
+import type { SystemCore } from "../system-core.ts";
 import { type ThreadFrame, ThreadRoute, type ThreadStart } from "./wire.ts";
 
 /** How a process in a thread of its own is started. */

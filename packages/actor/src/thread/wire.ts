@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { HalonError } from "@halon/protocol";
-import type { ExitReason } from "../behaviour.ts";
-import type { Pid, SystemId } from "../pid.ts";
+import type { ExitReason } from "../core/behaviour.ts";
+import type { Pid, SystemId } from "../core/pid.ts";
 import { assertPlain } from "../plain.ts";
 import type { Route, Signal } from "../signal.ts";
 

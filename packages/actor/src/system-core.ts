@@ -7,8 +7,8 @@ import type {
   Meta,
   MonitorRef,
   SpawnOptions,
-} from "./behaviour.ts";
-import { type Address, makePid, type Pid, type SystemId } from "./pid.ts";
+} from "./core/behaviour.ts";
+import { type Address, makePid, type Pid, type SystemId } from "./core/pid.ts";
 import {
   endProcess,
   isPromise,

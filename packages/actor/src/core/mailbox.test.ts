@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { assertPlain } from "../plain.ts";
+import { Routes } from "../routes.ts";
 import { exitEffect } from "./exit-signal.ts";
 import { type Envelope, Mailbox } from "./mailbox.ts";
 import { isPid, makePid, type Pid, startOf, threadOf } from "./pid.ts";
-import { assertPlain } from "./plain.ts";
-import { Routes } from "./routes.ts";
 
 const envelope = (message: unknown, type: "send" | "signal" = "send"): Envelope => ({
   message,

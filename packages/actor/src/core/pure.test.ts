@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { decodeFrame, encode, FrameWriter } from "../link/frame.ts";
 import { isSignal } from "../signal-shape.ts";
-import { decodeFrame, encode, FrameWriter } from "./frame.ts";
 import { type Hello, helloMismatch, parseHello } from "./hello.ts";
 import { backoffMs, lookAtPulse } from "./silence.ts";
 
