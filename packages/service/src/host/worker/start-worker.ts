@@ -1,12 +1,12 @@
 import { pathToFileURL } from "node:url";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { nodeEndpoint } from "@halon/actor/thread";
 import { Health, type Json } from "@halon/protocol";
 import * as Comlink from "comlink";
 import { z } from "zod";
 import { limits } from "../limits.ts";
 import type { Runner, RunnerEvent, StartRunner } from "../runner.ts";
 import { threadEntry } from "../thread-entry.ts";
-import { nodeEndpoint } from "./endpoint.ts";
 import { createGuard } from "./guard.ts";
 import { openOutputLog } from "./output-log.ts";
 import {

@@ -1,8 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { nodeEndpoint } from "@halon/actor/thread";
 import * as Comlink from "comlink";
 import { halonError } from "../../config-error.ts";
 import type { ServiceContext, ServiceDefinition, ServiceHandlers } from "../../definition.ts";
-import { nodeEndpoint } from "./endpoint.ts";
 import { beatIndex, memoryIndex, type ThreadCalls, type ThreadData } from "./shared.ts";
 
 // The entry of a service's thread. It loads no schemas of its own: they would delay every restart.
