@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { memoryEngine, memoryState, openFileEngine } from "@halon/coordinator/store";
 import { afterAll } from "vitest";
 import { storeConformance } from "./conformance.ts";
-import { openFileEngine } from "./file.ts";
-import { memoryEngine, memoryState } from "./memory.ts";
 
 const made: string[] = [];
 

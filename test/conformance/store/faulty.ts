@@ -1,6 +1,5 @@
+import type { Engine, Store } from "@halon/coordinator/store";
 import { HalonError } from "@halon/protocol";
-import type { Engine } from "./engine.ts";
-import type { Store } from "./port.ts";
 
 /** A store that drops its `nth` answer to an append: the outcome is unknown to the caller. */
 export function cutReply(store: Store, nth: number, moment: "before" | "after"): Store {

@@ -1,8 +1,7 @@
+import type { Appended, Engine, Store, StoredRecord } from "@halon/coordinator/store";
+import { storeOf } from "@halon/coordinator/store";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Engine } from "./engine.ts";
-import { storeOf } from "./parts.ts";
-import type { Appended, Store, StoredRecord } from "./port.ts";
-import { collect, crashing, cutReply, deliveries, patterned } from "./testing.ts";
+import { collect, crashing, cutReply, deliveries, patterned } from "./faulty.ts";
 
 /** One place to keep a store, fresh for each test. */
 export interface Place {

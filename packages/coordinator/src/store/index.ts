@@ -1,0 +1,12 @@
+export type { Engine } from "./engine.ts";
+export { openFileEngine, openFileStore } from "./file.ts";
+export { type MemoryState, memoryEngine, memoryState, openMemoryStore } from "./memory.ts";
+export { storeOf } from "./parts.ts";
+export type {
+  AppendAt,
+  Appended,
+  SnapshotChunks,
+  Store,
+  StoredRecord,
+  StoreSnapshot,
+} from "./port.ts";
