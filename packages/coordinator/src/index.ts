@@ -1,3 +1,4 @@
+export { trace, traceFailures, traceReport, traceStarts } from "@halon/agency";
 export { type Blobs, openBlobs } from "./blob/open.ts";
 export type { EventInput, Reply } from "./core/index.ts";
 export { entriesOf, type HistoryQuery } from "./history.ts";

@@ -1,4 +1,4 @@
-import { failpoint } from "@halon/agency";
+import { failpoint, traceStarts } from "@halon/agency";
 import { type Command, canonicalJson, events, toErrorData } from "@halon/protocol";
 import {
   type CoordinatorState,
@@ -184,6 +184,7 @@ export class DecisionLoop {
     const stamp = { epoch: this.#store.epoch, logTime: this.#logTime(), wallTime: Date.now() };
     const inputs = batch.map(({ input }) => input);
     const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp);
+    traceStarts("decided", commands);
     if (record !== undefined) {
       const text = canonicalJson(record);
       if (!(await this.#append(text, record.index))) {
@@ -191,6 +192,7 @@ export class DecisionLoop {
         return;
       }
       failpoint("coordinator.after-commit");
+      traceStarts("durable", commands);
       if (commands.length > 0) this.#listener.commands(commands);
       this.#listener.record(text, record.wallTime);
     }

@@ -1,5 +1,5 @@
 import type { ActorSystem } from "@halon/actor";
-import type { Blobs } from "@halon/coordinator";
+import { type Blobs, traceFailures, traceStarts } from "@halon/coordinator";
 import {
   type Command,
   type CommandAction,
@@ -119,6 +119,7 @@ export class Agent {
   #receive(message: ToAgent): void {
     switch (message.type) {
       case "commands":
+        traceStarts("command", message.commands);
         for (const command of message.commands) this.#take(command);
         return;
       case "ack":
@@ -200,6 +201,7 @@ export class Agent {
   #send(events: ReturnType<EventQueue["number"]>): void {
     if (events.length === 0 || this.#leader === undefined) return;
     this.#sentAt = performance.now();
+    traceFailures("sent", events);
     const { system, name, incarnation } = this.#options;
     const isSent = system.send(
       { name: trackerName, node: this.#leader },

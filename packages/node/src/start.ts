@@ -1,12 +1,13 @@
 import { type ActorSystem, createSystem } from "@halon/actor";
 import { type Listener, listen } from "@halon/api";
-import { type Blobs, type HistoryQuery, openBlobs } from "@halon/coordinator";
+import { type Blobs, type HistoryQuery, openBlobs, trace, traceReport } from "@halon/coordinator";
 import { type EventEntry, HalonError, toErrorData } from "@halon/protocol";
 import {
   adoptProcesses,
   createRuntime,
   linkPackages,
   type Runtime,
+  type StartRunner,
   startProcess,
   startWorker,
 } from "@halon/service/host";
@@ -74,9 +75,12 @@ class Node {
       node: name,
       dataDir: dataDir.path,
       blobPath: (hash) => blobs.path(hash),
-      emit: ({ type, data }) => this.#agent.emit(type, data),
-      startWorker,
-      startProcess,
+      emit: ({ type, data }) => {
+        traceReport(type, data);
+        this.#agent.emit(type, data);
+      },
+      startWorker: traced(startWorker),
+      startProcess: traced(startProcess),
       adoptProcesses,
       now: () => performance.now(),
     });
@@ -248,6 +252,15 @@ class Node {
     await this.#system.close();
     this.#dataDir.release();
   }
+}
+
+function traced(startRunner: StartRunner): StartRunner {
+  return (spec, listener) => {
+    trace("spawn", spec.instance);
+    const runner = startRunner(spec, listener);
+    trace("spawned", spec.instance);
+    return runner;
+  };
 }
 
 interface Deferred {

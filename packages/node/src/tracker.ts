@@ -5,6 +5,8 @@ import {
   type CoordinatorNews,
   entriesOf,
   startCoordinator,
+  traceFailures,
+  traceStarts,
 } from "@halon/coordinator";
 import { type DecisionRecord, HalonError, Hash, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
@@ -160,6 +162,7 @@ export class Tracker {
         case "attach":
           return await this.#attach(message);
         case "events":
+          traceFailures("tracked", message.events);
           this.#coordinator?.events(
             `${sourcePrefix}${message.node}`,
             message.incarnation,
@@ -185,6 +188,7 @@ export class Tracker {
   #hear(news: CoordinatorNews): void {
     switch (news.type) {
       case "commands":
+        traceStarts("told", news.commands);
         for (const node of new Set(news.commands.map((command) => command.node))) {
           this.#tell(node, {
             type: "commands",

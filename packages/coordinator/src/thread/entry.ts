@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
+import { traceFailures } from "@halon/agency";
 import { toJSON } from "@halon/graph";
 import { canonicalJson, events, toErrorData } from "@halon/protocol";
 import { openBlobs } from "../blob/open.ts";
@@ -131,6 +132,7 @@ function takeEvents(
   incarnation: number,
   numbered: readonly NumberedEvent[],
 ): void {
+  traceFailures("received", numbered);
   const last = numbered.at(-1)?.sequence;
   for (const { sequence, event } of numbered) {
     loop.submit({ type: "numbered", source, incarnation, sequence, event }, (reply) => {
