@@ -10,6 +10,8 @@ export const ClusterStatus = z.object({
     epoch: z.number(),
     revision: z.number(),
     state: z.enum(["healthy", "degraded", "unavailable"]),
+    /** Why it is not healthy, a sentence each. */
+    reasons: z.array(z.string()).optional(),
   }),
   nodes: z.array(
     z.object({

@@ -49,10 +49,10 @@ function show({ print }: Session, status: ClusterStatus): void {
     print.one(status, `cluster/${status.cluster.id}`);
     return;
   }
-  const { id, state, leader, epoch, revision } = status.cluster;
+  const { id, state, leader, epoch, revision, reasons = [] } = status.cluster;
   const shown = colorOf(print.colors, state)(state);
   print.text(
-    `Cluster ${id}: ${shown}, leader ${leader ?? "none"}, epoch ${epoch}, revision ${revision}\n\n`,
+    `Cluster ${id}: ${shown}, leader ${leader ?? "none"}, epoch ${epoch}, revision ${revision}\n${reasons.map((reason) => `  ${reason}\n`).join("")}\n`,
   );
   const now = Date.now();
   print.list(nodeColumns(print.colors, now), status.nodes, ({ name }) => `node/${name}`);

@@ -27,20 +27,29 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
     ...(attributes.reason === undefined ? {} : { reason: attributes.reason }),
   }));
   const services = graph.list("ServiceName").flatMap((slot) => serviceRow(graph, slot) ?? []);
-  const isWell =
-    nodes.every((node) => node.state === "up") &&
-    services.every(
-      (service) =>
-        service.state === "running" || (service.state === "stopped" && service.reason === halted),
-    ) &&
-    graph.list("Deployment").every((deployment) => deployment.attributes.shortfall === undefined);
+  const reasons = [
+    ...(leadership.leader === null ? ["no recovery coordinator can be reached"] : []),
+    ...nodes
+      .filter(({ state }) => state !== "up")
+      .map(({ name, state }) => `node ${name} is ${state}`),
+    ...services
+      .filter(isUnwell)
+      .map(({ service, node, state }) => `${service} on ${node} is ${state}`),
+    ...graph
+      .list("Deployment")
+      .flatMap(({ id, attributes: { shortfall } }) =>
+        shortfall === undefined ? [] : [`${id}: ${shortfall}`],
+      ),
+  ];
   return {
     cluster: {
       id: leadership.clusterId,
       leader: leadership.leader,
       epoch: leadership.epoch,
       revision: graph.revision,
-      state: leadership.leader === null ? "unavailable" : isWell ? "healthy" : "degraded",
+      state:
+        leadership.leader === null ? "unavailable" : reasons.length === 0 ? "healthy" : "degraded",
+      ...(reasons.length === 0 ? {} : { reasons }),
     },
     nodes,
     services,
@@ -48,6 +57,10 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
 }
 
 const halted = "stopped by a person";
+
+function isUnwell({ state, reason }: ServiceRow): boolean {
+  return state !== "running" && !(state === "stopped" && reason === halted);
+}
 
 function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow | undefined {
   const key = keyOf("ServiceName", slot.id);

@@ -1,0 +1,38 @@
+import type { Command } from "@halon/protocol";
+import { expect, test } from "vitest";
+import { CommandIntake } from "./command-intake.ts";
+
+function command(id: string, epoch = 1): Command {
+  const action = { type: "CheckService" as const, service: "web", instance: "web@node-1#1" };
+  return { id, epoch, node: "node-1", deadline: 1_000, action };
+}
+
+test("a command is begun once, however often it is sent", () => {
+  const intake = new CommandIntake();
+  expect(intake.take(command("1.1"))).toEqual({ type: "begin" });
+  expect(intake.take(command("1.1"))).toEqual({ type: "known" });
+});
+
+test("a command of a deposed coordinator is refused", () => {
+  const intake = new CommandIntake();
+  intake.take(command("7.1", 3));
+  expect(intake.take(command("6.1", 2))).toMatchObject({
+    type: "refuse",
+    code: "HAL_COMMAND_STALE",
+  });
+});
+
+test("the last command begun is the latest decided, in whatever order they arrive", () => {
+  const intake = new CommandIntake();
+  expect(intake.last).toBeNull();
+  intake.take(command("10.1"));
+  intake.take(command("9.2"));
+  expect(intake.last).toBe("10.1");
+});
+
+test("a node that stops begins nothing more", () => {
+  const intake = new CommandIntake();
+  intake.stop();
+  expect(intake.take(command("1.1"))).toMatchObject({ type: "refuse" });
+  expect(intake.last).toBeNull();
+});
