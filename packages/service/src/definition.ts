@@ -59,7 +59,7 @@ export interface RestartOptions {
 
 interface CommonOptions<Schema extends z.ZodObject> {
   readonly name: string;
-  /** The exclusive name per node; two types may share one. Default: `name`. */
+  /** Held by at most one instance on a node; types that share one exclude each other there. Default: that of the service. */
   readonly serviceName?: string;
   readonly version: string;
   readonly config: Schema;
@@ -126,7 +126,7 @@ export interface ServiceDefinition extends CommonOptions<z.ZodObject> {
 export interface ClusterServiceOptions {
   /** A file, compiled when applied, or the name of a type that the cluster knows. */
   readonly type: string;
-  /** The service name on each node. Default: that of the type. */
+  /** What the cluster calls it. Default: the name of the type. */
   readonly name?: string;
   /** Default: `any-node`. */
   readonly on?: Placement;

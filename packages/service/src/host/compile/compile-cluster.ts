@@ -103,7 +103,7 @@ function deploymentOf(
   }
   const config = compiled === undefined ? entry.config : configOf(entry, compiled, where);
   return {
-    name: entry.name ?? compiled?.manifest.serviceName ?? type,
+    name: entry.name ?? type,
     type,
     on: entry.on ?? "any-node",
     ...(entry.replicas === undefined ? {} : { replicas: entry.replicas }),

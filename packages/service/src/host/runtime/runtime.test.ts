@@ -82,6 +82,26 @@ test("a service name that is held is refused, naming the holder", () => {
   });
 });
 
+test("of two types that declare one service name, the second is refused until the first has ended", () => {
+  const { runtime, events, asked, hear, exit } = setUp();
+  const start = (type: string, service: string) => ({
+    ...startAction(1, manifestOf({ name: type, serviceName: "shared" })),
+    service,
+    instance: `${service}@node-1#1`,
+  });
+  runtime.start(start("a", "good"), "1.0");
+  hear(1, { type: "ready" });
+  runtime.start(start("b", "other"), "2.0");
+  expect(events.at(-1)).toMatchObject({
+    type: "ServiceCouldNotStart",
+    data: { command: "2.0", code: "HAL_NAME_TAKEN", holder: "good@node-1#1" },
+  });
+  runtime.stop(stopAction(1));
+  hear(1, exit);
+  runtime.start(start("b", "other"), "3.0");
+  expect(asked.at(-1)).toBe("spawn other@node-1#1");
+});
+
 test("a replacement starts at the exit of an older one that stops, not before", () => {
   const { runtime, asked, hear, exit, brief } = setUp();
   runtime.start(startAction(1), "1.0");

@@ -22,12 +22,13 @@ export function start(site: Site, action: StartAction, command?: string): void {
     site.waiting.set(action.service, { ...queued, commands: all });
     return;
   }
-  const holder = site.holders.get(action.service);
+  const name = exclusiveName(action);
+  const holder = site.holders.get(name);
   if (holder === undefined) spawn(site, action, commands);
   else if (isLeavingFor(holder, action)) wait(site, action, commands);
   else {
     const { instance } = holder.spec;
-    const reason = `${instance} (${holder.state}) holds the service name ${action.service} on ${site.options.node}; stop it first`;
+    const reason = `${instance} (${holder.state}) holds the service name ${name} on ${site.options.node}; stop it first`;
     couldNotStart(site, action, commands, { code: "HAL_NAME_TAKEN", reason, holder: instance });
   }
 }
@@ -35,7 +36,12 @@ export function start(site: Site, action: StartAction, command?: string): void {
 /** Gives the service name to an instance. */
 export function hold(site: Site, instance: Instance): void {
   site.instances.set(instance.spec.instance, instance);
-  site.holders.set(instance.spec.service, instance);
+  site.holders.set(exclusiveName(instance.spec), instance);
+}
+
+/** What one instance a node can hold: the name that its type declares, which types may share, or its service's. */
+function exclusiveName({ service, manifest }: Pick<StartAction, "service" | "manifest">): string {
+  return manifest.serviceName === manifest.name ? service : manifest.serviceName;
 }
 
 /** Lets go of an instance that ended, and starts the one that waited for its name. */
@@ -43,7 +49,7 @@ export function letGo(site: Site, instance: Instance): void {
   const { service } = instance.spec;
   site.watch.remove(instance);
   site.instances.delete(instance.spec.instance);
-  site.holders.delete(service);
+  site.holders.delete(exclusiveName(instance.spec));
   const next = site.waiting.get(service);
   if (next !== undefined) {
     clearTimeout(next.timer);
@@ -119,7 +125,7 @@ function wait(site: Site, action: StartAction, commands: ReadonlySet<string>): v
   }
   const { startTimeoutMs } = action.manifest;
   const timer = setTimeout(() => {
-    const holder = site.holders.get(action.service)?.spec.instance;
+    const holder = site.holders.get(exclusiveName(action))?.spec.instance;
     const late = site.waiting.get(action.service);
     site.waiting.delete(action.service);
     const reason = `${holder ?? "the older instance"} did not end within ${startTimeoutMs} ms`;
@@ -144,6 +150,7 @@ function couldNotStart(
 /** An older incarnation that ends makes way; a running one does not. */
 function isLeavingFor(holder: Instance, action: StartAction): boolean {
   if (holder.state !== "stopping" && holder.state !== "killing") return false;
+  if (holder.spec.service !== action.service) return false;
   return incarnationOf(holder.spec.instance) < incarnationOf(action.instance);
 }
 
