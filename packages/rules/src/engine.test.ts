@@ -141,7 +141,8 @@ describe("a rule that throws", () => {
   });
 
   test("an action that returns a promise is refused, for nothing waits for it", () => {
-    const firing = firingOf(async () => undefined);
+    const later = (async () => undefined) as unknown as () => void;
+    const firing = firingOf(later);
     expect(firing.why).toBe("the rule threw TypeError: a rule's action must not return a promise");
   });
 });

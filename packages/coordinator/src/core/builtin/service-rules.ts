@@ -1,4 +1,4 @@
-import { events, keyOf, type Resource } from "@halon/protocol";
+import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { answerOperations } from "./operation.ts";
@@ -34,10 +34,9 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { event } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
-    takeFailure(context, instance, {
-      reason: `could not start: ${event.reason}`,
-      healthyMs: 0,
-    });
+    const reason = `could not start: ${event.reason}`;
+    if (isHeldByOlder(instance, event)) replaceOlder(context, instance, event.holder, reason);
+    else takeFailure(context, instance, { reason, healthyMs: 0 });
   }),
 
   "restart-failed": on(events.ServiceFailed).do((context) => {
@@ -149,6 +148,34 @@ function takeFailure(
   if (state === "stopping") takeEnd(context, instance);
   else if (isLive(state) || state === "unknown") applyRestartPolicy(context, instance, failure);
   else context.why(`ignored: ${instance.id} is ${state} already`);
+}
+
+type CouldNotStart = DataOf<typeof events.ServiceCouldNotStart>;
+
+/** Whether an older instance of the same slot has the name, one that the graph has given up. */
+function isHeldByOlder(
+  instance: Resource<"ServiceInstance">,
+  { code, holder }: CouldNotStart,
+): boolean {
+  return (
+    code === "HAL_NAME_TAKEN" &&
+    isLive(instance.attributes.state) &&
+    holder?.startsWith(`${instance.attributes.slot}#`) === true
+  );
+}
+
+/** That is no failure of the service: the older one is stopped, and the next start waits for its end. */
+function replaceOlder(
+  context: Context,
+  instance: Resource<"ServiceInstance">,
+  holder: string | undefined,
+  reason: string,
+): void {
+  const { node, service, slot, state, type } = instance.attributes;
+  if (holder !== undefined) sendStop(context, node, service, holder, type, reason);
+  endInstance(context, instance, state === "stopping" ? "stopped" : "failed", reason);
+  context.why(`${holder} holds the name and is stopped`);
+  reconcileSlot(context, slot);
 }
 
 /** Nothing of the instance runs any more, and that was asked for. */
