@@ -1,0 +1,147 @@
+// Kills services, satellites and the tracking node under load, and checks that nothing acknowledged is lost.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { startClients } from "./clients.mjs";
+import { Cluster, trackingNode } from "./cluster.mjs";
+import { describe, Faults, failpoints, schedule } from "./faults.mjs";
+import { Operator } from "./operator.mjs";
+import { createRandom } from "./random.mjs";
+import { readHistory, verifyEffects, verifyLedger, verifyOracle } from "./verify.mjs";
+
+const ratePerSecondMin = 50;
+const settleMs = 20_000;
+/** A cluster that settles late is a violation; what comes after it shall not be blamed for that. */
+const settleLateMs = 60_000;
+const pollMs = 100;
+const violationsShownMax = 50;
+
+const { seed, seconds } = options();
+const run = `${process.pid}-${seed}`;
+const directory = mkdtempSync(join(tmpdir(), "halon-chaos-"));
+const violations = [];
+const startedAt = performance.now();
+const cluster = await Cluster.create({ directory, run, violate });
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.once(signal, () => {
+    say(`${signal}: ends everything`);
+    cluster.abandon();
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
+
+console.log(`chaos: seed ${seed}, ${seconds} s, run ${run}, everything of it in ${directory}`);
+try {
+  summarize(await torment());
+} catch (error) {
+  violate(`the run broke off: ${error instanceof Error ? error.stack : error}`);
+} finally {
+  cluster.abandon();
+}
+if (violations.length === 0) rmSync(directory, { recursive: true, force: true });
+else
+  console.log(
+    `FAILED: ${violations.length} violations; look into ${directory} (<node>.log, oracle.txt, ledger.txt)`,
+  );
+process.exit(violations.length === 0 ? 0 : 1);
+
+function options() {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: "string", default: "1" },
+      seconds: { type: "string", default: "300" },
+    },
+  });
+  const [seed, seconds] = [Number(values.seed), Number(values.seconds)];
+  if (!Number.isInteger(seed) || !(seconds > 0)) {
+    console.error("usage: npm run chaos -- [--seed N] [--seconds N]");
+    process.exit(2);
+  }
+  return { seed, seconds };
+}
+
+function violate(text) {
+  violations.push(text);
+  if (violations.length <= violationsShownMax) say(`VIOLATION ${text}`);
+}
+
+function say(text) {
+  const at = ((performance.now() - startedAt) / 1_000).toFixed(1).padStart(6);
+  console.log(`${at} s ${text}`);
+}
+
+async function torment() {
+  await cluster.start();
+  await settle();
+  say("the cluster runs");
+  const ledgerPath = join(directory, "ledger.txt");
+  const clients = startClients({ port: cluster.ports[trackingNode], run, ledgerPath, violate });
+  const operator = new Operator({ cluster, random: createRandom(seed + 1_000_003), violate });
+  const faults = new Faults({ cluster, violate });
+  const settledMs = [];
+  const endAt = performance.now() + seconds * 1_000;
+  let rounds = 0;
+  for (const round of schedule(createRandom(seed))) {
+    if (performance.now() >= endAt) break;
+    rounds += 1;
+    say(`#${rounds} ${describe(round)}`);
+    await faults.run(round);
+    settledMs.push(await settle());
+  }
+  const load = await clients.stop();
+  const operations = await operator.stop();
+  await faults.killAll(500);
+  settledMs.push(await settle());
+  const history = await readHistory({ cluster, violate });
+  verifyLedger({ ledgerPath, history, violate });
+  await verifyEffects({ cluster, history, violate });
+  await operator.verify(history);
+  await cluster.stop();
+  verifyOracle({ oraclePath: cluster.oraclePath, violate });
+  return { rounds, load, operations, faults: faults.counts, settledMs, history };
+}
+
+/** Waits until the graph equals what really runs, and all that is wanted runs; gives how long that took in ms. */
+async function settle() {
+  const since = performance.now();
+  let isLate = false;
+  for (;;) {
+    const found = await cluster.compare();
+    const tookMs = performance.now() - since;
+    if (found.length === 0) return tookMs;
+    if (tookMs > settleMs && !isLate) {
+      isLate = true;
+      violate(
+        `${settleMs} ms after the last fault the graph and what runs still differ: ${found.join("; ")}. Compare halonctl status with ps, and see ${directory}/*.log`,
+      );
+    }
+    if (tookMs > settleLateMs) throw new Error(`the cluster does not settle: ${found.join("; ")}`);
+    await delay(pollMs);
+  }
+}
+
+function summarize({ rounds, load, operations, faults, settledMs, history }) {
+  const sorted = [...settledMs].sort((a, b) => a - b);
+  const ms = (value) => `${Math.round(value)} ms`;
+  console.log(`
+seed                ${seed}, ${rounds} rounds
+events acknowledged ${load.acknowledged} (${load.retries} retries, ${load.unacknowledged} left unacknowledged)
+rate                ${load.ratePerSecond.toFixed(1)} events/s over the whole time, at least ${ratePerSecondMin} wanted
+longest outage      ${ms(load.longestOutageMs)} without an acknowledgement
+history             ${history.events} events
+operations          ${operations.operations} ended, ${operations.failed} of them as failed; ${operations.lostAnswers} answers lost
+kills               ${[...faults].map(([kind, count]) => `${kind} ${count}`).join(", ")}
+convergence         p50 ${ms(sorted[Math.floor(sorted.length / 2)])}, max ${ms(sorted.at(-1))}`);
+  if (load.ratePerSecond < ratePerSecondMin)
+    violate(
+      `${load.ratePerSecond.toFixed(1)} events/s were acknowledged, ${ratePerSecondMin} are wanted`,
+    );
+  if (load.unacknowledged > 0)
+    violate(`${load.unacknowledged} events were not acknowledged in the end`);
+  for (const point of failpoints)
+    if (!faults.has(point)) violate(`failpoint ${point} was never hit; let the run last longer`);
+}
