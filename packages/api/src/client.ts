@@ -9,7 +9,7 @@ import {
 import { z } from "zod";
 import type { PlanEntry } from "./plan.ts";
 import type { GraphFormat, RuleEntry } from "./ports.ts";
-import type { ConfigRequest, EventRequest, ServiceRequest } from "./request.ts";
+import type { ConfigRequest, EventRequest, SendRequest, ServiceRequest } from "./request.ts";
 import { readEvents } from "./sse.ts";
 import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
 import type { ResourceView, ServiceView } from "./view.ts";
@@ -61,6 +61,16 @@ export function createClient(options: TransportOptions) {
     operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
     act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
       change(`/v1/services/${segment(service)}/${action}`, body, waiting),
+    send: (service: string, body: SendRequest, timeoutMs: number) =>
+      transport.json(
+        {
+          method: "POST",
+          path: `/v1/services/${segment(service)}/send?timeout=${timeoutMs}ms`,
+          body,
+          timeoutMs: timeoutMs + 5_000,
+        },
+        z.object({ instance: z.string(), answer: z.json() }),
+      ),
     configure: (service: string, body: ConfigRequest, waiting: Waiting) =>
       change(`/v1/services/${segment(service)}/config`, body, waiting, "PUT"),
     apply: (spec: ClusterSpec, reason: string | undefined, waiting: Waiting) =>

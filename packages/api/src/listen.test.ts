@@ -45,6 +45,7 @@ test.each([
   ["POST", "/v1/services/web/start"],
   ["POST", "/v1/services/web/stop"],
   ["POST", "/v1/services/web/restart"],
+  ["POST", "/v1/services/web/send"],
   ["POST", "/v1/services/web/check"],
   ["POST", "/v1/services/web/status"],
   ["PUT", "/v1/services/web/config"],

@@ -77,6 +77,18 @@ export interface ApiPorts {
     event: { readonly id: string; readonly type: string; readonly data: Json },
     timeoutMs: number,
   ): Promise<{ readonly id: string; readonly index: number }>;
+  /**
+   * Calls a message of a running instance of the service: the one on the node, or any. Its answer is not in the log.
+   */
+  send(
+    service: string,
+    message: {
+      readonly on: string | undefined;
+      readonly message: string;
+      readonly args: readonly Json[];
+    },
+    timeoutMs: number,
+  ): Promise<{ readonly instance: string; readonly answer: Json }>;
   operation(id: string): OperationStatus | undefined;
   /** Waits for the end of the operation, and at the deadline gives it as it is; undefined when it never appeared. */
   waitOperation(id: string, timeoutMs: number): Promise<OperationStatus | undefined>;

@@ -12,6 +12,14 @@ export const ServiceRequest = z.strictObject({
 });
 export type ServiceRequest = z.input<typeof ServiceRequest>;
 
+/** Body of `POST /v1/services/S/send`. */
+export const SendRequest = z.strictObject({
+  on: Name.optional(),
+  message: z.string().min(1).max(128),
+  args: z.array(z.json()).max(32).default([]),
+});
+export type SendRequest = z.input<typeof SendRequest>;
+
 /** Body of `PUT /v1/services/S/config`: the whole configuration. */
 export const ConfigRequest = z.strictObject({ config: Config, reason: Reason.optional() });
 export type ConfigRequest = z.input<typeof ConfigRequest>;

@@ -25,6 +25,7 @@ export interface PortsOptions {
   /** Throws HAL_NO_LEADER where there is none. */
   coordinator(): CoordinatorHost;
   history(query: HistoryQuery): Promise<readonly EventEntry[]>;
+  send: ApiPorts["send"];
   notReady(): string | null;
   shutdown(options: { readonly keepServices: boolean }): void;
 }
@@ -63,6 +64,7 @@ export function createPorts(options: PortsOptions): ApiPorts {
         throw new HalonError("HAL_INTERNAL", `no index for event ${id}`);
       return { id, index: reply.index };
     },
+    send: options.send,
     operation: (id) => operationOf(replica, id),
     waitOperation: (id, timeoutMs) => waitOperation(replica, id, timeoutMs),
     events: (query) => options.history(historyQuery(query)),

@@ -21,6 +21,7 @@ import { createPorts, type PortsOptions } from "./ports.ts";
 import { Replica } from "./replica.ts";
 import { Satellite } from "./satellite.ts";
 import { openServiceLogs } from "./service-logs.ts";
+import { ServiceProcesses, sendToService } from "./service-processes.ts";
 import { Tracker } from "./tracker.ts";
 import { version } from "./version.ts";
 
@@ -56,6 +57,7 @@ class Node {
   readonly #replica = new Replica(() => performance.now());
   readonly #runtime: Runtime;
   readonly #agent: Agent;
+  readonly #processes: ServiceProcesses;
   readonly #ready = deferred();
   readonly #ended = deferred();
   #tracker: Tracker | undefined;
@@ -75,7 +77,9 @@ class Node {
       node: name,
       dataDir: dataDir.path,
       blobPath: (hash) => blobs.path(hash),
-      emit: ({ type, data }) => {
+      emit: (event) => {
+        const { type, data } = event;
+        this.#processes.take(event);
         traceReport(type, data);
         this.#agent.emit(type, data);
       },
@@ -84,6 +88,7 @@ class Node {
       adoptProcesses,
       now: () => performance.now(),
     });
+    this.#processes = new ServiceProcesses(this.#system, this.#runtime);
     this.#agent = new Agent({
       name,
       incarnation,
@@ -205,6 +210,8 @@ class Node {
         );
       },
       history: (query) => this.#history(query),
+      send: (service, call, timeoutMs) =>
+        sendToService(this.#system, this.#replica.view, service, call, timeoutMs),
       notReady: () => this.#notReady(),
       shutdown: ({ keepServices }) => {
         this.#stop(keepServices).then(this.#ended.resolve, this.#ended.reject);

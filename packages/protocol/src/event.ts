@@ -177,10 +177,16 @@ export const ServiceReported = defineEvent({
   schema: z.strictObject({ ...at, ...answer, report: JsonValue }),
 });
 
+/** It runs with another configuration. Without a command it changed that itself, and `config` is the value. */
 export const ServiceReconfigured = defineEvent({
   type: "ServiceReconfigured",
   sentBy: "node",
-  schema: z.strictObject({ ...at, ...answer, configuration: z.string() }),
+  schema: z.strictObject({
+    ...at,
+    ...answer,
+    configuration: z.string(),
+    config: z.record(z.string(), JsonValue).optional(),
+  }),
 });
 
 export const ResourceAcquired = defineEvent({

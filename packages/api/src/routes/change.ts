@@ -8,7 +8,9 @@ import {
   ConfigRequest,
   MissingRequest,
   PlanRequest,
+  SendRequest,
   ServiceRequest,
+  SubmitQuery,
   WaitQuery,
 } from "../request.ts";
 import { requireTarget, serviceView, typeView } from "../view.ts";
@@ -57,6 +59,19 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   );
   return [
     ...actions,
+    route("POST", "/v1/services/:service/send", async (c) => {
+      const elsewhere = redirectToLeader(c, ports);
+      if (elsewhere !== null) return elsewhere;
+      const { timeout } = queryOf(c, SubmitQuery);
+      const { on, message, args } = await readJson(
+        c.env.incoming,
+        SendRequest,
+        limits.bodyBytesMax,
+      );
+      const service = param(c, "service");
+      requireTarget(ports.graph(), service, on);
+      return c.json(await ports.send(service, { on, message, args: args as Json[] }, timeout));
+    }),
     route("PUT", "/v1/services/:service/config", (c) => putConfig(c, context)),
     route("POST", "/v1/apply", async (c) => {
       const elsewhere = redirectToLeader(c, ports);

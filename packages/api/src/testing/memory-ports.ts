@@ -110,6 +110,8 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
     },
     putBlob: (name, bytes) => Promise.resolve(void blobs.set(name, bytes)),
     missingBlobs: (hashes) => Promise.resolve(hashes.filter((name) => !blobs.has(name))),
+    send: (service, { on, message, args }) =>
+      Promise.resolve({ instance: `${service}@${on ?? "node-1"}#1`, answer: [message, ...args] }),
     logs: (service) => Promise.resolve(service === "web" ? "line\n" : undefined),
     followLogs: (_, listener) => {
       listener("more\n");

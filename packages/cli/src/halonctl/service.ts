@@ -53,6 +53,7 @@ export function addService(program: Command, io: Io): void {
   for (const [name, description] of Object.entries(actions)) {
     addAction(service, io, name as ServiceAction, description);
   }
+  addSend(service, io);
   addLogs(service, io);
   addConfig(service, io);
   addNotBuilt(service, ["conform"]);
@@ -81,6 +82,46 @@ function addAction(service: Command, io: Io, name: ServiceAction, description: s
       if (name === "check") requireHealthy(target, answers);
     }),
   );
+}
+
+function addSend(service: Command, io: Io): void {
+  service
+    .command("send")
+    .description("call one of its messages")
+    .argument("<service>")
+    .argument("<message>")
+    .argument("[args...]", "JSON, or plain text")
+    .option("--on <node>", "the instance on this node", once)
+    .action(
+      action(
+        io,
+        async (
+          { client, print, timeoutMs },
+          name: string,
+          message: string,
+          args: readonly string[],
+          options: { readonly on?: string },
+        ) => {
+          const on = options.on === undefined ? {} : { on: options.on };
+          const body = { ...on, message, args: args.map(argument) };
+          const { instance, answer } = await client.send(name, body, timeoutMs);
+          showAnswers(print, { [instance]: answer as Json });
+        },
+      ),
+    );
+}
+
+/** What reads as JSON is JSON, so that numbers and objects can be given; the rest is text. */
+function argument(text: string): z.infer<ReturnType<typeof z.json>> {
+  return z.json().parse(parseJson(text));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 const HealthAnswer = z.looseObject({ health: z.string() });

@@ -2,6 +2,7 @@ import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { answerOperations } from "./operation.ts";
+import { wantConfiguration } from "./placement.ts";
 import { applyRestartPolicy, endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
 
 /** Rules on what services do, as their nodes report it. */
@@ -85,6 +86,12 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { event } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
+    if (event.command === undefined && event.config !== undefined) {
+      // Its own change stands until a person asks for another configuration: taking it back would fight the service.
+      context.update.put("Configuration", event.configuration, { value: event.config });
+      wantConfiguration(context, instance.attributes.slot, event.configuration);
+      context.why(`${instance.id} changed its own configuration`);
+    }
     hasConfiguration(context, instance.id, event.configuration);
     reconcileSlot(context, instance.attributes.slot);
   }),

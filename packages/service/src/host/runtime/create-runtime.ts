@@ -78,7 +78,11 @@ function reportReconfigured(
     return;
   }
   instance.configuration = hashOf(outcome.config);
-  const data = { ...placeOf(instance.spec), configuration: instance.configuration };
+  const data = {
+    ...placeOf(instance.spec),
+    configuration: instance.configuration,
+    config: outcome.config,
+  };
   options.emit({ type: "ServiceReconfigured", data });
 }
 
