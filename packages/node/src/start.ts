@@ -16,6 +16,7 @@ import { type DataDir, openDataDir } from "./data-dir.ts";
 import { Identity } from "./identity.ts";
 import { acceptLinks } from "./links.ts";
 import { type NodeLog, openLog } from "./log.ts";
+import { keepSamples, readLastSample } from "./memory-samples.ts";
 import type { NodeOptions, RunningNode } from "./options.ts";
 import { createPorts, type PortsOptions } from "./ports.ts";
 import { Replica } from "./replica.ts";
@@ -63,6 +64,7 @@ class Node {
   #tracker: Tracker | undefined;
   #satellite: Satellite | undefined;
   #listener: Listener | undefined;
+  #samples: { close(): void } | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(options: NodeOptions, dataDir: DataDir, blobs: Blobs) {
@@ -111,6 +113,14 @@ class Node {
 
   async start(): Promise<RunningNode> {
     const { name, role } = this.#identity;
+    const last = readLastSample(this.#dataDir.path);
+    if (last !== undefined) {
+      this.#log.logger.warn(
+        last,
+        "the halond before this one ended without a stop; the worker with the most memory was",
+      );
+    }
+    this.#samples = keepSamples(this.#dataDir.path, () => this.#runtime.samples());
     for (const hash of await this.#blobs.list()) this.#blobsHere.add(hash);
     await linkPackages(this.#dataDir.path);
     await this.#runtime.adopt();
@@ -134,6 +144,7 @@ class Node {
 
   /** Undoes a start that failed; what ran before goes on. */
   async abandon(): Promise<void> {
+    this.#samples?.close();
     this.#agent.close();
     this.#satellite?.close();
     await this.#runtime.shutdown({ keep: true });
@@ -251,6 +262,7 @@ class Node {
     this.#log.logger.info({ keepServices: keep }, "stopping");
     if (!keep) await this.#agent.leave(leaveDeadlineMs);
     await this.#runtime.shutdown({ keep });
+    this.#samples?.close();
     await this.#agent.flushed(flushDeadlineMs);
     this.#agent.close();
     this.#satellite?.close();

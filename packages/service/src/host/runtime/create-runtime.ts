@@ -36,6 +36,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     start: (action, command) => start(site, action, command),
     stop: (action, command) => stop(site, action, command),
     ...requests,
+    samples: () =>
+      [...site.instances.values()].flatMap(({ runner, spec: { instance } }) => {
+        const memoryMb = runner.memoryMb();
+        return memoryMb === undefined ? [] : [{ instance, memoryMb }];
+      }),
     inventory: () => [
       ...[...site.instances.values()].map(inventoryOf),
       ...[...site.waiting.values()].map(inventoryOfWaiting),
