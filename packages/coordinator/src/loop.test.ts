@@ -1,0 +1,167 @@
+import { HalonError } from "@halon/protocol";
+import { afterEach, expect, test, vi } from "vitest";
+import type { Input, Reply } from "./core/index.ts";
+import { DecisionLoop, type LoopListener } from "./loop.ts";
+import { decodeRecord } from "./recover.ts";
+import { memoryState, openMemoryStore } from "./store/memory.ts";
+import type { Store } from "./store/port.ts";
+
+interface Heard {
+  readonly listener: LoopListener;
+  readonly records: string[];
+  readonly fatal: unknown[];
+  readonly warnings: string[];
+}
+
+const open: DecisionLoop[] = [];
+afterEach(async () => {
+  for (const loop of open.splice(0)) await loop.close();
+});
+
+function hear(): Heard {
+  const records: string[] = [];
+  const fatal: unknown[] = [];
+  const warnings: string[] = [];
+  const listener = {
+    commands: () => undefined,
+    record: (text: string) => void records.push(text),
+    warning: (text: string) => void warnings.push(text),
+    beforeSnapshot: async () => undefined,
+    fatal: (error: unknown) => void fatal.push(error),
+  };
+  return { listener, records, fatal, warnings };
+}
+
+async function start(store: Store, heard: Heard = hear()): Promise<DecisionLoop> {
+  const loop = await DecisionLoop.open(store, {
+    blobPath: (hash) => hash,
+    listener: heard.listener,
+  });
+  open.push(loop);
+  return loop;
+}
+
+function joined(sequence: number, node = "node-1"): Input {
+  const data = {
+    node,
+    address: "127.0.0.1:1",
+    hostname: "h",
+    role: "satellite",
+    incarnation: 1,
+    labels: {},
+    version: "0.1.0",
+  };
+  return {
+    type: "numbered",
+    source: `node/${node}`,
+    incarnation: 1,
+    sequence,
+    event: { type: "NodeJoined", version: 1, data },
+  };
+}
+
+function submit(loop: DecisionLoop, input: Input): Promise<Reply> {
+  return new Promise((resolve) => loop.submit(input, resolve));
+}
+
+/** A store whose appends wait for `release`, or fail as told. */
+function gated(
+  store: Store,
+  outcome: (nth: number) => "pass" | "wait" | "lose" | "lose-reply",
+): { store: Store; release(): void } {
+  let appends = 0;
+  let release: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const append: Store["append"] = async (data, at) => {
+    appends += 1;
+    const how = outcome(appends);
+    if (how === "wait") await gate;
+    if (how === "lose") throw new HalonError("HAL_STORE_FAILED", "lost");
+    const appended = await store.append(data, at);
+    if (how === "lose-reply") throw new HalonError("HAL_STORE_FAILED", "reply lost");
+    return appended;
+  };
+  const wrapped = new Proxy(store, {
+    get: (target, name) => (name === "append" ? append : Reflect.get(target, name, target)),
+  });
+  return { store: wrapped, release };
+}
+
+test("nothing is answered before its record is durable, and what arrives meanwhile forms the next record", async () => {
+  const { store, release } = gated(await openMemoryStore(), (nth) => (nth === 1 ? "wait" : "pass"));
+  const heard = hear();
+  const loop = await start(store, heard);
+  const replies: Reply[] = [];
+  loop.submit(joined(1), (reply) => replies.push(reply));
+  await vi.waitFor(() => expect(loop.state.index).toBe(1));
+  loop.submit(joined(2), (reply) => replies.push(reply));
+  loop.submit(joined(3), (reply) => replies.push(reply));
+  expect([replies, heard.records]).toEqual([[], []]);
+  release();
+  await vi.waitFor(() => expect(replies).toHaveLength(3));
+  expect(replies).toEqual([
+    { type: "accepted", index: 1 },
+    { type: "accepted", index: 2 },
+    { type: "accepted", index: 2 },
+  ]);
+});
+
+test("what is read between two appends is durable", async () => {
+  const { store, release } = gated(await openMemoryStore(), (nth) => (nth === 1 ? "wait" : "pass"));
+  const loop = await start(store);
+  loop.submit(joined(1), () => undefined);
+  await vi.waitFor(() => expect(loop.state.index).toBe(1));
+  let seen: number | undefined;
+  loop.whenDurable(() => {
+    seen = loop.state.watermarks.get("node/node-1")?.sequence;
+  });
+  expect(seen).toBeUndefined();
+  release();
+  await vi.waitFor(() => expect(seen).toBe(1));
+});
+
+test.each(["lose", "lose-reply"] as const)(
+  "after an append of unknown outcome (%s) the event has its effect once",
+  async (outcome) => {
+    const state = memoryState();
+    const heard = hear();
+    const { store } = gated(await openMemoryStore(state), (nth) => (nth === 2 ? outcome : "pass"));
+    const loop = await start(store, heard);
+    await submit(loop, joined(1));
+    expect(await submit(loop, joined(2))).toEqual({ type: "accepted", index: 2 });
+    expect(await submit(loop, joined(3))).toEqual({ type: "accepted", index: 3 });
+    expect(heard.warnings).toHaveLength(1);
+    const taken: unknown[] = [];
+    for await (const { data } of store.read(1))
+      taken.push(decodeRecord(data).decisions.map(({ origin }) => origin));
+    expect(taken.flat()).toMatchObject([{ sequence: 1 }, { sequence: 2 }, { sequence: 3 }]);
+  },
+);
+
+test("a coordinator whose epoch has passed ends, and refuses what comes later", async () => {
+  const state = memoryState();
+  const heard = hear();
+  const loop = await start(await openMemoryStore(state), heard);
+  const successor = await start(await openMemoryStore(state));
+  loop.submit(joined(1), () => undefined);
+  await vi.waitFor(() => expect(heard.fatal).toHaveLength(1));
+  expect(await submit(loop, joined(1))).toMatchObject({
+    type: "refused",
+    error: { code: "HAL_NO_LEADER" },
+  });
+  expect(await submit(successor, joined(1))).toEqual({ type: "accepted", index: 1 });
+});
+
+test("the next coordinator goes on from the log: same state, later log time, and the watermark answers what was taken", async () => {
+  const state = memoryState();
+  const first = await start(await openMemoryStore(state));
+  await submit(first, joined(1));
+  const { logTime } = first.state;
+  const second = await start(await openMemoryStore(state));
+  expect(await submit(second, joined(1))).toEqual({ type: "duplicate", index: null });
+  expect(await submit(second, joined(2))).toEqual({ type: "accepted", index: 2 });
+  expect(second.state.logTime).toBeGreaterThanOrEqual(logTime);
+  expect(second.state.graph.get("Node", "node-1")?.attributes.state).toBe("up");
+});
