@@ -227,6 +227,8 @@ function perform(
       host.watch(instance);
       return;
     case "reportStarted":
+      // That it is ready says that it is well; from here on only a change is reported.
+      life.health = "ok";
       reportStarted(instance, host);
       return;
     case "reportCouldNotStart":

@@ -57,7 +57,6 @@ test("a service starts, answers, and stops when it is asked to", async () => {
   expect(report).toEqual({ greeting: "hi", refused: "HAL_RESOURCE_REFUSED", secrets: [] });
   await call("release");
   expect(await events.next("ResourceReleased")).toMatchObject({ id: "t-1" });
-  expect(await events.next("ServiceHealthChanged")).toMatchObject({ health: "ok" });
   runtime.stop({ type: "StopService", ...at, reason: "test" }, "1.3");
   expect(await events.next("ServiceStopped")).toMatchObject({
     command: "1.3",
