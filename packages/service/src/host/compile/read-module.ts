@@ -7,7 +7,7 @@ import { Worker } from "node:worker_threads";
 import { HalonError } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { threadEntry } from "../thread-entry.ts";
-import { workerEnvironment } from "../worker/start-worker.ts";
+import { workerEnvironment } from "../worker/spare.ts";
 import type { Bundle } from "./bundle.ts";
 import { linkPackages } from "./links.ts";
 

@@ -81,8 +81,24 @@ export function harmless(text: string): string {
   });
 }
 
-/** The last `bytesMax` bytes of a worker's captured output, harmless to print; empty when there is none. */
+/** The last `bytesMax` bytes of a service's captured output, harmless to print; empty when there is none. */
 export async function readOutput(directory: string, bytesMax: number): Promise<string> {
-  const bytes = await readFile(join(directory, "output.log")).catch(() => Buffer.alloc(0));
-  return harmless(bytes.subarray(Math.max(0, bytes.length - bytesMax)).toString("utf8"));
+  const newer = await readEnd(join(directory, "output.log"), bytesMax);
+  // The output of an OS process that was just cut stands in the older file.
+  const older = await readEnd(join(directory, "output.1.log"), bytesMax - newer.length);
+  return harmless(Buffer.concat([older, newer]).toString("utf8"));
+}
+
+/** Of a file that may grow and be cut meanwhile, and be far larger than what is asked for. */
+async function readEnd(path: string, bytesMax: number): Promise<Buffer> {
+  const file = await open(path, "r").catch(() => undefined);
+  if (file === undefined) return Buffer.alloc(0);
+  try {
+    const { size } = await file.stat();
+    const from = Math.max(0, size - bytesMax);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }

@@ -1,7 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Health, Json, JsonObject } from "@halon/protocol";
 
-/** What a thread is started with. */
+/** What a thread is told first: the service that it runs. */
 export interface ThreadData {
   /** URL of the compiled service file. */
   readonly blobUrl: string;

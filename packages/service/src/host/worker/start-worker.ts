@@ -1,12 +1,11 @@
 import { pathToFileURL } from "node:url";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { nodeEndpoint } from "@halon/actor/thread";
 import { Health, type Json } from "@halon/protocol";
 import * as Comlink from "comlink";
 import { z } from "zod";
 import { limits } from "../limits.ts";
 import type { Runner, RunnerEvent, StartRunner } from "../runner.ts";
-import { threadEntry } from "../thread-entry.ts";
 import { createGuard } from "./guard.ts";
 import { openOutputLog } from "./output-log.ts";
 import {
@@ -16,6 +15,7 @@ import {
   type ThreadCalls,
   type ThreadData,
 } from "./shared.ts";
+import { takeThread } from "./spare.ts";
 import { ThreadEvent } from "./wire.ts";
 
 const CheckAnswer = z.object({ health: Health, detail: z.string().optional() });
@@ -25,27 +25,19 @@ const now = () => performance.now();
 export const startWorker: StartRunner = (spec, listener) => {
   const { port1: calls, port2: threadCalls } = new MessageChannel();
   const shared = new SharedArrayBuffer(sharedBytes);
-  const worker = new Worker(threadEntry("worker/thread"), {
-    workerData: {
-      blobUrl: pathToFileURL(spec.blobPath(spec.manifest.blob)).href,
-      node: spec.node,
-      service: spec.service,
-      instance: spec.instance,
-      config: spec.config,
-      resourceKinds: Object.keys(spec.manifest.resources),
-      beatEveryMs: limits.beatEveryMs,
-      shared,
-      calls: threadCalls,
-    } satisfies ThreadData,
-    transferList: [threadCalls],
-    env: workerEnvironment(process.env),
-    // Flags of halond, such as a loader, are not for the service.
-    execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: spec.manifest.memoryMb },
-    stdout: true,
-    stderr: true,
-    name: spec.instance,
-  });
+  const worker = takeThread(spec.manifest.memoryMb);
+  const data: ThreadData = {
+    blobUrl: pathToFileURL(spec.blobPath(spec.manifest.blob)).href,
+    node: spec.node,
+    service: spec.service,
+    instance: spec.instance,
+    config: spec.config,
+    resourceKinds: Object.keys(spec.manifest.resources),
+    beatEveryMs: limits.beatEveryMs,
+    shared,
+    calls: threadCalls,
+  };
+  worker.postMessage(data, [threadCalls]);
   const output = openOutputLog(spec.directory, now);
   worker.stdout.on("data", (chunk: Uint8Array) => output.write(chunk));
   worker.stderr.on("data", (chunk: Uint8Array) => output.write(chunk));
@@ -124,16 +116,4 @@ function createRunner(
     memoryMb: () => Atomics.load(words, memoryIndex) / 1_024,
     release: () => false,
   };
-}
-
-/** What a service sees of the environment: nothing of `halond` itself, and no secret. */
-export function workerEnvironment(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const allowed: Record<string, string> = {};
-  for (const name of ["PATH", "HOME", "LANG", "TZ", "TMPDIR"]) {
-    const value = environment[name];
-    if (value !== undefined) allowed[name] = value;
-  }
-  return allowed;
 }

@@ -1,20 +1,26 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { nodeEndpoint } from "@halon/actor/thread";
 import * as Comlink from "comlink";
 import { halonError } from "../../config-error.ts";
 import type { ServiceContext, ServiceDefinition, ServiceHandlers } from "../../definition.ts";
 import { beatIndex, memoryIndex, type ThreadCalls, type ThreadData } from "./shared.ts";
 
-// The entry of a service's thread. It loads no schemas of its own: they would delay every restart.
+// The entry of a service's thread. It is started before it is needed, and waits to be told which service it runs.
 
-const data = workerData as ThreadData;
-const words = new Int32Array(data.shared);
 const stopping = new AbortController();
+// Every service file imports it, and it takes longer to load than all the rest.
+void import("../../index.ts");
+const data = await new Promise<ThreadData>((resolve) => {
+  // A message to stop is heard even while the service loads or starts.
+  parentPort?.on("message", (message: ThreadData | "stop") => {
+    if (message === "stop") stopping.abort();
+    else resolve(message);
+  });
+});
+const words = new Int32Array(data.shared);
 
 setInterval(beat, data.beatEveryMs);
 beat();
-// From here on a message to stop is heard even while the service loads or starts.
-parentPort?.on("message", () => stopping.abort());
 await run();
 
 function beat(): void {

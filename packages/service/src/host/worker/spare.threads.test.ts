@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { prepareThread, takeThread } from "./spare.ts";
+
+test("the spare thread goes to one start only, and to one with its limit of memory", async () => {
+  prepareThread(64);
+  const other = takeThread(65);
+  const spare = takeThread(64);
+  const next = takeThread(64);
+  expect(new Set([other, spare, next]).size).toBe(3);
+  expect(spare.resourceLimits?.maxOldGenerationSizeMb).toBe(64);
+  expect(spare.threadId).toBeLessThan(other.threadId);
+  await Promise.all([other, spare, next].map((thread) => thread.terminate()));
+});
