@@ -2,12 +2,15 @@ import { Worker } from "node:worker_threads";
 import { type ErrorData, type EventEntry, fromErrorData, HalonError } from "@halon/protocol";
 import type { EventInput, Reply } from "./core/index.ts";
 import type { HistoryQuery } from "./history.ts";
+import { makeProgress } from "./thread/progress.ts";
 import type {
   CoordinatorData,
+  CoordinatorThreadData,
   FromCoordinator,
   NumberedEvent,
   ToCoordinator,
 } from "./thread/wire.ts";
+import { watchThread } from "./watchdog.ts";
 
 /** How long the coordinator may take to read its log. */
 const startDeadlineMs = 60_000;
@@ -50,9 +53,18 @@ export async function startCoordinator(
   data: CoordinatorData,
   listener: (news: CoordinatorNews) => void,
 ): Promise<CoordinatorHost> {
-  const worker = new Worker(entry(), { workerData: data, name: "coordinator" });
+  const progress = makeProgress();
+  const workerData: CoordinatorThreadData = { ...data, progress };
+  const worker = new Worker(entry(), { workerData, name: "coordinator" });
   const pending = new Map<number, Pending>();
   const ended = new Ending(pending);
+  let files: Extract<FromCoordinator, { type: "ruleFiles" }>["files"] = [];
+  const watch = watchThread({
+    worker,
+    progress,
+    files: () => files,
+    hung: (error) => ended.fail(error),
+  });
   const ready = new Promise<Extract<FromCoordinator, { type: "ready" }>>((resolve, reject) => {
     const late = setTimeout(() => {
       reject(
@@ -67,7 +79,8 @@ export async function startCoordinator(
       if (message.type === "ready") {
         clearTimeout(late);
         resolve(message);
-      } else receive(message, pending, listener, ended);
+      } else if (message.type === "ruleFiles") files = message.files;
+      else receive(message, pending, listener, ended);
     });
     worker.on("error", (error) =>
       ended.fail(
@@ -78,6 +91,7 @@ export async function startCoordinator(
     );
     worker.on("exit", () => {
       clearTimeout(late);
+      watch.close();
       ended.close();
       reject(
         ended.reason ??
@@ -171,13 +185,16 @@ function createHost(
 }
 
 function receive(
-  message: Exclude<FromCoordinator, { type: "ready" }>,
+  message: Exclude<FromCoordinator, { type: "ready" | "ruleFiles" }>,
   pending: Map<number, Pending>,
   listener: (news: CoordinatorNews) => void,
   ended: Ending,
 ): void {
   switch (message.type) {
     case "reply":
+      // Whoever listens may take a record a turn later than it came; its reply must not overtake it.
+      setImmediate(() => take(pending, message.ref)?.resolve(message));
+      return;
     case "watermarkIs":
     case "historyIs":
       take(pending, message.ref)?.resolve(message);

@@ -4,3 +4,4 @@ export type { EventInput, Reply } from "./core/index.ts";
 export { entriesOf, type HistoryQuery } from "./history.ts";
 export { type CoordinatorHost, type CoordinatorNews, startCoordinator } from "./host.ts";
 export type { CoordinatorData, NumberedEvent } from "./thread/wire.ts";
+export type { Suspect } from "./watchdog.ts";

@@ -1,5 +1,6 @@
-import { HalonError } from "@halon/protocol";
+import { type Command, HalonError } from "@halon/protocol";
 import { afterEach, expect, test, vi } from "vitest";
+import { clusterSpec, deployment, manifest } from "../testdata/samples.ts";
 import type { Input, Reply } from "./core/index.ts";
 import { DecisionLoop, type LoopListener } from "./loop.ts";
 import { decodeRecord } from "./recover.ts";
@@ -34,7 +35,12 @@ function hear(): Heard {
 
 async function start(store: Store, heard: Heard = hear()): Promise<DecisionLoop> {
   const loop = await DecisionLoop.open(store, {
-    blobPath: (hash) => hash,
+    ruleFiles: {
+      blobPath: (hash) => hash,
+      files: () => undefined,
+      running: () => undefined,
+      suspects: new Map(),
+    },
     listener: heard.listener,
   });
   open.push(loop);
@@ -152,6 +158,39 @@ test("a coordinator whose epoch has passed ends, and refuses what comes later", 
     error: { code: "HAL_NO_LEADER" },
   });
   expect(await submit(successor, joined(1))).toEqual({ type: "accepted", index: 1 });
+});
+
+test("what a coordinator before it decided is sent again under the epoch of the present one", async () => {
+  const state = memoryState();
+  const first = await start(await openMemoryStore(state));
+  await submit(first, joined(1));
+  const spec = clusterSpec([deployment("web")], { types: [manifest("web")] });
+  const event = { type: "ClusterApplied", version: 1, data: { operation: "op", spec } as never };
+  await submit(first, { type: "client", id: "op", event });
+  const sent: Command[] = [];
+  const heard = hear();
+  const listener = {
+    ...heard.listener,
+    commands: (some: readonly Command[]) => sent.push(...some),
+  };
+  const second = await start(await openMemoryStore(state), { ...heard, listener });
+  second.resend("node-1");
+  expect(sent).toMatchObject([{ epoch: second.epoch, action: { type: "StartService" } }]);
+  expect(first.epoch).toBeLessThan(second.epoch);
+});
+
+test("coordinators that follow each other quickly save a snapshot all the same", async () => {
+  const state = memoryState();
+  let sequence = 0;
+  for (const records of [2_600, 2_600]) {
+    const loop = await start(await openMemoryStore(state));
+    for (let record = 0; record < records; record += 1) {
+      sequence += 1;
+      await submit(loop, joined(sequence));
+    }
+    await loop.close();
+  }
+  expect((await (await openMemoryStore(state)).loadSnapshot())?.index).toBe(5_000);
 });
 
 test("the next coordinator goes on from the log: same state, later log time, and the watermark answers what was taken", async () => {

@@ -9,7 +9,7 @@ import {
   step,
 } from "./core/index.ts";
 import { chunksOf, decodeRecord, encodeRecord, recover } from "./recover.ts";
-import { loadRuleSet, ruleFilesKey } from "./rule-files.ts";
+import { loadRuleSet, type RuleFileHost, ruleFilesKey } from "./rule-files.ts";
 import type { Store } from "./store/port.ts";
 
 /** Inputs of one record. */
@@ -45,7 +45,7 @@ interface Waiting {
 export class DecisionLoop {
   readonly #store: Store;
   readonly #listener: LoopListener;
-  readonly #blobPath: (hash: string) => string;
+  readonly #ruleFiles: RuleFileHost;
   #state: CoordinatorState;
   #rules: RuleSet;
   #rulesKey: string;
@@ -63,15 +63,15 @@ export class DecisionLoop {
     store: Store,
     state: CoordinatorState,
     rules: RuleSet,
-    options: { readonly blobPath: (hash: string) => string; readonly listener: LoopListener },
+    options: { readonly ruleFiles: RuleFileHost; readonly listener: LoopListener },
   ) {
     this.#store = store;
     this.#state = state;
     this.#rules = rules;
     this.#rulesKey = ruleFilesKey(state.graph);
-    this.#blobPath = options.blobPath;
+    this.#ruleFiles = options.ruleFiles;
     this.#listener = options.listener;
-    this.#snapshotIndex = state.index;
+    this.#snapshotIndex = 0;
     this.#clockBase = { logTime: state.logTime, at: performance.now() };
     this.#resend = setInterval(() => this.#resendStale(), resendMs);
     this.#armTimer();
@@ -79,11 +79,13 @@ export class DecisionLoop {
 
   static async open(
     store: Store,
-    options: { readonly blobPath: (hash: string) => string; readonly listener: LoopListener },
+    options: { readonly ruleFiles: RuleFileHost; readonly listener: LoopListener },
   ): Promise<DecisionLoop> {
     const state = await recover(store);
-    const { rules, failures } = await loadRuleSet(state.graph, options.blobPath);
+    const { rules, failures } = await loadRuleSet(state.graph, options.ruleFiles);
     const loop = new DecisionLoop(store, state, rules, options);
+    // Counted from the last snapshot and not from this start: else one that starts often never saves any.
+    loop.#snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
     for (const failure of failures) loop.observe(events.RuleFileFailed.type, failure);
     return loop;
   }
@@ -128,10 +130,14 @@ export class DecisionLoop {
     );
   }
 
-  /** Sends everything that the node has not answered once more. */
+  /**
+   * Sends everything that the node has not answered once more, under this epoch: it is this coordinator that wants it
+   * now, and the node may have taken one of its own commands before.
+   */
   resend(node: string): void {
     this.whenDurable(() => {
-      const commands = this.#state.outbox.of(node);
+      const { epoch } = this.#store;
+      const commands = this.#state.outbox.of(node).map((command) => ({ ...command, epoch }));
       if (commands.length > 0) this.#listener.commands(commands);
     });
   }
@@ -237,7 +243,7 @@ export class DecisionLoop {
     const key = ruleFilesKey(this.#state.graph);
     if (key === this.#rulesKey) return;
     this.#rulesKey = key;
-    const { rules, failures } = await loadRuleSet(this.#state.graph, this.#blobPath);
+    const { rules, failures } = await loadRuleSet(this.#state.graph, this.#ruleFiles);
     this.#rules = rules;
     for (const failure of failures) this.observe(events.RuleFileFailed.type, failure);
   }

@@ -22,25 +22,46 @@ export function ruleFilesKey(graph: GraphView): string {
     .join(",");
 }
 
+/** Where rule files come from, and who is told whose code runs. */
+export interface RuleFileHost {
+  blobPath(hash: string): string;
+  /** The files that are about to be loaded, and run from then on. */
+  files(files: readonly { readonly name: string; readonly blob: string }[]): void;
+  running(file: string | null): void;
+  /** Files that made an earlier coordinator hang, with the reason: they are not even loaded. */
+  readonly suspects: ReadonlyMap<string, string>;
+}
+
 /** Loads the rule files of the graph from their blobs; those that fail are left out and named. */
 export async function loadRuleSet(
   graph: GraphView,
-  blobPath: (hash: string) => string,
+  host: RuleFileHost,
 ): Promise<{ readonly rules: RuleSet; readonly failures: readonly RuleFileFailure[] }> {
   const files: { name: string; rules: Rules }[] = [{ name: "builtin", rules: builtInRules }];
   const declared = new Map<string, { version: number; schema: z.ZodType }>();
   const failures: RuleFileFailure[] = [];
-  for (const file of graph.list("RuleFile")) {
-    if (file.attributes.quarantined !== undefined) continue;
+  const active = graph.list("RuleFile").filter((file) => file.attributes.quarantined === undefined);
+  host.files(active.map(({ id, attributes: { blob } }) => ({ name: id, blob })));
+  for (const file of active) {
     try {
-      files.push({ name: file.id, rules: await importRules(blobPath(file.attributes.blob)) });
+      const suspicion = host.suspects.get(file.attributes.blob);
+      if (suspicion !== undefined) throw new Error(suspicion);
+      host.running(file.id);
+      files.push({ name: file.id, rules: await importRules(host.blobPath(file.attributes.blob)) });
       declare(declared, file);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       failures.push({ file: file.id, blob: file.attributes.blob, reason: reason.slice(0, 2_000) });
+    } finally {
+      host.running(null);
     }
   }
-  return { rules: { index: indexRules(files), declared: declared as DeclaredEvents }, failures };
+  const rules = {
+    index: indexRules(files),
+    declared: declared as DeclaredEvents,
+    running: (file: string | null) => host.running(file),
+  };
+  return { rules, failures };
 }
 
 async function importRules(path: string): Promise<Rules> {

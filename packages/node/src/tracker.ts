@@ -4,6 +4,7 @@ import {
   type CoordinatorHost,
   type CoordinatorNews,
   entriesOf,
+  type Suspect,
   startCoordinator,
   traceFailures,
   traceStarts,
@@ -43,6 +44,8 @@ export class Tracker {
   readonly #options: TrackerOptions;
   readonly #liveness = new Liveness();
   #coordinator: CoordinatorHost | undefined;
+  /** By blob: rule files that made a coordinator hang. New code has another blob, and its own chance. */
+  readonly #suspects = new Map<string, Suspect>();
   #isClosed = false;
   #livenessTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
@@ -96,10 +99,7 @@ export class Tracker {
 
   async #startCoordinator(): Promise<void> {
     const { dataDir, clusterId, replica } = this.#options;
-    const coordinator = await startCoordinator(
-      { dataDir, newCluster: { id: clusterId, name: "halon" }, journalBytesMax, journalAgeMaxMs },
-      (news) => this.#hear(news),
-    );
+    const coordinator = await this.#startThread();
     if (coordinator.clusterId !== clusterId) {
       await coordinator.stop();
       const message = `The log in ${dataDir} is of cluster ${coordinator.clusterId}, setup.json of cluster ${clusterId}: two data directories were mixed. Restore the one that belongs there.`;
@@ -119,8 +119,36 @@ export class Tracker {
     coordinator.ended.catch((error) => this.#lost(error));
   }
 
+  /** Starts the thread, again without each rule file that makes it hang while it is loaded. */
+  async #startThread(): Promise<CoordinatorHost> {
+    const { dataDir, clusterId } = this.#options;
+    for (;;) {
+      const newCluster = { id: clusterId, name: "halon" };
+      const suspects = [...this.#suspects.values()];
+      try {
+        return await startCoordinator(
+          { dataDir, newCluster, journalBytesMax, journalAgeMaxMs, suspects },
+          (news) => this.#hear(news),
+        );
+      } catch (error) {
+        if (!this.#suspect(error)) throw error;
+      }
+    }
+  }
+
+  /** Takes note of the rule file that an error blames; false when it blames none, or one that is known. */
+  #suspect(error: unknown): boolean {
+    const suspect = error instanceof HalonError ? error.details["suspect"] : undefined;
+    if (suspect === undefined) return false;
+    const { blob, reason } = suspect as Suspect;
+    if (this.#suspects.has(blob)) return false;
+    this.#suspects.set(blob, { blob, reason });
+    return true;
+  }
+
   #lost(error: unknown): void {
     this.#coordinator = undefined;
+    this.#suspect(error);
     this.#reason = toErrorData(error).message;
     if (this.#isClosed) return;
     this.#options.log.error(
@@ -209,7 +237,8 @@ export class Tracker {
         });
         return;
       case "record":
-        this.#follow(JSON.parse(news.text) as DecisionRecord);
+        // After the commands that came with it have left for their nodes.
+        setImmediate(() => this.#follow(JSON.parse(news.text) as DecisionRecord));
         return;
       case "warning":
         this.#options.log.warn(news.text);

@@ -40,6 +40,8 @@ export interface RuleHost {
   answered(): Command | undefined;
   nextCommandId(): string;
   nextEventId(): string;
+  /** Whose code runs from now on; null: none. So that a file that never returns can be named from outside. */
+  running(file: string | null): void;
   /** Takes over what a rule did, so that the next rule sees it. */
   fired(firing: Firing): void;
 }
@@ -85,7 +87,9 @@ export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost)
   const rules = index.byEvent.get(event.type) ?? [];
   const firings: Firing[] = [];
   for (const rule of rules) {
+    host.running(rule.file);
     const firing = fire(rule, event, host);
+    host.running(null);
     if (firing === null) continue;
     host.fired(firing);
     firings.push(firing);

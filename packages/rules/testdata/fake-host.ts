@@ -65,6 +65,10 @@ export class FakeHost implements RuleHost {
     return `9-${this.#ids}`;
   }
 
+  running(): void {
+    // Nobody looks on from outside.
+  }
+
   fired(firing: Firing): void {
     const file = firing.rule.slice(0, firing.rule.indexOf("/"));
     for (const { key, value } of firing.memory) this.memories.set(`${file}:${key}`, value);

@@ -1,6 +1,7 @@
 export { restartDecision } from "./builtin/restart-policy.ts";
 export { builtInRules } from "./builtin/rules.ts";
 export { fold } from "./fold.ts";
+export { type HangVerdict, judgePulse, type Pulse } from "./hang.ts";
 export type { DeclaredEvents, EventInput, Input, Reply } from "./intake.ts";
 export { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 export { type CoordinatorState, emptyState } from "./state.ts";

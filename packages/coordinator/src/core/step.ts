@@ -33,6 +33,8 @@ export interface Stamp {
 export interface RuleSet {
   readonly index: RuleIndex;
   readonly declared: DeclaredEvents;
+  /** Told whose code runs; decides nothing. */
+  readonly running?: (file: string | null) => void;
 }
 
 export interface StepResult {
@@ -227,6 +229,7 @@ class Batch {
         this.#eventCount += 1;
         return `${index}-${this.#eventCount}`;
       },
+      running: (file) => this.#rules.running?.(file),
       fired: (firing: Firing) => foldFiring(state, firing),
     };
   }

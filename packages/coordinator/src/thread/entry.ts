@@ -11,11 +11,21 @@ import { DecisionLoop } from "../loop.ts";
 import { decodeRecord, encodeRecord } from "../recover.ts";
 import { openFileStore } from "../store/file.ts";
 import type { Store } from "../store/port.ts";
-import type { CoordinatorData, FromCoordinator, NumberedEvent, ToCoordinator } from "./wire.ts";
+import { ProgressWriter } from "./progress.ts";
+import type {
+  CoordinatorThreadData,
+  FromCoordinator,
+  NumberedEvent,
+  ToCoordinator,
+} from "./wire.ts";
 
 const port = parentPort;
 if (port === null) throw new Error("the coordinator's entry runs in a worker thread only");
-const data = workerData as CoordinatorData;
+const data = workerData as CoordinatorThreadData;
+const progress = new ProgressWriter(data.progress);
+// Its own beat: between two of them the thread has gone once around its event loop.
+const beatEveryMs = 50;
+setInterval(() => progress.beat(), beatEveryMs).unref();
 const tell = (message: FromCoordinator): void => port.postMessage(message);
 
 try {
@@ -41,7 +51,15 @@ async function run(): Promise<void> {
   await catchUp(store, journal);
   const blobs = await openBlobs(data.dataDir);
   const loop = await DecisionLoop.open(store, {
-    blobPath: (hash) => blobs.path(hash),
+    ruleFiles: {
+      blobPath: (hash) => blobs.path(hash),
+      files: (files) => {
+        progress.files(files.map(({ name }) => name));
+        tell({ type: "ruleFiles", files });
+      },
+      running: (file) => progress.running(file),
+      suspects: new Map(data.suspects.map(({ blob, reason }) => [blob, reason])),
+    },
     listener: {
       commands: (commands) => tell({ type: "commands", commands }),
       record: (text, wallTime) => {

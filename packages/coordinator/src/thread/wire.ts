@@ -9,6 +9,13 @@ export interface CoordinatorData {
   readonly newCluster: { readonly id: string; readonly name: string };
   readonly journalBytesMax: number;
   readonly journalAgeMaxMs: number;
+  /** Rule files that made the coordinator before hang: blob and reason. */
+  readonly suspects: readonly { readonly blob: string; readonly reason: string }[];
+}
+
+/** What the host adds to it. */
+export interface CoordinatorThreadData extends CoordinatorData {
+  readonly progress: SharedArrayBuffer;
 }
 
 export interface NumberedEvent {
@@ -72,6 +79,11 @@ export type FromCoordinator =
   | { readonly type: "watermarkIs"; readonly ref: number; readonly sequence: number }
   | { readonly type: "historyIs"; readonly ref: number; readonly entries: readonly EventEntry[] }
   | { readonly type: "failed"; readonly ref: number; readonly error: ErrorData }
+  /** The rule files that are loaded from now on, for reading the shared progress. */
+  | {
+      readonly type: "ruleFiles";
+      readonly files: readonly { readonly name: string; readonly blob: string }[];
+    }
   | { readonly type: "warning"; readonly text: string }
   /** It ends after this. */
   | { readonly type: "fatal"; readonly error: ErrorData };

@@ -11,7 +11,8 @@ type Action = AttributesOf<"Operation">["action"];
 
 /**
  * Begins an operation. Each entry of `waiting` is a slot and an incarnation, `web@node-1#3`: for a stop it waits until
- * nothing runs there, for a check or status for that instance's answer, else until that incarnation or a later one runs.
+ * that incarnation has ended, for a check or status for that instance's answer, else until that incarnation or a later
+ * one runs.
  */
 export function beginOperation(
   context: Context,
@@ -126,13 +127,24 @@ function settle(
     }
     return;
   }
+  const { broken, halted } = context.graph.get("ServiceName", slot)?.attributes ?? {};
   if (action === "stop") {
-    if (!isLive(state) && state !== "unknown") finishWaiting(context, operation.id, entry);
+    const isPast = incarnationOf(instance?.id) > incarnationOf(entry);
+    if (isPast || (!isLive(state) && state !== "unknown"))
+      finishWaiting(context, operation.id, entry);
+    else if (halted !== true && state !== "stopping" && state !== "unknown")
+      endOperation(context, operation.id, "failed", `a later request keeps ${entry} running`);
     return;
   }
-  const broken = context.graph.get("ServiceName", slot)?.attributes.broken;
   if (broken !== undefined) {
     endOperation(context, operation.id, "failed", `${slot} is broken: ${broken}`);
+    return;
+  }
+  if (halted === true) {
+    if (action === "start" || action === "restart")
+      endOperation(context, operation.id, "failed", `a later request stopped ${slot}`);
+    // What else was asked for is taken in by the next start; nothing runs that could show it.
+    else finishWaiting(context, operation.id, entry);
     return;
   }
   const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0;

@@ -40,7 +40,7 @@ export const requestRules: Readonly<Record<string, Rule>> = {
       context,
       "stop",
       context.event,
-      slots.map((slot) => `${slot.id}#0`),
+      slots.map((slot) => `${slot.id}#${slot.attributes.incarnation}`),
     );
     for (const slot of slots) reconcileSlot(context, slot.id);
   }),

@@ -1,0 +1,54 @@
+import type { Worker } from "node:worker_threads";
+import { HalonError } from "@halon/protocol";
+import { judgePulse, type Pulse } from "./core/index.ts";
+import { readProgress } from "./thread/progress.ts";
+
+const lookEveryMs = 100;
+
+/** A rule file that made the coordinator hang; in the details of the error that tells of it. */
+export interface Suspect {
+  readonly blob: string;
+  readonly reason: string;
+}
+
+/** Looks at the coordinator's thread from outside, and ends it when it hangs. */
+export function watchThread(options: {
+  readonly worker: Worker;
+  readonly progress: SharedArrayBuffer;
+  files(): readonly { readonly name: string; readonly blob: string }[];
+  hung(error: HalonError): void;
+}): { close(): void } {
+  let pulse: Pulse = { beats: -1, file: null, since: performance.now() };
+  const timer = setInterval(() => {
+    const files = options.files();
+    const seen = readProgress(
+      options.progress,
+      files.map(({ name }) => name),
+    );
+    const verdict = judgePulse(pulse, seen, performance.now());
+    if (verdict.type === "alive") {
+      pulse = verdict.pulse;
+      return;
+    }
+    clearInterval(timer);
+    const blob = files.find(({ name }) => name === verdict.file)?.blob;
+    options.hung(hangError(verdict.file, blob, verdict.silentMs));
+    void options.worker.terminate();
+  }, lookEveryMs);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
+}
+
+function hangError(file: string | null, blob: string | undefined, silentMs: number): HalonError {
+  const silent = `for ${Math.round(silentMs)} ms`;
+  if (file === null || blob === undefined) {
+    return new HalonError(
+      "HAL_INTERNAL",
+      `The coordinator's thread has not moved ${silent}; it was ended.`,
+    );
+  }
+  const reason = `its code ran ${silent} without an end; the coordinator was ended and started without it`;
+  return new HalonError("HAL_FAILED", `Rule file ${file}: ${reason}.`, {
+    details: { suspect: { blob, reason } satisfies Suspect },
+  });
+}
