@@ -35,6 +35,7 @@ export default defineService({
   name: "${name}",
   version: "1.0.0",
   config: z.object({ size: z.number().int().min(1).default(1) }),
+  stopTimeout: "500ms",
   ${options}
   async start(context) {
     ${start}
