@@ -86,8 +86,6 @@ export class DecisionLoop {
     const loop = new DecisionLoop(store, state, rules, options);
     // Counted from the last snapshot and not from this start: else one that starts often never saves any.
     loop.#snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
-    // Counted from the last snapshot and not from this start: else one that starts often never saves any.
-    loop.#snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
     for (const failure of failures) loop.observe(events.RuleFileFailed.type, failure);
     return loop;
   }
