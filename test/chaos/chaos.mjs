@@ -1,4 +1,11 @@
-// Kills services, satellites and the tracking node under load, and checks that nothing acknowledged is lost.
+// Kills services, satellites and the tracking node under load, and checks that nothing acknowledged is lost:
+//   clients.mjs   eight clients and their ledger; an event is sent again under its id until it is acknowledged
+//   operator.mjs  starts, stops, restarts and checks, and what was told of their end
+//   faults.mjs    rounds of two kills, one of them at a failpoint; the seed fixes kinds, places and times
+//   reality.mjs   after each round: nodes, processes and held names by the kernel, against the graph
+//   verify.mjs    at the end: ledger, history, effects and oracle
+// Each service instance first binds a socket of its service name and node; one that finds it taken says so in
+// oracle.txt. A run that fails keeps its directory.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,9 +33,9 @@ const startedAt = performance.now();
 const cluster = await Cluster.create({ directory, run, violate });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.once(signal, () => {
+  process.once(signal, async () => {
     say(`${signal}: ends everything`);
-    cluster.abandon();
+    await cluster.abandon();
     rmSync(directory, { recursive: true, force: true });
     process.exit(130);
   });
@@ -40,7 +47,7 @@ try {
 } catch (error) {
   violate(`the run broke off: ${error instanceof Error ? error.stack : error}`);
 } finally {
-  cluster.abandon();
+  await cluster.abandon();
 }
 if (violations.length === 0) rmSync(directory, { recursive: true, force: true });
 else

@@ -4,7 +4,7 @@ import { createAsker } from "./http.mjs";
 
 const clientCount = 8;
 /** Between an acknowledgement and the next event: a run is to load the cluster, not to fill its disk. */
-const paceMs = 15;
+const paceMs = 10;
 const retryMs = 40;
 const requestTimeoutMs = 4_000;
 /** After the end of the run, for the event that each client has begun. */

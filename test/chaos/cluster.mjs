@@ -20,7 +20,6 @@ const wanted = { thread: 3, proc: 3, mover: 2 };
 
 /** The nodes of a run: separate processes, each started again with the same command after it was killed. */
 export class Cluster {
-  /** Kills that this harness did not send are the failpoints'. */
   #children = new Map();
   #askers = new Map();
   #isClosed = false;
@@ -69,14 +68,15 @@ export class Cluster {
   spawn(name) {
     if (this.#isClosed) return;
     const log = openSync(join(this.directory, `${name}.log`), "a");
-    const join1 = name === trackingNode ? [] : ["--join", `127.0.0.1:${this.ports[trackingNode]}`];
+    const membership =
+      name === trackingNode ? [] : ["--join", `127.0.0.1:${this.ports[trackingNode]}`];
     const child = spawn(
       process.execPath,
       [
         halond,
         "start",
         ...["--name", name, "--data-dir", join(this.directory, name)],
-        ...["--listen", `127.0.0.1:${this.ports[name]}`, "--log.format", "json", ...join1],
+        ...["--listen", `127.0.0.1:${this.ports[name]}`, "--log.format", "json", ...membership],
       ],
       {
         // A session of its own: Ctrl-C is for the harness, which ends its nodes itself.
@@ -89,11 +89,10 @@ export class Cluster {
       },
     );
     closeSync(log);
-    const entry = { child, wasKilled: false };
-    entry.exited = new Promise((resolve) => {
+    const exited = new Promise((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
     });
-    this.#children.set(name, entry);
+    this.#children.set(name, { child, exited });
   }
 
   isRunning(name) {
@@ -177,17 +176,17 @@ export class Cluster {
   }
 
   /** Leaves nothing of the run behind, whatever state it is in. */
-  abandon() {
+  async abandon() {
     this.#isClosed = true;
-    for (const name of this.#children.keys())
-      if (this.isRunning(name)) this.#children.get(name).child.kill("SIGKILL");
+    const ends = [...this.#children.keys()]
+      .filter((name) => this.isRunning(name))
+      .map((name) => this.kill(name));
+    await Promise.all(ends);
     for (const asker of this.#askers.values()) asker.close();
-    for (const { pid } of this.processes()) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It has ended meanwhile.
-      }
+    // Once more, until nothing is left: what was just being started may not have been seen.
+    for (let found = this.processes(); found.length > 0; found = this.processes()) {
+      for (const { pid } of found) endProcess(pid);
+      await delay(20);
     }
   }
 
@@ -198,6 +197,14 @@ export class Cluster {
 
   isArmed(point) {
     return existsSync(join(this.failpoints, point));
+  }
+}
+
+function endProcess(pid) {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended meanwhile.
   }
 }
 

@@ -19,18 +19,23 @@ const kinds = [
   ["worker-hang", 1],
 ];
 
+/** The two faults of a round fall together, or one has run its course when the other comes. */
+const spacings = [
+  (random) => ({ failpointAtMs: random.between(0, 1_500), atMs: random.between(0, 2_500) }),
+  (random) => ({ failpointAtMs: random.between(0, 500), atMs: random.between(3_000, 4_500) }),
+  (random) => ({ failpointAtMs: random.between(3_500, 5_000), atMs: random.between(0, 500) }),
+];
+
 /**
- * Draws rounds without an end. Each is a kill at a failpoint and another kill, so half of all are at failpoints, and
- * the two may fall together.
+ * Draws rounds without an end. Each is a kill at a failpoint and another kill, so half of all are at failpoints.
  */
 export function* schedule(random) {
   for (;;) {
     for (const failpoint of random.shuffled(failpoints)) {
       yield {
         failpoint,
-        failpointAtMs: random.between(0, 1_500),
+        ...random.pick(spacings)(random),
         kind: random.weighted(kinds),
-        atMs: random.between(0, 2_500),
         satellite: random.pick(satelliteNodes),
         node: random.pick([trackingNode, ...satelliteNodes]),
         service: random.pick(["proc", "mover"]),
