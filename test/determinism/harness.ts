@@ -10,7 +10,7 @@ import { canonicalJson } from "@halon/protocol";
 import { type Difference, firstDifference } from "./difference.ts";
 import type { Report, Task } from "./fresh-process.ts";
 import { type History, makeHistory } from "./history.ts";
-import { folded, resumed } from "./replay.ts";
+import { folded, hashOf, resumed } from "./replay.ts";
 import { loadRules, type RuleFiles } from "./rule-files.ts";
 
 const run = promisify(execFile);
@@ -40,7 +40,10 @@ export async function compare(seeds: readonly number[], files: RuleFiles): Promi
     return { seed, batches, log };
   });
   // It decides while this process does.
-  const reporting = freshProcess({ files, histories });
+  const reporting = freshProcess({
+    files,
+    histories: histories.map(({ seed, batches, log }) => ({ seed, batches, hash: hashOf(log) })),
+  });
   const found: Found[] = histories.flatMap((history) => {
     const difference = firstDifference(history.log, resumed(history, rules));
     return difference === undefined ? [] : [{ seed: history.seed, way: "resumed", ...difference }];

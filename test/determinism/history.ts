@@ -39,7 +39,7 @@ export interface History {
 }
 
 /** How often something may happen in one history; a turn is one batch of inputs. */
-const turns = 20;
+const turns = 15;
 
 /** Lets a coordinator live with three scripted nodes; the seed decides all that happens. */
 export function makeHistory(seed: number, rules: RuleSet): History & { state: CoordinatorState } {

@@ -43,7 +43,10 @@ export function resumed({ seed, batches, log }: History, rules: RuleSet): string
 }
 
 /** The log when everything without an order of its own comes in another one, and once by way of a snapshot. */
-export function reordered({ seed, batches }: History, rules: RuleSet): string[] {
+export function reordered(
+  { seed, batches }: Pick<History, "seed" | "batches">,
+  rules: RuleSet,
+): string[] {
   const random = seeded(seed ^ 0x0dde);
   const mixed = batches.map((batch) => disordered(random, batch) as Batch);
   const until = pick(random, batches.length);
