@@ -18,6 +18,13 @@ export const limits = {
   shutdownGraceMs: 2_000,
   /** Answers to a status request that are larger as JSON are refused. */
   reportBytesMax: 262_144,
+  /** Changes that one worker may tell of at once, and in each second from then on; each becomes an event. */
+  changesAtOnceMax: 1_000,
+  changesPerSecondMax: 100,
+  /** Resources that one worker may hold. */
+  resourcesMax: 1_000,
+  /** Attributes of one resource, as JSON. */
+  attributesBytesMax: 16_384,
   /** Captured output of a worker service; beyond it the newer half is kept. */
   outputBytesMax: 1_048_576,
   /** Output of one worker in one second; the rest of the second is dropped and counted. */

@@ -3,6 +3,8 @@ import { nodeEndpoint } from "@halon/actor/thread";
 import * as Comlink from "comlink";
 import { halonError } from "../../config-error.ts";
 import type { ServiceContext, ServiceDefinition, ServiceHandlers } from "../../definition.ts";
+import { limits } from "../limits.ts";
+import { createAllowance } from "./allowance.ts";
 import { beatIndex, memoryIndex, type ThreadCalls, type ThreadData } from "./shared.ts";
 
 // The entry of a service's thread. It is started before it is needed, and waits to be told which service it runs.
@@ -75,6 +77,18 @@ function createContext(definition: ServiceDefinition): MutableContext {
       `Type "${definition.name}" does not declare the resource kind "${kind}"; add it to resources in defineService.`,
     );
   };
+  const changes = { atOnce: limits.changesAtOnceMax, perSecond: limits.changesPerSecondMax };
+  const allow = createAllowance(changes, () => performance.now());
+  // Refused here: what is posted is in the memory of the whole node until the main thread takes it.
+  const tellChange = (event: object) => {
+    if (allow()) return tell(event);
+    throw halonError(
+      "HAL_TOO_MANY",
+      `${data.instance} tells of more than ${changes.atOnce} changes at once, or ${changes.perSecond} a second; tell of fewer, or of the last one only.`,
+    );
+  };
+  const held = new Set<string>();
+  let hasFailed = false;
   return {
     config: data.config,
     service: data.service,
@@ -84,15 +98,38 @@ function createContext(definition: ServiceDefinition): MutableContext {
     log: (text) => process.stdout.write(`${text}\n`),
     acquire(kind, id, attributes = {}) {
       refuse(kind);
-      tell({ type: "acquired", kind, id, attributes });
+      refuseTooLarge(kind, id, attributes);
+      const key = `${kind}/${id}`;
+      if (!held.has(key) && held.size >= limits.resourcesMax) {
+        throw halonError(
+          "HAL_TOO_MANY",
+          `${data.instance} holds ${held.size} resources, which is the most; release one before it acquires ${key.slice(0, 100)}.`,
+        );
+      }
+      tellChange({ type: "acquired", kind, id, attributes });
+      held.add(key);
     },
     release(kind, id) {
       refuse(kind);
-      tell({ type: "released", kind, id });
+      tellChange({ type: "released", kind, id });
+      held.delete(`${kind}/${id}`);
     },
-    configChanged: (config) => tell({ type: "reconfigured", config }),
-    fail: (reason) => tell({ type: "problem", code: "HAL_FAILED", reason: String(reason) }),
+    configChanged: (config) => tellChange({ type: "reconfigured", config }),
+    fail(reason) {
+      // Once is enough, and a loop must not fill the memory of the node.
+      if (!hasFailed) tell({ type: "problem", code: "HAL_FAILED", reason: textOf(reason) });
+      hasFailed = true;
+    },
   };
+}
+
+function refuseTooLarge(kind: string, id: string, attributes: object): void {
+  const bytes = Buffer.byteLength(JSON.stringify(attributes));
+  if (bytes <= limits.attributesBytesMax) return;
+  throw halonError(
+    "HAL_TOO_LARGE",
+    `The attributes of ${kind} ${id.slice(0, 100)} have ${bytes} bytes as JSON, at most ${limits.attributesBytesMax} are allowed.`,
+  );
 }
 
 function callsOf(
