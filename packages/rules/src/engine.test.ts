@@ -170,6 +170,14 @@ describe("what a rule hands over is JSON, frozen, in one order", () => {
     expect(JSON.stringify(host.memory("file", "k"))).toBe('{"A":1,"b":0}');
   });
 
+  test("a value over the limit is refused, with its size", () => {
+    const firing = firingOf(({ memory }) => memory.set("k", "x".repeat(1_048_576)));
+    expect(firing).toMatchObject({
+      memory: [],
+      why: expect.stringContaining("1048578 characters"),
+    });
+  });
+
   test("a value read from memory cannot be changed in place", () => {
     const host = new FakeHost();
     firingOf(({ memory }) => memory.set("list", [1]), host);

@@ -46,6 +46,9 @@ export interface RuleHost {
   fired(firing: Firing): void;
 }
 
+/** Characters of JSON that a rule may remember under one key. */
+const memoryValueMax = 1_048_576;
+
 interface CompiledRule {
   readonly id: string;
   readonly file: string;
@@ -218,7 +221,7 @@ class FiringDraft {
       },
       memory: {
         get: (key) => this.#recall(key),
-        set: (key, value) => void this.#memory.set(key, plain(value)),
+        set: (key, value) => void this.#memory.set(key, bounded(key, plain(value))),
       },
       command: this.#commandContext(),
       timer: {
@@ -358,4 +361,13 @@ export function ruleGraph(view: GraphView): RuleGraph {
       return view.out(`ServiceName/${slot.id}`, "wants", "Service").length > 0;
     },
   };
+}
+
+/** Every value is in every snapshot: large ones belong outside of the log. */
+function bounded(key: string, value: Json): Json {
+  const { length } = JSON.stringify(value);
+  if (length <= memoryValueMax) return value;
+  throw new RangeError(
+    `the value of "${key}" is ${length} characters of JSON, a rule may remember ${memoryValueMax}`,
+  );
 }

@@ -27,12 +27,12 @@ export class CommandIntake {
   }
 
   take(command: Command): CommandVerdict {
+    if (this.#begun.has(command.id)) return { type: "known" };
     if (command.epoch < this.#epoch) {
       const reason = `the command is of epoch ${command.epoch}, and epoch ${this.#epoch} has taken over`;
       return { type: "refuse", code: "HAL_COMMAND_STALE", reason };
     }
     this.#epoch = command.epoch;
-    if (this.#begun.has(command.id)) return { type: "known" };
     if (this.#isStopping)
       return { type: "refuse", code: "HAL_COMMAND_STALE", reason: "the node is stopping" };
     this.#begun.add(command.id);
