@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, realpathSync, statSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { chmodSync, existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { HalonError } from "@halon/protocol";
+
+const askTimeoutMs = 2_000;
 
 /** A data directory that this process alone uses. */
 export interface DataDir {
   readonly path: string;
+  /** Says, to who asks `endpointOf`, where this process can be reached. */
+  announce(endpoint: string): void;
   release(): void;
 }
 
@@ -27,19 +31,52 @@ export async function openDataDir(path: string): Promise<DataDir> {
     throw new HalonError("HAL_DATA_DIR_INVALID", message, { cause });
   }
   const real = realpathSync(path);
-  const server = await lock(real);
-  return { path: real, release: () => server.close() };
+  let endpoint = "";
+  const server = await lock(real, () => endpoint);
+  return {
+    path: real,
+    announce: (reachedAt) => {
+      endpoint = reachedAt;
+    },
+    release: () => server.close(),
+  };
 }
 
-function lock(path: string): Promise<Server> {
-  const name = createHash("sha256").update(path).digest("hex").slice(0, 32);
-  const server = createServer((socket) => socket.destroy());
+/**
+ * `host:port` of the process that uses the directory, which the lock itself tells; empty before it listens,
+ * undefined when there is none.
+ */
+export function endpointOf(path: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let text = "";
+    const none = () => resolve(undefined);
+    if (!existsSync(path)) return none();
+    const socket = connect(lockName(realpathSync(path)));
+    socket.setTimeout(askTimeoutMs, () => socket.destroy());
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.once("error", none);
+    socket.once("close", () => resolve(text));
+  });
+}
+
+function lockName(realPath: string): string {
+  const name = createHash("sha256").update(realPath).digest("hex").slice(0, 32);
+  return `\0halond-${name}`;
+}
+
+function lock(path: string, endpoint: () => string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.end(endpoint());
+  });
   server.unref();
   return new Promise((resolve, reject) => {
     server.once("error", (cause) => {
       const message = `Another halond uses the data directory ${path}. Stop it (halond stop --data-dir ${path}), or name another directory with --data-dir.`;
       reject(new HalonError("HAL_DATA_DIR_LOCKED", message, { cause }));
     });
-    server.listen(`\0halond-${name}`, () => resolve(server));
+    server.listen(lockName(path), () => resolve(server));
   });
 }

@@ -1,3 +1,4 @@
+export { endpointOf } from "./data-dir.ts";
 export type { NodeOptions, RunningNode } from "./options.ts";
 export { startNode } from "./start.ts";
 export { version } from "./version.ts";

@@ -197,6 +197,7 @@ class Node {
       onFault: (error) => log.error({ reason: toErrorData(error).message }, "a route failed"),
     });
     this.#identity.port = this.#listener.port;
+    this.#dataDir.announce(this.#identity.endpoint);
   }
 
   #portsOptions(): PortsOptions {

@@ -61,6 +61,7 @@ export function halondProgram(
   program
     .command("stop")
     .description("stop a node and wait until it is gone")
+    .addOption(single("--data-dir <dir>", "the node that uses it"))
     .addOption(single("--endpoint <url>", "the node (default: http://127.0.0.1:8528)"))
     .option("--keep-services", "its OS processes run on for the next halond")
     .addOption(single("--timeout <duration>", "how long to wait (default: 60s)"))
@@ -117,8 +118,7 @@ function settingsFile(given: unknown, dataDir: string | undefined): string | und
 }
 
 async function stop(options: Readonly<Record<string, unknown>>, io: Io): Promise<void> {
-  const given = options["endpoint"] ?? io.env["HALON_ENDPOINT"];
-  const endpoint = typeof given === "string" && given !== "" ? given : "http://127.0.0.1:8528";
+  const endpoint = await endpointToStop(options, io);
   const timeout = Duration.safeParse(options["timeout"] ?? "60s");
   if (!timeout.success) throw usage(`Expected --timeout to be a duration such as 60s.`);
   await stopNode({
@@ -127,6 +127,25 @@ async function stop(options: Readonly<Record<string, unknown>>, io: Io): Promise
     timeoutMs: timeout.data,
   });
   io.err(`halond: the node at ${endpoint} has stopped\n`);
+}
+
+async function endpointToStop(
+  { dataDir, endpoint }: Readonly<Record<string, unknown>>,
+  io: Io,
+): Promise<string> {
+  if (typeof dataDir === "string") {
+    if (endpoint !== undefined) throw usage("Name the node by --data-dir or --endpoint, not both.");
+    return `http://${await usedAt(resolve(dataDir))}`;
+  }
+  const given = endpoint ?? io.env["HALON_ENDPOINT"];
+  return typeof given === "string" && given !== "" ? given : "http://127.0.0.1:8528";
+}
+
+async function usedAt(dataDir: string): Promise<string> {
+  const endpoint = await (await import("@halon/node")).endpointOf(dataDir);
+  if (endpoint !== undefined && endpoint !== "") return endpoint;
+  const what = endpoint === undefined ? "No halond uses" : "The halond is still starting that uses";
+  throw new HalonError("HAL_UNREACHABLE", `${what} the data directory ${dataDir}.`);
 }
 
 function attributeOf(flag: string): string {
