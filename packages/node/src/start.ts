@@ -121,7 +121,7 @@ class Node {
       );
     }
     this.#samples = keepSamples(this.#dataDir.path, () => this.#runtime.samples());
-    for (const hash of await this.#blobs.list()) this.#blobsHere.add(hash);
+    await this.#findBlobs();
     await linkPackages(this.#dataDir.path);
     await this.#runtime.adopt();
     if (role === "tracking") await this.#startTracker();
@@ -140,6 +140,18 @@ class Node {
       reopenLog: () => this.#log.reopen(),
       stop: (how) => this.#stop(how?.keepServices === true),
     };
+  }
+
+  /** Code that a disk has changed is not run: a satellite fetches it again, the tracking node says what is missing. */
+  async #findBlobs(): Promise<void> {
+    for (const hash of await this.#blobs.list()) {
+      if (await this.#blobs.verify(hash)) this.#blobsHere.add(hash);
+      else
+        this.#log.logger.error(
+          { blob: hash },
+          "a damaged blob was removed; apply the cluster file again where no other node has it",
+        );
+    }
   }
 
   /** Undoes a start that failed; what ran before goes on. */
