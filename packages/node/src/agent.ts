@@ -287,7 +287,7 @@ export class Agent {
     if (this.#leader === undefined || this.#leader === name) {
       throw new HalonError(
         "HAL_BLOB_MISSING",
-        `no node has the blob ${hash}; apply the cluster file again`,
+        `no node has the blob ${hash}; apply the cluster file again, then start the service`,
       );
     }
     await blobs.putChunks(hash, system.requestBulk(this.#leader, bulk.blob, { hash }));
