@@ -155,6 +155,12 @@ const runFailures = [
   },
   { name: "eats-buffers", start: eater("kept.push(Buffer.alloc(1_000_000, 1))"), reason: "memory" },
   {
+    name: "floods-changes",
+    start:
+      'setTimeout(() => { for (let n = 0; ; n += 1) context.acquire("Thing", "t" + n); }, 300);',
+    reason: "HalonError",
+  },
+  {
     name: "never-answers-check",
     start: "return { check: () => new Promise(() => {}) };",
     reason: "3 checks in a row got no answer",
@@ -166,7 +172,8 @@ function eater(bite: string): string {
 }
 
 test("what ends while it runs is told with its reason and started again", async () => {
-  const options = 'memoryMb: 48, checkEvery: "200ms", checkTimeout: "100ms",';
+  const options =
+    'memoryMb: 48, checkEvery: "200ms", checkTimeout: "100ms", resources: { Thing: z.object({}) },';
   const applied = await apply(
     Object.fromEntries(
       runFailures.map(({ name, start }) => [name, workerService(name, { start, options })]),

@@ -59,6 +59,11 @@ test("a data directory that a live node uses is refused, and that node goes on",
   expect(stderr).toContain(directory);
   expect(code).toBe(4);
   expect((await status(node.endpoint)).cluster.state).toBe("healthy");
+  // What the refusal says to do.
+  expect(stderr).toContain(`halond stop --data-dir ${directory}`);
+  expect(await halond("stop", "--data-dir", directory)).toMatchObject({ code: 0 });
+  expect((await node.ended).code).toBe(0);
+  expect(await halond("stop", "--data-dir", directory)).toMatchObject({ code: 5 });
 });
 
 function segmentOf(dataDir: string): string {

@@ -166,13 +166,13 @@ export async function startNode(
 /** Starts several nodes under one launcher and waits until the cluster is ready. */
 export async function startCluster(
   dataDir: string,
-  { launcher = halondPath, args = [] as readonly string[] } = {},
+  { launcher = halondPath, listen = "127.0.0.1:0", args = [] as readonly string[] } = {},
 ): Promise<Node> {
   const first = launcher === halondPath ? ["start", "--local", "3"] : [];
   const program = start([
     launcher,
     ...first,
-    ...["--data-dir", dataDir, "--listen", "127.0.0.1:0"],
+    ...["--data-dir", dataDir, "--listen", listen],
     ...args,
   ]);
   const endpoint = await line(program, /^cluster ready endpoint=(\S+)/m, 30_000);

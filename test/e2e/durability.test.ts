@@ -1,7 +1,19 @@
+import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { EventEntry } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
-import { cleanUp, ctl, events, kill, root, startNode, temporaryDirectory } from "./cluster.ts";
+import {
+  cleanUp,
+  ctl,
+  events,
+  halonctl,
+  kill,
+  root,
+  service,
+  startNode,
+  temporaryDirectory,
+  waitForState,
+} from "./cluster.ts";
 
 afterEach(cleanUp);
 
@@ -34,6 +46,24 @@ test("what was acknowledged is there after kill -9, at the same place", async ()
   const order = entries.map(({ index, position }) => index * 1_000_000 + position);
   expect(order).toEqual([...order].sort((a, b) => a - b));
   expect(new Set(order).size).toBe(order.length);
+});
+
+test("code that the disk has changed is not run, and comes back with an apply", async () => {
+  const directory = temporaryDirectory();
+  const file = join(root, "examples/hello/cluster.ts");
+  const start = () => startNode(directory, ["--name", "node-1"]);
+  const node = await start();
+  await ctl(node.endpoint, "apply", "-f", file);
+  node.signal("SIGTERM");
+  await node.ended;
+  const blobs = join(directory, "blobs");
+  for (const name of readdirSync(blobs)) appendFileSync(join(blobs, name), "\nthrow 'damaged';\n");
+  const { endpoint } = await start();
+  const broken = await waitForState(endpoint, "ping", "broken");
+  expect(broken.reason).toContain("apply the cluster file again, then start the service");
+  expect((await halonctl(endpoint, "apply", "-f", file)).stderr).toContain("ping@node-1 is broken");
+  await ctl(endpoint, "service", "start", "ping");
+  expect(await service(endpoint, "ping")).toMatchObject({ state: "running" });
 });
 
 async function post(endpoint: string, id: string): Promise<{ id: string; index: number }> {
