@@ -4,8 +4,8 @@ export const limits = {
   beatEveryMs: 100,
   /** A worker without a beat for this long hangs. */
   silentMsMax: 1_000,
-  /** How long after a worker's start the thread for the next one is made ready. */
-  spareThreadAfterMs: 300,
+  /** How long after a start the thread or the child for the next one is made ready. */
+  spareAfterMs: 300,
   /** How often the supervisor looks at beats and memory. */
   superviseEveryMs: 250,
   /** A look that is this late says more about the supervisor than about the workers. */

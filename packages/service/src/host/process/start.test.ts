@@ -55,8 +55,8 @@ describe("a start", () => {
       { config: { word: "$HOME `x` *" } },
     );
     const { heard, runner } = start(spec);
-    const environment = readEnvironment(runner.osPid ?? 0);
     await heard.next("ready");
+    const environment = readEnvironment(runner.osPid ?? 0);
     expect(readFileSync(join(spec.directory, "output.log"), "utf8")).toBe(
       `$HOME \`x\` * ${spec.directory}\n`,
     );

@@ -9,6 +9,7 @@ import { bootId, readStat } from "./proc.ts";
 import { runProcess, startProblem, tryToWrite } from "./process-runner.ts";
 import { probeOf } from "./ready.ts";
 import type { ProcessManifest, ProcessRecord } from "./record.ts";
+import { launchSpare } from "./spare.ts";
 import { fill } from "./template.ts";
 
 /** All that a program sees of the environment of `halond`: its secrets and Node's options stay with it. */
@@ -26,6 +27,8 @@ interface Spawned {
   readonly child: ChildProcess;
   /** Size of the output file before the process wrote anything. */
   readonly outputStart: number;
+  /** Whether its `spawn` event is still to come. */
+  readonly isNew: boolean;
 }
 
 /**
@@ -84,18 +87,22 @@ function homeOf(spec: RunnerSpec): string {
   return dirname(resolve(spec.directory));
 }
 
-function spawnPlan(spec: RunnerSpec, { command: [program, ...args], env }: Plan): Spawned {
+function spawnPlan(spec: RunnerSpec, { command, env }: Plan): Spawned {
+  const path = outputPath(spec.directory);
   // Appending: several processes of the group write to it, and the file is emptied under them at its limit.
-  const output = openSync(outputPath(spec.directory), "a", 0o600);
+  const output = openSync(path, "a", 0o600);
   try {
     const outputStart = fstatSync(output).size;
+    const spare = launchSpare({ command, env, cwd: spec.directory, output: path });
+    if (spare !== undefined) return { child: spare, outputStart, isNew: false };
+    const [program, ...args] = command;
     const child = spawn(program, args, {
       cwd: spec.directory,
       env,
       detached: true,
       stdio: ["ignore", output, output],
     });
-    return { child, outputStart };
+    return { child, outputStart, isNew: true };
   } finally {
     closeSync(output);
   }
@@ -104,7 +111,7 @@ function spawnPlan(spec: RunnerSpec, { command: [program, ...args], env }: Plan)
 function follow(
   spec: RunnerSpec,
   plan: Plan,
-  { child, outputStart }: Spawned,
+  { child, outputStart, isNew }: Spawned,
   pid: number,
   listener: Listener,
 ): Runner {
@@ -141,7 +148,8 @@ function follow(
     },
   };
   const running = runProcess({ spec, process: plan.process, record, watch, listener });
-  child.once("spawn", running.begin);
+  if (isNew) child.once("spawn", running.begin);
+  else setImmediate(running.begin);
   child.once("exit", (code, signal) => running.leaderExited({ code, signal }));
   return running.runner;
 }

@@ -21,7 +21,7 @@ export function takeThread(memoryMb: number): Worker {
   const taken = spare?.memoryMb === memoryMb ? spare.worker : undefined;
   clearTimeout(timer);
   // Not at once: the service that starts now needs the processor more.
-  timer = setTimeout(() => prepareThread(memoryMb), limits.spareThreadAfterMs);
+  timer = setTimeout(() => prepareThread(memoryMb), limits.spareAfterMs);
   timer.unref();
   if (taken === undefined) return createThread(memoryMb);
   spare = undefined;
