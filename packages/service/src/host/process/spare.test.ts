@@ -78,3 +78,14 @@ test.each([
     launchSpare({ command, env: { ...path, ...env }, cwd: "/", output: "/dev/null" }),
   ).toBeUndefined();
 });
+
+test("a text with NUL is not given to a shell", () => {
+  prepareSpare();
+  const launch = {
+    command: ["/bin/echo", "a\0b"],
+    env: {},
+    cwd: "/",
+    output: "/dev/null",
+  } as const;
+  expect(launchSpare(launch)).toBeUndefined();
+});

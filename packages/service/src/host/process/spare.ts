@@ -37,7 +37,8 @@ export function launchSpare(launch: Launch): ChildProcess | undefined {
   const child = spare;
   if (child?.stdin === null || child === undefined || !canBeRun(launch)) return undefined;
   const script = scriptOf(launch);
-  if (Buffer.byteLength(script) > scriptBytesMax) return undefined;
+  // A shell would drop the NUL and run something else; `spawn` refuses it by name.
+  if (script.includes("\0") || Buffer.byteLength(script) > scriptBytesMax) return undefined;
   spare = undefined;
   child.removeAllListeners("exit");
   child.ref();
