@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { EventEntry } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
 import {
   cleanUp,
@@ -33,7 +34,7 @@ function startHello(): Promise<Node> {
   return startCluster(temporaryDirectory(), { launcher: join(root, "examples/hello/start.mjs") });
 }
 
-test("npm start runs three nodes and every service that the cluster file wants", async () => {
+test("npm start runs three nodes and all that the cluster file wants, and SIGINT leaves no process behind", async () => {
   const hello = await startHello();
   expect(hello.output()).toMatch(/^cluster ready endpoint=http:\/\/127\.0\.0\.1:\d+ dashboard=/m);
   const { cluster, nodes, services } = await status(hello.endpoint);
@@ -49,6 +50,11 @@ test("npm start runs three nodes and every service that the cluster file wants",
   ]);
   const shown = await ctl(hello.endpoint, "status");
   for (const row of services) expect(shown).toContain(row.node);
+
+  expect(processesOf(hello.dataDir).length).toBeGreaterThan(4);
+  hello.signal("SIGINT");
+  expect((await hello.ended).code).toBe(0);
+  expect(processesOf(hello.dataDir)).toEqual([]);
 });
 
 test("a killed process runs again as the next incarnation, and the event list tells why", async () => {
@@ -64,7 +70,9 @@ test("a killed process runs again as the next incarnation, and the event list te
     return row?.state === "running" && row.incarnation === before.incarnation + 1 ? row : undefined;
   });
   expect(after.osPid).not.toBe(osPid);
-  const story = await events(endpoint);
+  const story = EventEntry.array().parse(
+    JSON.parse(await ctl(endpoint, "event", "list", "-o", "json")),
+  );
   const failed = story.findIndex(
     (entry) => entry.type === "ServiceFailed" && field(entry, "instance") === before.instance,
   );
@@ -162,12 +170,27 @@ export default defineCluster({ services: [
   await waitForTruth(endpoint, dataDir);
 });
 
-test("SIGINT to the launcher stops everything and leaves no process behind", async () => {
-  const hello = await startHello();
-  expect(processesOf(hello.dataDir).length).toBeGreaterThan(4);
-  hello.signal("SIGINT");
-  expect((await hello.ended).code).toBe(0);
-  expect(processesOf(hello.dataDir)).toEqual([]);
+test("after the death of every halond, a new start goes on with the same processes and the same wishes", async () => {
+  const dataDir = temporaryDirectory();
+  const file = join(root, "examples/hello/cluster.ts");
+  const first = await startCluster(dataDir, { args: ["--apply", file] });
+  const before = (await status(first.endpoint)).services;
+  for (const name of ["node-1", "node-2", "node-3"]) kill(halondOf(join(dataDir, name)), "SIGKILL");
+  expect((await first.ended).code).toBe(1);
+  const { endpoint } = await startCluster(dataDir);
+  const again = await waitFor("all to run", async () => {
+    const { services } = await status(endpoint);
+    return services.every(({ state }) => state === "running") && services;
+  });
+  // Workers died with their node; OS processes were adopted.
+  expect(again.map(({ instance, osPid }) => ({ instance, osPid }))).toEqual(
+    before.map(({ service, node, instance, incarnation, osPid }) =>
+      osPid === undefined
+        ? { instance: `${service}@${node}#${incarnation + 1}`, osPid }
+        : { instance, osPid },
+    ),
+  );
+  await waitForTruth(endpoint, dataDir);
 });
 
 test("a service starts by its hash where its source never was", async () => {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { EventEntry } from "@halon/protocol";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import {
+  act,
   cleanUp,
   ctl,
   events,
@@ -54,7 +55,7 @@ function apply(services: Readonly<Record<string, string>>) {
 
 /** Stops them for good: what spins or fails must be stoppable, and must not disturb the next test. */
 async function stop(...names: readonly string[]): Promise<void> {
-  await Promise.all(names.map((name) => ctl(node.endpoint, "service", "stop", name)));
+  await Promise.all(names.map((name) => act(node.endpoint, name, "stop")));
   for (const name of names) {
     expect(await service(node.endpoint, name)).toMatchObject({ state: "stopped" });
   }

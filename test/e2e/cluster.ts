@@ -251,11 +251,19 @@ export function waitForState(
   return waitFor(`${name} to be ${state}`, probe, options.deadlineMs);
 }
 
-/** All events of the log, as `halonctl event list` tells them. */
+/** The last 1,000 events of the log. */
 export async function events(endpoint: string, type?: string): Promise<readonly EventEntry[]> {
-  const filter = type === undefined ? [] : ["--type", type];
-  const text = await ctl(endpoint, "event", "list", "--limit", "1000", "-o", "json", ...filter);
-  return EventEntry.array().parse(JSON.parse(text));
+  const filter = type === undefined ? "" : `&type=${type}`;
+  const response = await fetch(`${endpoint}/v1/events?limit=1000${filter}`);
+  return EventEntry.array().parse(await response.json());
+}
+
+/** Asks for something to be done with a service, and waits for its end. */
+export async function act(endpoint: string, name: string, action: string): Promise<void> {
+  const url = `${endpoint}/v1/services/${name}/${action}?wait=true`;
+  const response = await fetch(url, { method: "POST" });
+  const { state, reason } = (await response.json()) as { state?: string; reason?: string };
+  if (state !== "done") throw new Error(`${action} ${name}: ${response.status} ${state} ${reason}`);
 }
 
 /** A field of an event's data. */
