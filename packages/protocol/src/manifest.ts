@@ -94,6 +94,8 @@ export const RuleFileManifest = z.strictObject({
   events: z.array(
     z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
   ),
+  /** Kinds of resource that its rules put into the graph, each with the JSON Schema of its attributes. */
+  resources: z.record(ResourceKindName, JsonSchema).default({}),
 });
 export type RuleFileManifest = z.infer<typeof RuleFileManifest>;
 

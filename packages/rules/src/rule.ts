@@ -9,6 +9,7 @@ import {
   type GraphView,
   type Json,
 } from "@halon/protocol";
+import type { z } from "zod";
 
 /** The graph as rules see it, with the questions that most rules ask. */
 export interface RuleGraph extends GraphView {
@@ -87,6 +88,8 @@ export interface Rules {
   readonly rules: Readonly<Record<string, Rule>>;
   /** Types of event that the file declares beside those its rules are on. */
   readonly events: readonly EventType[];
+  /** Kinds of resource that its rules put into the graph, with the schema of their attributes. */
+  readonly resources: Readonly<Record<string, z.ZodType>>;
 }
 
 interface RuleBuilder<D> {
@@ -117,12 +120,15 @@ function builder<D>(event: EventType, conditions: Rule["conditions"]): RuleBuild
  */
 export function defineRules(
   rules: Readonly<Record<string, Rule>>,
-  options: { readonly events?: readonly EventType[] } = {},
+  options: {
+    readonly events?: readonly EventType[];
+    readonly resources?: Readonly<Record<string, z.ZodType>>;
+  } = {},
 ): Rules {
   const heard = Object.values(rules).map((rule) => rule.event);
   const declared = new Map(
     [...heard, ...(options.events ?? [])].map((event) => [event.type, event]),
   );
   const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
-  return { kind: "rules", rules, events: own };
+  return { kind: "rules", rules, events: own, resources: options.resources ?? {} };
 }

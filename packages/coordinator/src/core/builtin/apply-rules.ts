@@ -1,6 +1,7 @@
 import { type ClusterSpec, events, keyOf, type ResourceKey } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
+import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { beginOperation, failOperation } from "./operation.ts";
 import { place, unplace, wantConfiguration, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
@@ -9,13 +10,19 @@ import { clearFailures, reconcileSlot } from "./slot.ts";
 export const applyRules: Readonly<Record<string, Rule>> = {
   "cluster-applied": on(events.ClusterApplied).do((context) => {
     const { spec, operation } = context.event;
-    const stranger = withoutType(context, spec);
-    if (stranger !== undefined) {
-      const reason = `deployment ${stranger.name} names the type ${stranger.type}, which the cluster does not know`;
-      failOperation(context, operation, "apply", stranger.name, reason);
-      context.why(`refused: ${reason}`);
+    const conflict = strangeType(context, spec) ?? kindConflict(context, spec);
+    if (conflict !== undefined) {
+      failOperation(
+        context,
+        operation,
+        "apply",
+        `${spec.deployments.length} deployments`,
+        conflict,
+      );
+      context.why(`refused: ${conflict}`);
       return;
     }
+    declareKinds(context, spec);
     for (const type of spec.types) applyType(context, type);
     for (const file of spec.rules) applyRuleFile(context, file);
     for (const deployment of spec.deployments) applyDeployment(context, deployment);
@@ -38,15 +45,14 @@ export const applyRules: Readonly<Record<string, Rule>> = {
   }),
 };
 
-/** A deployment of a type that neither the cluster nor the cluster file knows. */
-function withoutType(
-  context: Context,
-  spec: ClusterSpec,
-): ClusterSpec["deployments"][number] | undefined {
+/** Tells of a deployment of a type that neither the cluster nor the cluster file knows. */
+function strangeType(context: Context, spec: ClusterSpec): string | undefined {
   const types = new Set(spec.types.map((type) => type.name));
-  return spec.deployments.find(
+  const stranger = spec.deployments.find(
     ({ type }) => !types.has(type) && context.graph.get("Service", type) === undefined,
   );
+  if (stranger === undefined) return undefined;
+  return `deployment ${stranger.name} names the type ${stranger.type}, which the cluster does not know`;
 }
 
 function contain(context: Context, key: ResourceKey): void {
@@ -57,9 +63,6 @@ function contain(context: Context, key: ResourceKey): void {
 function applyType(context: Context, type: ClusterSpec["types"][number]): void {
   const { graph, update } = context;
   const known = graph.get("Service", type.name);
-  for (const [kind, schema] of Object.entries(type.resources)) {
-    if (graph.get("Kind", kind) === undefined) update.put("Kind", kind, { schema });
-  }
   update.put("Schema", type.schemaHash, { schema: type.configurationSchema });
   update.put("Service", type.name, {
     serviceName: type.serviceName,

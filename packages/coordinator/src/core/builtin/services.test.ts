@@ -95,6 +95,7 @@ describe("apply", () => {
       blob: hashLike(blob),
       rules: ["r"],
       events: [],
+      resources: {},
     });
     const get = () => cluster.state.graph.get("RuleFile", "mine")?.attributes;
     cluster.apply({ ...web, rules: [file("one")] });
@@ -107,6 +108,47 @@ describe("apply", () => {
     expect(get()?.quarantined).toBeUndefined();
     cluster.apply(web);
     expect(get()).toBeUndefined();
+  });
+
+  const disk = (schema: object) => ({
+    ...web,
+    rules: [
+      {
+        name: "mine",
+        blob: hashLike("mine"),
+        rules: [],
+        events: [],
+        resources: { Disk: { type: "object", ...schema } },
+      },
+    ],
+  });
+
+  test("declares the kinds of resource of a rule file, and takes another schema while there are none", () => {
+    const cluster = running();
+    const kind = () => cluster.state.graph.get("Kind", "Disk")?.attributes;
+    expect(cluster.operation(cluster.apply(disk({}))).state).toBe("done");
+    expect(kind()).toEqual({ schema: { type: "object" } });
+    const size = { properties: { size: { type: "number" } } };
+    expect(cluster.operation(cluster.apply(disk(size))).state).toBe("done");
+    expect(kind()).toEqual({ schema: { type: "object", ...size } });
+  });
+
+  test("of a kind that is Halon's own fails with the reason, and changes nothing", () => {
+    const cluster = running();
+    const spec = { ...web, types: [manifest("web", { resources: { Node: { type: "object" } } })] };
+    expect(cluster.operation(cluster.apply(spec))).toMatchObject({
+      state: "failed",
+      reason: "service type web declares the kind Node, which is Halon's own",
+    });
+  });
+
+  test("of one kind with two schemas fails, naming both", () => {
+    const cluster = running();
+    const web2 = manifest("web", { resources: { Disk: { type: "object", required: ["size"] } } });
+    const { reason } = cluster.operation(cluster.apply({ ...disk({}), types: [web2] }));
+    expect(reason).toBe(
+      "rule file mine and service type web declare the kind Disk with different schemas",
+    );
   });
 });
 

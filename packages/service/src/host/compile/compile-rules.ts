@@ -12,6 +12,7 @@ const Described = z.strictObject({
   events: z.array(
     z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
   ),
+  resources: z.record(z.string(), JsonSchema).default({}),
 });
 
 /** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID. */
@@ -22,13 +23,13 @@ export async function compileRuleFile(path: string): Promise<CompiledRules> {
     const message = `${bundle.path} does not export rules. Write: export default defineRules({…}).`;
     throw new HalonError("HAL_CONFIG_INVALID", message);
   }
-  const { rules, events } = parseAuthored(Described, value, bundle.path);
+  const { rules, events, resources } = parseAuthored(Described, value, bundle.path);
   const name = basename(bundle.path)
     .replace(/(\.rules)?\.[a-z]+$/, "")
     .toLowerCase();
   const manifest = parseAuthored(
     RuleFileManifest,
-    { name, blob: bundle.blob.hash, rules, events },
+    { name, blob: bundle.blob.hash, rules, events, resources },
     bundle.path,
   );
   return { manifest, blob: bundle.blob };

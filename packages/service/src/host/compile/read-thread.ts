@@ -8,6 +8,7 @@ interface RulesDefinition {
   readonly kind: "rules";
   readonly rules: Readonly<Record<string, unknown>>;
   readonly events: readonly { type: string; version: number; schema: z.ZodType }[];
+  readonly resources?: Readonly<Record<string, z.ZodType>>;
 }
 
 try {
@@ -30,15 +31,12 @@ function post(answer: object): void {
 function describe(value: unknown): unknown {
   const definition = value as ServiceDefinition | RulesDefinition | undefined | null;
   if (definition?.kind === "halon.service") {
-    const resources = Object.entries(definition.resources ?? {}).map(
-      ([kind, schema]) => [kind, schemaOf(schema)] as const,
-    );
     const kind = definition.process === undefined ? "worker" : "process";
     return {
       ...definition,
       serviceKind: kind,
       config: schemaOf(definition.config),
-      resources: Object.fromEntries(resources),
+      resources: schemasOf(definition.resources),
     };
   }
   if (definition?.kind === "rules") {
@@ -47,9 +45,22 @@ function describe(value: unknown): unknown {
       version,
       schema: schemaOf(schema),
     }));
-    return { kind: "rules", rules: Object.keys(definition.rules), events };
+    return {
+      kind: "rules",
+      rules: Object.keys(definition.rules),
+      events,
+      resources: schemasOf(definition.resources),
+    };
   }
   return value;
+}
+
+function schemasOf(
+  kinds: Readonly<Record<string, z.ZodType>> = {},
+): Readonly<Record<string, object>> {
+  return Object.fromEntries(
+    Object.entries(kinds).map(([kind, schema]) => [kind, schemaOf(schema)]),
+  );
 }
 
 function schemaOf(schema: z.ZodType): object {
