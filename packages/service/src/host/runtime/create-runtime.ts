@@ -37,8 +37,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     stop: (action, command) => stop(site, action, command),
     ...requests,
     samples: () =>
-      [...site.instances.values()].flatMap(({ runner, spec: { instance } }) => {
-        const memoryMb = runner.memoryMb();
+      [...site.instances.values()].flatMap(({ runner, spec: { instance, manifest } }) => {
+        // An OS process cannot end this one by its memory.
+        const memoryMb = manifest.kind === "worker" ? runner.memoryMb() : undefined;
         return memoryMb === undefined ? [] : [{ instance, memoryMb }];
       }),
     inventory: () => [

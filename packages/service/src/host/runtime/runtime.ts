@@ -58,7 +58,7 @@ export interface Runtime {
   reconfigure(action: ActionOf<"ReconfigureService">, command?: string): void;
   /** Calls one of the messages of a running instance. Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_TIMEOUT. */
   call(instance: string, message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
-  /** Sampled memory in MiB of each instance for which it is known. */
+  /** Sampled memory in MiB of each worker for which it is known. */
   samples(): readonly { readonly instance: string; readonly memoryMb: number }[];
   /** All that runs, starts or stops here. */
   inventory(): InventoryInstance[];
