@@ -1,5 +1,6 @@
 import type { PlanEntry, RuleEntry } from "@halon/api";
 import type { ClusterStatus, EventEntry } from "@halon/protocol";
+import { z } from "zod";
 import { ageOf, type Printer } from "./print.ts";
 import type { Column } from "./table.ts";
 
@@ -53,16 +54,33 @@ export const eventColumns: readonly Column<EventEntry>[] = [
   { title: "INDEX", value: (entry) => `${entry.index}.${entry.position}` },
   { title: "TIME", value: (entry) => entry.time.slice(11, 23) },
   { title: "TYPE", value: (entry) => entry.type },
-  { title: "SOURCE", value: (entry) => entry.source, canShrink: true },
+  { title: "SOURCE", value: (entry) => entry.source, isWide: true },
   { title: "ID", value: (entry) => entry.id, isWide: true },
   { title: "DATA", value: (entry) => JSON.stringify(entry.data), isWide: true },
   {
-    title: "WHAT CAME OF IT",
-    value: (entry) =>
-      entry.dead ?? entry.rules.map(({ rule, why }) => `${rule}: ${why}`).join("; "),
-    canShrink: true,
+    title: "RULES",
+    value: (entry) => entry.rules.map(({ rule }) => rule).join(" "),
+    isWide: true,
   },
+  { title: "WHAT CAME OF IT", value: story, canShrink: true },
 ];
+
+const Subject = z.looseObject({
+  instance: z.string().optional(),
+  node: z.string().optional(),
+  service: z.string().optional(),
+  reason: z.string().optional(),
+});
+
+/** Whom it is about, what that says of it, and what the rules say that they did. */
+function story(entry: EventEntry): string {
+  const { instance, node, service, reason } = Subject.safeParse(entry.data).data ?? {};
+  const whys = entry.rules.map(({ why }) => why).filter((why) => why !== `on ${entry.type}`);
+  const said = [reason, entry.dead, ...whys].filter((text) => text !== undefined).join("; ");
+  const subject = instance ?? service ?? node;
+  if (subject === undefined || said.startsWith(subject)) return said;
+  return said === "" ? subject : `${subject}: ${said}`;
+}
 
 export const ruleColumns: readonly Column<RuleEntry>[] = [
   { title: "RULE", value: (rule) => rule.rule },
