@@ -1,6 +1,7 @@
 import { compareText, events, keyOf, type Placement, type Resource, slotId } from "@halon/protocol";
 import type { Context } from "./context.ts";
 import { reconcileSlot } from "./slot.ts";
+import { forgetConfiguration } from "./wanted.ts";
 
 /** A node as placement sees it. */
 export interface Candidate {
@@ -141,11 +142,12 @@ export function wantType(context: Context, slot: string, type: string): void {
 /** The slot wants this configuration and no other. */
 export function wantConfiguration(context: Context, slot: string, configuration: string): void {
   const key = keyOf("ServiceName", slot);
-  for (const other of context.graph.out(key, "wants", "Configuration")) {
-    if (other.id !== configuration)
-      context.update.unrelate(key, "wants", keyOf("Configuration", other.id));
-  }
+  const others = context.graph
+    .out(key, "wants", "Configuration")
+    .filter(({ id }) => id !== configuration);
+  for (const { id } of others) context.update.unrelate(key, "wants", keyOf("Configuration", id));
   context.update.relate(key, "wants", keyOf("Configuration", configuration));
+  for (const { id } of others) forgetConfiguration(context, id);
 }
 
 function candidates(context: Context): Candidate[] {

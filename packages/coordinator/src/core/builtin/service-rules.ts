@@ -4,6 +4,7 @@ import { type Context, isLive } from "./context.ts";
 import { answerOperations } from "./operation.ts";
 import { wantConfiguration } from "./placement.ts";
 import { applyRestartPolicy, endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
+import { forgetConfiguration } from "./wanted.ts";
 
 /** Rules on what services do, as their nodes report it. */
 export const serviceRules: Readonly<Record<string, Rule>> = {
@@ -213,11 +214,11 @@ function stopStray(
 
 function hasConfiguration(context: Context, instance: string, configuration: string): void {
   const key = keyOf("ServiceInstance", instance);
-  const has = context.graph.out(key, "has", "Configuration");
   if (context.graph.get("Configuration", configuration) === undefined) return;
-  for (const other of has) {
-    if (other.id !== configuration)
-      context.update.unrelate(key, "has", keyOf("Configuration", other.id));
-  }
+  const others = context.graph
+    .out(key, "has", "Configuration")
+    .filter(({ id }) => id !== configuration);
+  for (const { id } of others) context.update.unrelate(key, "has", keyOf("Configuration", id));
   context.update.relate(key, "has", keyOf("Configuration", configuration));
+  for (const { id } of others) forgetConfiguration(context, id);
 }

@@ -110,6 +110,17 @@ describe("apply", () => {
     expect(get()).toBeUndefined();
   });
 
+  test("of another configuration leaves nothing of the one before", () => {
+    const cluster = running();
+    const spec = (value: number) => clusterSpec([{ ...deployment("web"), ...port(value) }]);
+    for (const value of [1, 2, 3]) {
+      cluster.apply(spec(value));
+      cluster.settle();
+    }
+    const kept = cluster.state.graph.list("Configuration").map(({ id }) => id);
+    expect(kept).toEqual([hashLike("port 3")]);
+  });
+
   const disk = (schema: object) => ({
     ...web,
     rules: [

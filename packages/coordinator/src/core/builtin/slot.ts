@@ -10,7 +10,7 @@ import {
 import { bounded, type Context, isLive } from "./context.ts";
 import { settleOperations } from "./operation.ts";
 import { restartDecision } from "./restart-policy.ts";
-import { isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
+import { forgetConfiguration, isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
 
 /** Beyond a service's own start or stop deadline: the way to the node and back. */
 const answerDeadlineMs = 10_000;
@@ -316,7 +316,9 @@ export function restartKey(slot: string): string {
 /** Removes an instance of which nothing runs any more. */
 export function removeInstance(context: Context, instance: Resource<"ServiceInstance">): void {
   freeResources(context, instance.id);
+  const had = context.graph.out(keyOf("ServiceInstance", instance.id), "has", "Configuration");
   context.update.remove("ServiceInstance", instance.id);
+  for (const { id } of had) forgetConfiguration(context, id);
 }
 
 function removeSlot(context: Context, slot: Resource<"ServiceName">): void {

@@ -42,3 +42,14 @@ export function runsAsWanted(
     isCurrentConfiguration(context, slot, instance)
   );
 }
+
+/** Removes a configuration that nothing wants, has, or would get at its next placement. */
+export function forgetConfiguration(context: Context, configuration: string): void {
+  const { graph } = context;
+  const key = keyOf("Configuration", configuration);
+  if (graph.in(key, "wants").length > 0 || graph.in(key, "has").length > 0) return;
+  const isDeployed = graph
+    .list("Deployment")
+    .some(({ id }) => context.memory.get(`configuration/${id}`) === configuration);
+  if (!isDeployed) context.update.remove("Configuration", configuration);
+}
