@@ -69,15 +69,16 @@ const Subject = z.looseObject({
   instance: z.string().optional(),
   node: z.string().optional(),
   service: z.string().optional(),
+  operation: z.string().optional(),
   reason: z.string().optional(),
 });
 
 /** Whom it is about, what that says of it, and what the rules say that they did. */
 function story(entry: EventEntry): string {
-  const { instance, node, service, reason } = Subject.safeParse(entry.data).data ?? {};
+  const { instance, node, service, operation, reason } = Subject.safeParse(entry.data).data ?? {};
   const whys = entry.rules.map(({ why }) => why).filter((why) => why !== `on ${entry.type}`);
   const said = [reason, entry.dead, ...whys].filter((text) => text !== undefined).join("; ");
-  const subject = instance ?? service ?? node;
+  const subject = instance ?? service ?? node ?? operation;
   if (subject === undefined || said.startsWith(subject)) return said;
   return said === "" ? subject : `${subject}: ${said}`;
 }
