@@ -8,7 +8,7 @@ import { eventRoutes } from "./routes/event.ts";
 import { readRoutes } from "./routes/read.ts";
 import { starterRoutes } from "./routes/starter.ts";
 
-/** Routes that the contract names and nothing answers. */
+/** Routes that are reserved and that nothing answers (rfc/0003). */
 const notBuilt = [
   "/",
   "/hello",

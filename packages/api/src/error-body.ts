@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodes, HalonError } from "@halon/protocol";
 
-/** The body of every error, as the contract has it. */
+/** The body of every error, as rfc/0003 has it. */
 export interface ErrorBody {
   readonly error: true;
   readonly code: number;

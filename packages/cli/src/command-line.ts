@@ -42,7 +42,7 @@ function plain(value: string): string {
   return value;
 }
 
-/** Commands that the contract names and nothing carries out: absent from help, and said so when typed. */
+/** Commands that are reserved and not built: absent from help, and said so when typed. */
 export function addNotBuilt(parent: Command, names: readonly string[]): void {
   for (const name of names) {
     parent

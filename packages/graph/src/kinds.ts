@@ -102,7 +102,6 @@ function compile(kind: string, { schema }: JsonObject): z.ZodType {
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    // biome-ignore lint/style/useErrorCause: HalonError takes it in its third argument.
     throw new HalonError(
       "HAL_SCHEMA_VIOLATION",
       `The schema of the kind ${kind} cannot be used: ${reason}.`,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { JsonValue } from "./json.ts";
 import { Health, InstanceState, NodeRole, NodeState } from "./kind.ts";
 
-/** `GET /v1/status`; the shape is fixed by the contract. */
+/** `GET /v1/status`; the shape is fixed (rfc/0003). */
 export const ClusterStatus = z.object({
   cluster: z.object({
     id: z.string(),

@@ -37,7 +37,7 @@ const ended = (more: Partial<OperationStatus>): OperationStatus => ({
   ...more,
 });
 
-test("every error code ends with the exit code of the contract", () => {
+test("every error code ends with the exit code of its table (rfc/0003)", () => {
   for (const [code, { exit }] of Object.entries(errorCodes)) {
     const error = new HalonError(code as keyof typeof errorCodes, "It is so.\nDo that.\nmore");
     expect(failureOf("halonctl", error)).toEqual({

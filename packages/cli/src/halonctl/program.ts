@@ -11,7 +11,7 @@ import { addService } from "./service.ts";
 import { addStatus } from "./status.ts";
 import { addWait } from "./wait.ts";
 
-/** Commands of the contract that nothing carries out. */
+/** Commands that are reserved and not built (rfc/0003). */
 const notBuilt = [
   "diff",
   "bundle",

@@ -5,16 +5,16 @@ import { argumentsOf, localNode, shellLine, startLocal } from "./local.ts";
 import { startOptions } from "./options.ts";
 
 const fakeNode = join(import.meta.dirname, "../../testdata/fake-node.mjs");
-const around = { hostname: "h", directory: "/work", isTerminal: false };
+const around = { hostname: "h", directory: "/srv", isTerminal: false };
 
 test("nodes of a local cluster stand 10 ports apart, each with its own directory", () => {
   const options = startOptions({ local: "2", logFile: "h.log" }, around);
   expect(localNode(options, 2, ["127.0.0.1:8528"])).toMatchObject({
     name: "node-2",
-    dataDir: "/work/halon-data/node-2",
+    dataDir: "/srv/halon-data/node-2",
     listen: { port: 8538 },
     join: ["127.0.0.1:8528"],
-    log: { file: "/work/h.log.node-2" },
+    log: { file: "/srv/h.log.node-2" },
   });
 });
 
@@ -31,7 +31,7 @@ test("the command line of a node gives its options again", () => {
   const raw = { listen: "[::1]:7", label: ["zone=a"], join: ["a:1"], insecure: true };
   const { node } = startOptions(raw, around);
   expect(argumentsOf({ ...node, name: "node-1" }).join(" ")).toBe(
-    "start --name node-1 --data-dir /work/halon-data --listen [::1]:7 --join a:1 --label zone=a --insecure --log.level info --log.format json",
+    "start --name node-1 --data-dir /srv/halon-data --listen [::1]:7 --join a:1 --label zone=a --insecure --log.level info --log.format json",
   );
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { address, refuseSecrets, startOptions } from "./options.ts";
 
-const around = { hostname: "Db_1.example", directory: "/work", isTerminal: false };
+const around = { hostname: "Db_1.example", directory: "/srv", isTerminal: false };
 
 test("without settings a node runs on loopback and keeps its data below the working directory", () => {
   expect(startOptions({}, around)).toEqual({
@@ -9,7 +9,7 @@ test("without settings a node runs on loopback and keeps its data below the work
     apply: [],
     node: {
       name: "db-1",
-      dataDir: "/work/halon-data",
+      dataDir: "/srv/halon-data",
       listen: { host: "127.0.0.1", port: 8528 },
       advertise: undefined,
       labels: {},

@@ -14,7 +14,7 @@ import { environmentSettings, layered, type RawSettings, readSettingsFile } from
 import { startOne } from "./start.ts";
 import { stopNode } from "./stop.ts";
 
-/** Options of the contract that nothing carries out: absent from help, and said so when used. */
+/** Options that are reserved and not built: absent from help, and said so when used. */
 const optionsNotBuilt = [
   "--detach",
   "--auth.secret-file [file]",

@@ -7,7 +7,7 @@ import { startOne } from "./start.ts";
 
 const options = startOptions(
   { name: "node-1" },
-  { hostname: "h", directory: "/work", isTerminal: false },
+  { hostname: "h", directory: "/srv", isTerminal: false },
 );
 
 function fakeNode() {
