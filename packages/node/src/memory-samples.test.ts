@@ -25,6 +25,18 @@ test("after an end without a stop the worker with the most memory is named", asy
   kept.close();
 });
 
+test("a shorter sample leaves nothing of a longer one", async () => {
+  let samples = Array.from({ length: 200 }, (_, n) => ({
+    instance: `service-${n}@node-1#1`,
+    memoryMb: n,
+  }));
+  const kept = keepSamples(dir, () => samples);
+  await vi.waitFor(() => expect(readLastSample(dir)?.memoryMb).toBe(199), 5_000);
+  samples = [{ instance: "ping@node-1#1", memoryMb: 20 }];
+  await vi.waitFor(() => expect(readLastSample(dir)?.memoryMb).toBe(20), 5_000);
+  kept.close();
+});
+
 test("a clean stop leaves nothing to name", async () => {
   const kept = keepSamples(dir, () => [{ instance: "ping@node-1#1", memoryMb: 20 }]);
   await vi.waitFor(() => expect(readLastSample(dir)).toBeDefined(), 5_000);

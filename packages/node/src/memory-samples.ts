@@ -1,8 +1,9 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 
 const sampleEveryMs = 500;
+const blockBytes = 4_096;
 
 const Samples = z.object({
   at: z.string(),
@@ -27,18 +28,36 @@ export function keepSamples(
   samples: () => readonly { readonly instance: string; readonly memoryMb: number }[],
 ): { close(): void } {
   const path = pathIn(dataDir);
+  const file = openSync(path, "w", 0o600);
+  let written = "";
+  let bytes = 0;
   const timer = setInterval(() => {
-    const text = JSON.stringify({ at: new Date().toISOString(), samples: samples() });
-    writeFileSync(`${path}.new`, text, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    const rounded = samples().map(({ instance, memoryMb }) => ({
+      instance,
+      memoryMb: Math.round(memoryMb),
+    }));
+    const text = JSON.stringify(rounded);
+    if (text === written) return;
+    written = text;
+    const content = JSON.stringify({ at: new Date().toISOString(), samples: rounded });
+    bytes = Math.max(bytes, blockBytes * Math.ceil(Buffer.byteLength(content) / blockBytes));
+    writeInPlace(file, content, bytes);
   }, sampleEveryMs);
   timer.unref();
   return {
     close: () => {
       clearInterval(timer);
+      closeSync(file);
       rmSync(path, { force: true });
     },
   };
+}
+
+/** Over what was there, filled up with blanks: a change of name or size would make every fsync of the log wait for it. */
+function writeInPlace(file: number, text: string, bytes: number): void {
+  const whole = Buffer.alloc(bytes, " ");
+  whole.write(text);
+  writeSync(file, whole, 0, bytes, 0);
 }
 
 /** The largest of the last samples; undefined after a clean stop. */
