@@ -127,6 +127,15 @@ describe("events of a client", () => {
   });
 });
 
+test("what a client leaves out of Halon's own events is filled in before a rule sees it", () => {
+  const cluster = new TestCluster();
+  const file = { name: "mine", blob: "0".repeat(64), rules: [], events: [] };
+  const spec = { types: [], deployments: [], rules: [file], prune: false };
+  cluster.take(client("c1", "ClusterApplied", { operation: "o1", spec }));
+  expect(cluster.operation("o1")).toMatchObject({ state: "done" });
+  expect(cluster.state.graph.get("RuleFile", "mine")?.attributes.rules).toEqual([]);
+});
+
 test("the order of members of an event's data does not reach a rule", () => {
   const seen: string[] = [];
   const Loose = defineEvent({ type: "Loose", schema: z.record(z.string(), z.number()) });

@@ -113,9 +113,12 @@ function intakeClient(
     ? flaw(type, event)
     : `${event.type} holds what JSON cannot hold`;
   if (reason !== null) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: reason });
+  // With the defaults of its schema: the built-in rules rely on them.
+  const whole =
+    known === undefined ? event : { ...event, data: known.schema.parse(event.data) as Json };
   return {
     type: "take",
-    event: { id, source: `client/${id}`, ...ordered(event) },
+    event: { id, source: `client/${id}`, ...ordered(whole) },
     origin: { type: "client", id },
     dead: null,
   };
