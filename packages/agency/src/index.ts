@@ -2,4 +2,3 @@ export { failpoint } from "./failpoint.ts";
 export type { Entry, HardState, Log, LogOptions, Snapshot, SnapshotPoint } from "./log.ts";
 export type { LogFile, LogFs } from "./log-fs.ts";
 export { openLog } from "./open-log.ts";
-export { type TracePoint, trace, traceFailures, traceReport, traceStarts } from "./trace.ts";

@@ -1,4 +1,4 @@
-import { failpoint, traceStarts } from "@halon/agency";
+import { failpoint } from "@halon/agency";
 import { type Command, canonicalJson, events, toErrorData } from "@halon/protocol";
 import {
   type CoordinatorState,
@@ -11,6 +11,7 @@ import {
 import { chunksOf, decodeRecord, encodeRecord, recover } from "./recover.ts";
 import { loadRuleSet, type RuleFileHost, ruleFilesKey } from "./rule-files.ts";
 import type { Store } from "./store/port.ts";
+import { traceStarts } from "./trace.ts";
 
 /** Inputs of one record. */
 const batchMax = 512;

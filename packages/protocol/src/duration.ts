@@ -17,4 +17,3 @@ export const Duration = z
     }
     return Number(match[1]) * unitMs[match[2] as keyof typeof unitMs];
   });
-export type DurationInput = z.input<typeof Duration>;

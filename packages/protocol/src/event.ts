@@ -355,5 +355,3 @@ export const builtInEvents = {
   OperationEnded,
   RuleFailed,
 } as const;
-
-export type BuiltInEventType = keyof typeof builtInEvents;

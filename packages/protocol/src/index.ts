@@ -1,5 +1,5 @@
 export { Command, CommandAction, type CommandType, commandAnswers } from "./command.ts";
-export { Duration, type DurationInput } from "./duration.ts";
+export { Duration } from "./duration.ts";
 export {
   type ErrorCode,
   type ErrorData,
@@ -10,7 +10,6 @@ export {
 } from "./error-code.ts";
 export * as events from "./event.ts";
 export {
-  type BuiltInEventType,
   builtInEvents,
   type DataOf,
   defineEvent,

@@ -42,6 +42,8 @@ export interface RuleHost {
   nextEventId(): string;
   /** Whose code runs from now on; null: none. So that a file that never returns can be named from outside. */
   running(file: string | null): void;
+  /** Throws a RangeError when the firing of the file would leave more waiting than the log may hold. */
+  admit(file: string, firing: Pick<Firing, "timers" | "commands">): void;
   /** Takes over what a rule did, so that the next rule sees it. */
   fired(firing: Firing): void;
 }
@@ -118,7 +120,9 @@ function fire(compiled: CompiledRule, event: EventEnvelope, host: RuleHost): Fir
       return null;
     const returned: unknown = compiled.rule.action(draft.doContext(where) as DoContext<never>);
     if (isThenable(returned)) throw new TypeError("a rule's action must not return a promise");
-    return draft.finish(transaction.changesSince(savepoint));
+    const firing = draft.finish(transaction.changesSince(savepoint));
+    host.admit(compiled.file, firing);
+    return firing;
   } catch (error) {
     transaction.rollbackTo(savepoint);
     return failedFiring(compiled, event, host, error);

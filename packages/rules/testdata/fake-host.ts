@@ -65,6 +65,10 @@ export class FakeHost implements RuleHost {
     return `9-${this.#ids}`;
   }
 
+  admit(): void {
+    // Room for everything.
+  }
+
   running(): void {
     // Nobody looks on from outside.
   }

@@ -65,9 +65,3 @@ export function countOf(pid: Pid): number {
   const dot = pid.indexOf(".");
   return Number(pid.slice((dot < 0 ? pid.lastIndexOf("/") : dot) + 1));
 }
-
-/** The system as a whole or one of its processes: the part before the count. */
-export function systemOf(pid: Pid): SystemId {
-  const [node = "", incarnation = "0"] = pid.split("/");
-  return { node, incarnation: Number(incarnation), thread: threadOf(pid) };
-}

@@ -36,6 +36,10 @@ export class Outbox {
     return [...(this.#byNode.get(node)?.values() ?? [])];
   }
 
+  countOf(node: string): number {
+    return this.#byNode.get(node)?.size ?? 0;
+  }
+
   nodes(): readonly string[] {
     return [...this.#byNode.keys()].sort(compareText);
   }

@@ -3,6 +3,7 @@ import { defineRules, on, type Rules } from "@halon/rules";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { TestCluster } from "../../testdata/test-cluster.ts";
+import { outboxMax, timersMax } from "./step.ts";
 import { Timers } from "./timers.ts";
 
 const Go = defineEvent({ type: "Go", schema: z.strictObject({ n: z.number() }) });
@@ -211,6 +212,36 @@ describe("events that rules publish", () => {
     go(cluster);
     expect(cluster.decided("Rang")).toHaveLength(65);
     expect(cluster.state.deadLetters[0]?.reason).toContain("more than 64 levels");
+  });
+});
+
+describe("what a rule file leaves waiting is bounded: one more is refused, with the number", () => {
+  const repeat = (times: number, action: (n: number) => void) => {
+    for (let n = 0; n < times; n += 1) action(n);
+  };
+
+  test("timers", () => {
+    const cluster = withRules({
+      arms: on(Go).do(({ event, timer }) =>
+        repeat(event.n, (n) => timer.after(`${event.n}-${n}`, 1_000_000, Rang, { n })),
+      ),
+    });
+    go(cluster, timersMax);
+    go(cluster, 1);
+    expect(cluster.state.timers.size).toBe(timersMax);
+    expect(cluster.decided("RuleFailed")).toHaveLength(1);
+  });
+
+  test("commands to a node", () => {
+    const cluster = withRules({
+      sends: on(Go).do(({ event, command }) =>
+        repeat(event.n, () => void command.send("a", check, { deadlineMs: 1_000_000 })),
+      ),
+    });
+    go(cluster, outboxMax);
+    go(cluster, 1);
+    expect(cluster.state.outbox.countOf("a")).toBe(outboxMax);
+    expect(cluster.decided("RuleFailed")).toHaveLength(1);
   });
 });
 

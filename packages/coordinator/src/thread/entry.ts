@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { traceFailures } from "@halon/agency";
 import { toJSON } from "@halon/graph";
 import { canonicalJson, events, toErrorData } from "@halon/protocol";
 import { openBlobs } from "../blob/open.ts";
@@ -11,6 +10,7 @@ import { DecisionLoop } from "../loop.ts";
 import { decodeRecord, encodeRecord } from "../recover.ts";
 import { openFileStore } from "../store/file.ts";
 import type { Store } from "../store/port.ts";
+import { traceFailures } from "../trace.ts";
 import { ProgressWriter } from "./progress.ts";
 import type {
   CoordinatorThreadData,
