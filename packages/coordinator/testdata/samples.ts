@@ -21,7 +21,6 @@ export function manifest(name: string, given: Partial<ServiceManifest> = {}): Se
     configurationSchema: { type: "object" },
     schemaHash: hashLike("schema"),
     resources: {},
-    messages: [],
     restart: {
       resetAfterMs: 10_000,
       backoffMs: 100,

@@ -74,8 +74,6 @@ export const ServiceManifest = z.strictObject({
   schemaHash: Hash,
   /** Kinds of resource that instances may hold, each with the JSON Schema of its attributes. */
   resources: z.record(ResourceKindName, JsonSchema),
-  /** Names of the messages that instances answer. */
-  messages: z.array(z.string()),
   restart: RestartPolicy,
   startTimeoutMs: z.number().int().min(10).max(3_600_000),
   stopTimeoutMs: z.number().int().min(10).max(3_600_000),

@@ -107,7 +107,6 @@ function manifestFrom(described: Described, blob: string, files: ReadonlyMap<str
     schemaHash: hashOf(configurationSchema),
     resources: described.resources,
     // Messages are made by start, so they are not known before the service runs.
-    messages: [],
     restart: {
       ...policy,
       ...defined({

@@ -113,7 +113,6 @@ export function manifestOf(process: Partial<ProcessManifest>): ServiceManifest {
     configurationSchema: {},
     schemaHash: "b".repeat(64),
     resources: {},
-    messages: [],
     restart: {
       resetAfterMs: 10_000,
       backoffMs: 100,

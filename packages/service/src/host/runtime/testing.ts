@@ -16,7 +16,6 @@ export function manifestOf(changes: Partial<ServiceManifest> = {}): ServiceManif
     configurationSchema: { type: "object", properties: {} },
     schemaHash: "1".repeat(64),
     resources: { Ticket: {} },
-    messages: [],
     restart: {
       resetAfterMs: 10_000,
       backoffMs: 100,
