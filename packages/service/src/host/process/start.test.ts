@@ -48,7 +48,13 @@ describe("a start", () => {
     process.env["HALON_TEST_SECRET"] = "hidden";
     const spec = home.spec(
       {
-        command: ["node", "-e", "console.log(process.argv[1], process.cwd())", "{config.word}"],
+        // It stays: a process that has ended has no environment to look at.
+        command: [
+          "node",
+          "-e",
+          "console.log(process.argv[1], process.cwd()); setInterval(Date.now, 1000)",
+          "{config.word}",
+        ],
         env: { WORD: "{config.word}", HALON_HOME: "/elsewhere" },
         ready: { type: "output", pattern: "." },
       },
