@@ -193,7 +193,9 @@ test("the order of arrival is not visible anywhere", () => {
         });
         return graph;
       });
-      expect(toJSON(graphs[0] ?? createGraph())).toEqual({ revision: 1, resources, relations });
+      // A transaction that changes nothing keeps the revision.
+      const revision = resources.length === 0 ? 0 : 1;
+      expect(toJSON(graphs[0] ?? createGraph())).toEqual({ revision, resources, relations });
       const [a, b] = graphs.map(everything);
       expect(a).toBe(b);
     }),
