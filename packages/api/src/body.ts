@@ -5,36 +5,51 @@ import { z } from "zod";
 /** No body of ours is deeper; a deeper one would only exhaust the stack of who walks it. */
 const depthMax = 64;
 
+/** How much of a body that is too large is taken and dropped, and after what silence no more of it. */
+const dropped = { bytesMax: 256 * 1024 * 1024, silentMs: 200 };
+
 /**
- * Reads the body, at most `bytesMax` of it: a declared length above that is refused before the first byte, and
- * a longer stream is left unread from there on.
+ * Reads the body, at most `bytesMax` of it. The rest of a larger one is dropped unseen for a moment before the
+ * refusal: closing at once resets the connection, and the client that still writes may never see the answer.
  */
 export function readBody(incoming: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const tooLarge = () =>
-    new HalonError("HAL_TOO_LARGE", `The body is larger than the limit of ${bytesMax} bytes.`);
   if (incoming.headers["content-encoding"] !== undefined) {
     return Promise.reject(
       new HalonError("HAL_BAD_REQUEST", "Compressed bodies are not supported. Send it plain."),
     );
   }
-  if (Number(incoming.headers["content-length"] ?? 0) > bytesMax) return Promise.reject(tooLarge());
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    let timer: NodeJS.Timeout | undefined;
     const settle = (end: () => void) => {
+      clearTimeout(timer);
       incoming.off("data", onData).off("end", onEnd).off("error", onLost).off("close", onLost);
       end();
     };
+    const refuse = () => {
+      incoming.pause();
+      const message = `The body is larger than the limit of ${bytesMax} bytes.`;
+      settle(() => reject(new HalonError("HAL_TOO_LARGE", message)));
+    };
+    const drop = () => {
+      chunks.length = 0;
+      clearTimeout(timer);
+      timer = setTimeout(refuse, dropped.silentMs);
+    };
     const onData = (chunk: Buffer) => {
       bytes += chunk.length;
-      chunks.push(chunk);
-      if (bytes <= bytesMax) return;
-      incoming.pause();
-      settle(() => reject(tooLarge()));
+      if (bytes > bytesMax) drop();
+      if (timer === undefined) chunks.push(chunk);
+      else if (bytes > dropped.bytesMax) refuse();
     };
-    const onEnd = () => settle(() => resolve(Buffer.concat(chunks)));
+    const onEnd = () => {
+      if (timer === undefined) settle(() => resolve(Buffer.concat(chunks)));
+      else refuse();
+    };
     const onLost = () =>
       settle(() => reject(new HalonError("HAL_BAD_REQUEST", "The body ended too early.")));
+    if (Number(incoming.headers["content-length"] ?? 0) > bytesMax) drop();
     incoming.on("data", onData).on("end", onEnd).on("error", onLost).on("close", onLost);
   });
 }
