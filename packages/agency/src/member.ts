@@ -1,0 +1,96 @@
+import type { KvState } from "@halon/kv";
+import type { Configuration, Role } from "@halon/raft";
+import type { WebSocket } from "ws";
+import type { Hello } from "@halon/actor";
+import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
+
+/** Address, data and timing of one member. Times in milliseconds. */
+export interface MemberOptions {
+  readonly dataDir: string;
+  /** How peers and clients reach it. */
+  readonly advertise: string;
+  /** Any connected graph of addresses. */
+  readonly join: readonly string[];
+  readonly agencySize: 1 | 3 | 5 | 7;
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+  readonly compactionStep: number;
+  readonly compactionKeep: number;
+  /** One line for the operator. */
+  readonly log: (line: string) => void;
+  /** The member cannot go on: removed, disk error, damage. Its process ends with this code. */
+  readonly onEnd: (reason: string, exitCode: number) => void;
+}
+
+/** What `config` shows of consensus, in the words of RFC 0004; indexes are those of transactions. */
+export interface MemberStatus {
+  readonly id: string;
+  readonly role: Role | "discovering" | "waiting" | "unavailable";
+  /** Why it is `unavailable` or `waiting`. */
+  readonly reason: string | null;
+  readonly term: number;
+  readonly leaderId: string | null;
+  readonly commitIndex: number;
+  readonly lastCompactionAt: number;
+  readonly nextCompactionAfter: number;
+  /** Of a leader: what it knows of each member. Times in ms ago. */
+  readonly lastAcked: ReadonlyMap<
+    string,
+    { readonly ackedMs: number; readonly index: number; readonly appendMs: number | null }
+  > | null;
+  /** Null while the pool is not complete. */
+  readonly configuration: Configuration | null;
+  readonly pool: ReadonlyMap<string, string>;
+  readonly cluster: string | null;
+  readonly startup: "origin" | "persistence";
+  readonly timeoutMult: number;
+  /** Number of changes of its own configuration. */
+  readonly version: number;
+}
+
+/** What members tell each other before the pool is complete. */
+export interface Gossip {
+  readonly id: string;
+  readonly endpoint: string;
+  readonly size: number;
+  readonly pool: Readonly<Record<string, string>>;
+}
+
+export type GossipAnswer =
+  | { readonly type: "gossip"; readonly gossip: Gossip }
+  /** This pool is complete and has no place for the sender. */
+  | { readonly type: "refused"; readonly message: string };
+
+/** One log entry for `state` and `poll`. */
+export interface LoggedTransaction {
+  readonly index: number;
+  readonly term: number;
+  readonly operations: string;
+  readonly clientId: string | null;
+  readonly wallTime: number;
+}
+
+/** One running member. */
+export interface Member {
+  readonly status: MemberStatus;
+  request(request: AgencyRequest): Promise<AgencyAnswer>;
+  gossip(message: Gossip): GossipAnswer;
+  /** What this member itself holds, however old: for `state`, `stores` and `store`. `sequenced` only of a leader. */
+  readonly view: {
+    readonly committed: KvState;
+    readonly sequenced: KvState | null;
+    readonly transient: KvState;
+    readonly logTime: number;
+    readonly log: () => Iterable<LoggedTransaction>;
+    /** The tree as of a transaction's index, clamped to what is kept. */
+    readonly at: (index: number) => KvState;
+  };
+  /** A copy of the committed state, in the chunks of a snapshot. */
+  snapshot(): AsyncIterable<string>;
+  /** Says who it is, for `acceptLink`. */
+  readonly hello: Omit<Hello, "class">;
+  /** Takes a WebSocket whose upgrade has completed in this tick. */
+  accept(ws: WebSocket): Promise<void>;
+  /** Hands leadership over if it has it, ends what waits, closes the log. */
+  close(): Promise<void>;
+}

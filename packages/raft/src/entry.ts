@@ -1,0 +1,9 @@
+/** One entry of the replicated log. Its first byte of `data` says what it is. */
+export interface Entry {
+  readonly index: number;
+  readonly term: number;
+  readonly data: Uint8Array;
+}
+
+/** First byte of `Entry.data`: nothing, a command of the state machine, or a configuration. */
+export const entryKind = { noop: 0, command: 1, configuration: 2 } as const;
