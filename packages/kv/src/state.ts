@@ -1,0 +1,44 @@
+import { Tree } from "./tree.ts";
+import type { Value } from "./value.ts";
+
+/** The instant of a batch: `logTime` in ms of the log, which TTLs count in; `wallTime` in ms since 1970, for display. */
+export interface Stamp {
+  readonly logTime: number;
+  readonly wallTime: number;
+}
+
+/**
+ * All that the log has made of the store, as an immutable value: keeping one costs nothing.
+ *
+ * `ttls` has the shape of the tree, with nodes only where something expires: the instant stands under the empty key,
+ * in ms of log time. `observers` maps a normalised path to the URLs that observe it.
+ */
+export interface KvState {
+  /** Number of the last logged transaction; 0 before the first. */
+  readonly index: number;
+  /** Of the last entry, ms. */
+  readonly logTime: number;
+  /** Of the last entry, ms since 1970. */
+  readonly wallTime: number;
+  readonly root: Value;
+  readonly ttls: Tree | null;
+  readonly observers: Tree;
+  readonly clientIds: ClientIds;
+}
+
+/** Client id → highest index that carries it; `old` is dropped when `young` is full. */
+export interface ClientIds {
+  readonly young: Tree;
+  readonly old: Tree;
+}
+
+/** The store before the first transaction. */
+export const emptyKv: KvState = {
+  index: 0,
+  logTime: 0,
+  wallTime: 0,
+  root: Tree.empty,
+  ttls: null,
+  observers: Tree.empty,
+  clientIds: { young: Tree.empty, old: Tree.empty },
+};
