@@ -1,8 +1,9 @@
+import type { Hello } from "@halon/actor";
 import type { KvState } from "@halon/kv";
 import type { Configuration, Role } from "@halon/raft";
 import type { WebSocket } from "ws";
-import type { Hello } from "@halon/actor";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
+import type { LogFs } from "./log-fs.ts";
 
 /** Address, data and timing of one member. Times in milliseconds. */
 export interface MemberOptions {
@@ -16,6 +17,8 @@ export interface MemberOptions {
   readonly electionMaxMs: number;
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  /** The files of the log; the disk when left out. */
+  readonly fs?: LogFs;
   /** One line for the operator. */
   readonly log: (line: string) => void;
   /** The member cannot go on: removed, disk error, damage. Its process ends with this code. */
@@ -54,12 +57,17 @@ export interface Gossip {
   readonly endpoint: string;
   readonly size: number;
   readonly pool: Readonly<Record<string, string>>;
+  /** Id of the agency once its pool is complete. */
+  readonly cluster: string | null;
 }
 
 export type GossipAnswer =
   | { readonly type: "gossip"; readonly gossip: Gossip }
-  /** This pool is complete and has no place for the sender. */
-  | { readonly type: "refused"; readonly message: string };
+  /**
+   * This pool is complete and has no place for the sender: 403 with `message`, and with `removed` when the sender
+   * was a member once.
+   */
+  | { readonly type: "refused"; readonly message: string; readonly removed: boolean };
 
 /** One log entry for `state` and `poll`. */
 export interface LoggedTransaction {
@@ -75,6 +83,14 @@ export interface Member {
   readonly status: MemberStatus;
   request(request: AgencyRequest): Promise<AgencyAnswer>;
   gossip(message: Gossip): GossipAnswer;
+  /**
+   * Of the leader: asks the process at `address` for its id, takes it in as a learner and, unless it is to stay
+   * one, promotes it when it has caught up.
+   */
+  addMember(
+    address: string,
+    options: { readonly learner: boolean },
+  ): Promise<{ readonly id: string | null; readonly answer: AgencyAnswer }>;
   /** What this member itself holds, however old: for `state`, `stores` and `store`. `sequenced` only of a leader. */
   readonly view: {
     readonly committed: KvState;

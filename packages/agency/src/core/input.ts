@@ -1,0 +1,39 @@
+import type { KvState } from "@halon/kv";
+import type { MemberId, Message, SnapshotMeta } from "@halon/raft";
+import type { AgencyRequest } from "./request.ts";
+
+/** The time of an input. `ms` is monotonic since any moment, `wallMs` is for display. */
+export interface Clock {
+  readonly ms: number;
+  readonly wallMs: number;
+}
+
+/** What happens to a replica. Ids are the driver's and never come twice. */
+export type ReplicaInput =
+  /** One tick of raft's clock has passed. */
+  | ({ readonly type: "tick" } & Clock)
+  | { readonly type: "receive"; readonly message: Message }
+  /** Gathered until the next `flush`; a member that does not lead answers at once. */
+  | { readonly type: "request"; readonly id: number; readonly request: AgencyRequest }
+  /** The turn is over: what was gathered is sequenced in one entry. */
+  | ({ readonly type: "flush" } & Clock)
+  /** All up to this `persist` effect is durable. */
+  | { readonly type: "persisted"; readonly ticket: number }
+  /** Asked for by `applyMore`. */
+  | { readonly type: "apply" }
+  /** What `takeSnapshot` asked for is durable, and how large it is. */
+  | { readonly type: "snapshotSaved"; readonly snapshot: SnapshotMeta; readonly bytes: number }
+  /** What `takeSnapshot` asked for was given up; it is asked for again when due. */
+  | { readonly type: "snapshotSkipped" }
+  /** What `installSnapshot` asked for is durable, its messages are sent; `state` is what it held. */
+  | {
+      readonly type: "snapshotInstalled";
+      readonly snapshot: SnapshotMeta;
+      readonly state: KvState;
+      readonly bytes: number;
+    }
+  | { readonly type: "peerLost"; readonly peer: MemberId }
+  /** The driver cannot go on leading: a full disk, a shutdown. */
+  | { readonly type: "stepDown" }
+  /** How much longer than by default this machine needs its timeouts, 1 to 10. */
+  | { readonly type: "load"; readonly timeoutMult: number };
