@@ -186,3 +186,44 @@ test("closing ends streams at once", async () => {
   await response.text();
   expect(subscribers()).toBe(0);
 });
+
+test("what stands before the routes sees admitted requests only, and gives back what is not its own", async () => {
+  const seen: string[] = [];
+  const { port, url } = await start({
+    onRequest: (request, response) => {
+      seen.push(request.url ?? "");
+      if (request.url !== "/taken") return false;
+      response.end("mine");
+      return true;
+    },
+  });
+  const form = { "Content-Type": "application/x-www-form-urlencoded" };
+  const taken = await fetch(`${url}/taken`, { method: "POST", body: "[]", headers: form });
+  expect(await taken.text()).toBe("mine");
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+  const foreign = await fetch(`${url}/taken`, { headers: { Origin: "http://evil.example" } });
+  expect([foreign.status, await foreign.json()]).toMatchObject([403, { code: 403 }]);
+  const request = (headers: string) =>
+    raw(port, `GET /taken HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`);
+  expect(await request("Host: evil.example\r\n")).toMatch(/^HTTP\/1\.1 403 /);
+  // Twice: the second time the Host is known.
+  for (const _ of [1, 2]) {
+    expect(await request(`Host: localhost:${port}\r\n`)).toMatch(/mine$/);
+    expect(await request(`Host: localhost:${port}\r\nOrigin: http://localhost:1\r\n`)).toMatch(
+      /^HTTP\/1\.1 403 /,
+    );
+  }
+  expect(seen).toEqual(["/taken", "/livez", "/taken", "/taken"]);
+});
+
+test("a listener without the routes of a node answers 404, and refuses as all do", async () => {
+  const { url, port } = await start({ ports: undefined });
+  const answer = await fetch(`${url}/v1/status`);
+  expect([answer.status, await answer.json()]).toMatchObject([
+    404,
+    { error: true, errorCode: "HAL_NOT_FOUND" },
+  ]);
+  expect(await raw(port, "GET /v1/status HTTP/1.1\r\nHost: evil.example\r\n\r\n")).toMatch(
+    /^HTTP\/1\.1 403 /,
+  );
+});

@@ -1,22 +1,27 @@
 import { once } from "node:events";
-import type { IncomingMessage, Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { HalonError } from "@halon/protocol";
-import { createAdaptorServer } from "@hono/node-server";
 import { refusalOf } from "./admit.ts";
-import { createApp } from "./app.ts";
 import { errorBodyOf } from "./error-body.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import { requestListener } from "./listen-request.ts";
 import type { ApiPorts } from "./ports.ts";
 
 export interface ListenOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  readonly ports: ApiPorts;
+  /** What the routes of a node ask; undefined: there are none, only those of `onRequest`. */
+  readonly ports: ApiPorts | undefined;
   /** Host names, besides those of loopback, that requests may name; `--advertise` is one. */
   readonly allowedHosts: readonly string[];
+  /**
+   * Called for requests whose Host and Origin are allowed, before any route; true: it answers, false: not mine, and
+   * the request is untouched. It sees whatever content type: what changes something must not trust a form's.
+   */
+  readonly onRequest?: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Called for upgrades whose Host and Origin are allowed; false: not mine, and the socket is ended. */
   readonly onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => boolean;
   /** Told of bugs, which the client sees only as HAL_INTERNAL. */
@@ -36,17 +41,8 @@ export interface Listener {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits };
   const closing = new AbortController();
-  const app = createApp({
-    ports: options.ports,
-    limits,
-    closing: closing.signal,
-    allowedHosts: options.allowedHosts,
-    onFault: (error) => options.onFault?.(error),
-  });
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    overrideGlobalObjects: false,
-    serverOptions: {
+  const server = createServer(
+    {
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: limits.headersTimeoutMs,
       requestTimeout: limits.requestTimeoutMs,
@@ -54,7 +50,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       // Half requests are cut at the next look, by default only every 30 s.
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
-  }) as Server;
+    requestListener(options, limits, closing.signal),
+  );
   server.maxConnections = limits.connectionsMax;
   // One more than allowed: Node drops what is above its own limit without a word.
   server.maxHeadersCount = limits.headerCountMax + 1;
