@@ -16,6 +16,8 @@ export type Refusal =
   | "unknownMember"
   | "lastVoter"
   | "behind"
+  /** More than `votersMax` voters or `membersMax` members. */
+  | "tooMany"
   | "nothingToDo";
 
 /**

@@ -1,0 +1,16 @@
+export type { Configuration, Member, MemberChange, MemberId } from "./configuration.ts";
+export { decodeConfiguration, encodeConfiguration, isMemberText } from "./configuration-codec.ts";
+export { describeEffect, describeInput, describeMessage, describeState } from "./describe.ts";
+export type { Effect, Refusal } from "./effect.ts";
+export { type Entry, entryKind } from "./entry.ts";
+export type { HardState } from "./hard-state.ts";
+export { init, type Start } from "./init.ts";
+export type { Input } from "./input.ts";
+export { entriesOf, termAt } from "./log.ts";
+export { configurationAt } from "./membership.ts";
+export type { Message } from "./message.ts";
+export { decodeMessage, encodeMessage } from "./message-codec.ts";
+export { defaultOptions } from "./options.ts";
+export type { SnapshotMeta } from "./snapshot.ts";
+export type { Found, Progress, RaftLog, RaftOptions, RaftState, Role } from "./state.ts";
+export { canPropose, step } from "./step.ts";
