@@ -1,0 +1,36 @@
+// Tables of at most 80 columns.
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) return Number.NaN;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+export function heading(title, columns) {
+  console.log(`\n${title.padEnd(32)}${cells(columns)}`);
+}
+
+export function row(name, values) {
+  console.log(name.padEnd(32) + cells(values));
+}
+
+function cells(values) {
+  return values.map((value) => String(value).padStart(12)).join("");
+}
+
+export function count(value) {
+  return Math.round(value).toLocaleString("en-GB");
+}
+
+/** One aim of the issue of speed: `value` against `aim`, at least or at most. */
+export function verdict(what, value, relation, aim, digits = 2) {
+  const met = relation === ">=" ? value >= aim : relation === "<" ? value < aim : value <= aim;
+  const figures = `${value.toFixed(digits).padStart(10)}  ${`${relation} ${aim}`.padStart(10)}`;
+  console.log(`${what.padEnd(48)}${figures}  ${met ? "met" : "missed"}`);
+}
