@@ -10,6 +10,8 @@ const value = "v".repeat(64) + "0123456789abcdef".repeat(12);
 const bodyAt = (answer) => answer.indexOf("\r\n\r\n") + 4;
 
 const key = (at) => `/bench/k${String(at % keyCount).padStart(5, "0")}`;
+/** A key of `keys`, far from the one before. */
+const spread = (at, keys) => (at * 7_919) % keys;
 const base64 = (text) => Buffer.from(text).toString("base64");
 const agencyWrite = (at) => `[{"${key(at)}":{"op":"set","new":"${value}"}}]`;
 const wrote = (answer) =>
@@ -29,6 +31,19 @@ export const kinds = {
     accepts: wrote,
     units: 100,
     made: 100,
+  },
+  "agency-flat": {
+    path: "/_api/agency/write",
+    body: (at, { keys }) => `[[{"/flat/k${spread(at, keys)}":{"op":"set","new":${at}}}]]`,
+    accepts: wrote,
+  },
+  "agency-nested": {
+    path: "/_api/agency/write",
+    body: (at, { keys }) => {
+      const key = spread(at, keys);
+      return `[[{"/nested/a${key % 1_000}/b${Math.floor(key / 1_000)}":{"op":"set","new":${at}}}]]`;
+    },
+    accepts: wrote,
   },
   "agency-read": {
     path: "/_api/agency/read",
@@ -53,7 +68,7 @@ export const kinds = {
 function make(job) {
   const kind = kinds[job.kind];
   const bytes = (at) =>
-    kind.message?.(at) ?? request(kind.path, `${job.host}:${job.port}`, kind.body(at));
+    kind.message?.(at) ?? request(kind.path, `${job.host}:${job.port}`, kind.body(at, job));
   return Array.from({ length: kind.made ?? keyCount }, (_, at) => bytes(at));
 }
 
