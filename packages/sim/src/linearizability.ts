@@ -1,4 +1,7 @@
 import type { Json } from "@halon/protocol";
+import { compile, type Model } from "./linearizability-model.ts";
+import { findOrder } from "./linearizability-search.ts";
+import { findWindow } from "./linearizability-window.ts";
 
 /** A key and its value; `null` stands for a key that is absent. Every key is absent at first. */
 export interface Assignment {
@@ -55,30 +58,58 @@ export type Operation = ReadOperation | WriteOperation | CasOperation | TxnOpera
 
 /** What is said of a history, or of the first keys of it that are wrong. */
 export type Verdict =
-  /** `orders` has, for each group of connected keys, the ids of its operations in an order that explains all answers. */
+  /** `orders` has, for each group of connected keys, ids in an order that explains all answers. */
   | { readonly type: "linearizable"; readonly orders: readonly (readonly string[])[] }
   /**
-   * No order explains the answers of `window`, whatever the values before it; without any of its operations one would.
+   * No order explains the answers of `window`; without the answer of any one of its operations there is one.
    *
-   * Operations in flight at the left edge of the window, or weakened while it was made small, stand in it as unknown.
-   * `isConfirmed` tells that the second engine came to the same end; it is false only when that would have taken too long.
+   * What was in flight at an edge of the window, or whose answer the violation does not need, stands in it as unknown.
+   * `before` tells which values the keys had before it: they were absent, or it holds for any.
+   * `isConfirmed` tells that the second engine came to the same end; false only when that would have taken too much room.
    */
   | {
       readonly type: "violation";
       readonly keys: readonly string[];
-      readonly reason: string;
+      readonly before: "absent" | "any";
       readonly window: readonly Operation[];
       readonly isConfirmed: boolean;
     }
   /** The search was given up at its bound: too much was concurrent or unknown on these keys. */
-  | { readonly type: "undecided"; readonly keys: readonly string[]; readonly reason: string };
+  | { readonly type: "undecided"; readonly keys: readonly string[] };
 
 /**
  * Decides whether a history of registers is linearizable.
  *
- * Each group of keys that transactions connect is checked alone (locality, Herlihy and Wing 1990 §3.1), by the search of Wing and
- * Gong (1993) with Lowe's memory of configurations. Give histories at most about 10 clients and 1,000 operations a key.
+ * Each group of keys that transactions connect is checked alone (locality, Herlihy and Wing 1990, §3.1). Deciding is NP-complete
+ * (Gibbons and Korach 1997): let a history have about 10 clients and 1,000 operations a key. Throws a `RangeError` on a history
+ * that cannot be: an operation that ends before it starts, or two with one id.
  */
-export function checkLinearizable(_history: readonly Operation[]): Verdict {
-  throw new Error("not built yet");
+export function checkLinearizable(history: readonly Operation[]): Verdict {
+  refuseNonsense(history);
+  const orders: (readonly string[])[] = [];
+  let undecided: Model | undefined;
+  for (const model of compile(history)) {
+    const found = findOrder(model);
+    if (found.type === "order") orders.push(found.steps.map(({ operation }) => operation.id));
+    else if (found.type === "undecided") undecided ??= model;
+    else {
+      const { before, operations, isConfirmed } = findWindow(model);
+      return { type: "violation", keys: model.keys, before, window: operations, isConfirmed };
+    }
+  }
+  return undecided === undefined
+    ? { type: "linearizable", orders }
+    : { type: "undecided", keys: undecided.keys };
+}
+
+function refuseNonsense(history: readonly Operation[]): void {
+  const ids = new Set<string>();
+  for (const { id, start, end, outcome } of history) {
+    if (ids.has(id)) throw new RangeError(`two operations have the id ${id}`);
+    ids.add(id);
+    // Written so that NaN is refused too.
+    if (!(Number.isFinite(start) && (outcome === "unknown" || (end >= start && end < Infinity)))) {
+      throw new RangeError(`operation ${id} starts at ${start} and ends at ${end}`);
+    }
+  }
 }
