@@ -1,4 +1,8 @@
+import { Draft } from "./draft.ts";
+import { entryText } from "./entry.ts";
 import type { Notification } from "./observers.ts";
+import { failingPaths } from "./preconditions.ts";
+import { answerLengthMax, readText } from "./read.ts";
 import type { KvState, Stamp } from "./state.ts";
 import type { ReadTransaction, TransactItem, WriteTransaction } from "./transaction.ts";
 
@@ -25,37 +29,99 @@ export interface TransactAnswer {
  * It has one owner and changes in place; states that it gives out stay as they are.
  */
 export class Batch {
-  constructor(_state: KvState, _stamp: Stamp) {
-    throw new Error("not built");
+  readonly #draft: Draft;
+  readonly #firstIndex: number;
+  #logged = "";
+  #published: KvState | undefined;
+
+  constructor(state: KvState, stamp: Stamp) {
+    this.#draft = new Draft(state, stamp);
+    this.#firstIndex = state.index + 1;
   }
+
   /** Number of transactions applied. */
   get count(): number {
-    throw new Error("not built");
+    return this.#draft.index + 1 - this.#firstIndex;
   }
+
   /** The state after all transactions so far. */
   get state(): KvState {
-    throw new Error("not built");
+    this.#published ??= this.#draft.publish();
+    return this.#published;
   }
+
   /** Whom the applied transactions concern; to be told when the entry is committed. */
   get notifications(): readonly Notification[] {
-    throw new Error("not built");
+    return this.#draft.notices.list();
   }
-  add(_transaction: WriteTransaction): Outcome {
-    throw new Error("not built");
+
+  /** Carries out a transaction, if its preconditions hold on the state that those before it have left. */
+  add(transaction: WriteTransaction): Outcome {
+    if (transaction.forbidden) return { type: "forbidden" };
+    if (transaction.preconditions.length > 0) {
+      const paths = failingPaths(this.#draft, transaction.preconditions);
+      if (paths.length > 0) return { type: "failed", paths };
+    }
+    const { operations, clientId, text } = transaction;
+    // An operator that is refused may have touched nodes too, so nothing published before may be given out again.
+    this.#published = undefined;
+    if (!this.#draft.apply(operations, clientId)) return { type: "rejected" };
+    this.#logged += clientId === null ? `,[${text}]` : `,[${text},${JSON.stringify(clientId)}]`;
+    return { type: "applied", index: this.#draft.index };
   }
-  transact(_items: readonly TransactItem[]): TransactAnswer {
-    throw new Error("not built");
+
+  /** Carries out the items in order; a write that fails does not stop those after it. */
+  transact(items: readonly TransactItem[]): TransactAnswer {
+    let status: 200 | 403 | 412 = 200;
+    let lastIndex = 0;
+    const text = this.#answer(items, (outcome) => {
+      if (outcome.type === "applied") {
+        lastIndex = outcome.index;
+        return `${outcome.index}`;
+      }
+      if (outcome.type === "forbidden") {
+        status = 403;
+        return "0";
+      }
+      if (status === 200) status = 412;
+      return outcome.type === "failed" ? this.read(outcome.paths) : "{}";
+    });
+    return text === null ? { ...tooLong, lastIndex } : { status, text, lastIndex };
   }
+
   /** The same on the unreplicated tree: `true` or `false` for a write, always 200. */
-  transient(_items: readonly TransactItem[]): TransactAnswer {
-    throw new Error("not built");
+  transient(items: readonly TransactItem[]): TransactAnswer {
+    const text = this.#answer(items, (outcome) => `${outcome.type === "applied"}`);
+    return text === null ? tooLong : { status: 200, text, lastIndex: 0 };
   }
+
+  #answer(items: readonly TransactItem[], written: (outcome: Outcome) => string): string | null {
+    let text = "[";
+    let isTooLong = false;
+    for (const item of items) {
+      const comma = text.length === 1 ? "" : ",";
+      if (item.type === "write") text += comma + written(this.add(item.write));
+      else if (!isTooLong) text += comma + this.read(item.read);
+      isTooLong = text.length > answerLengthMax;
+    }
+    return isTooLong ? null : `${text}]`;
+  }
+
   /** JSON text of what the paths hold now. */
-  read(_paths: ReadTransaction): string {
-    throw new Error("not built");
+  read(paths: ReadTransaction): string {
+    const { logTime } = this.#draft.stamp;
+    return readText(this.#draft.find([]), paths, logTime, answerLengthMax);
   }
+
   /** Text of the log entry of all applied transactions; null when there are none. */
   entry(): string | null {
-    throw new Error("not built");
+    if (this.count === 0) return null;
+    return entryText(this.#firstIndex, this.#draft.stamp, this.#logged);
   }
 }
+
+const tooLong: TransactAnswer = {
+  status: 500,
+  text: `{"message":"The answer is longer than ${answerLengthMax} characters"}`,
+  lastIndex: 0,
+};

@@ -1,0 +1,144 @@
+import { withClientId } from "./client-ids.ts";
+import { assigned, type Found, findIn, removed } from "./locate.ts";
+import { Notices } from "./observers.ts";
+import { applyOperation, canFail } from "./operators.ts";
+import { segmentsOf } from "./path.ts";
+import type { ClientIds, KvState, Stamp } from "./state.ts";
+import type { WriteTransaction } from "./transaction.ts";
+import { Edit, Tree } from "./tree.ts";
+import { expiredDepth, withExpiry } from "./ttl.ts";
+import type { Value } from "./value.ts";
+
+/**
+ * A state while transactions change it, in place: it has one owner.
+ *
+ * Nodes are made under one token and changed where they are; whoever is given a state gets one whose nodes no later
+ * change touches, because the token changes with it.
+ */
+export class Draft {
+  readonly stamp: Stamp;
+  readonly notices = new Notices();
+  observers: Tree;
+  #index: number;
+  #root: Value;
+  #ttls: Tree | null;
+  #clientIds: ClientIds;
+  #edit = new Edit();
+
+  /** Log time never goes back, whatever the stamp says. */
+  constructor(state: KvState, stamp: Stamp) {
+    this.stamp = { ...stamp, logTime: Math.max(stamp.logTime, state.logTime) };
+    this.observers = state.observers;
+    this.#index = state.index;
+    this.#root = state.root;
+    this.#ttls = state.ttls;
+    this.#clientIds = state.clientIds;
+  }
+
+  get edit(): Edit {
+    return this.#edit;
+  }
+
+  get index(): number {
+    return this.#index;
+  }
+
+  /** The state as it is now. */
+  publish(): KvState {
+    this.#edit = new Edit();
+    return {
+      index: this.#index,
+      ...this.stamp,
+      root: this.#root,
+      ttls: this.#ttls,
+      observers: this.observers,
+      clientIds: this.#clientIds,
+    };
+  }
+
+  /** The value at the path and its part of the table of TTLs; undefined when it is absent or has expired. */
+  find(segments: readonly string[]): Found | undefined {
+    return findIn(this.#root, this.#ttls, segments, this.stamp.logTime);
+  }
+
+  /** The value at the path; undefined when it is absent or has expired. */
+  get(segments: readonly string[]): Value | undefined {
+    if (this.#ttls !== null) return this.find(segments)?.value;
+    let value: Value | undefined = this.#root;
+    for (const key of segments) {
+      if (!(value instanceof Tree)) return undefined;
+      value = value.get(key);
+    }
+    return value;
+  }
+
+  /** Puts a value at the path, with its parents; it expires at `expiry` or, when that is null, never. */
+  assign(segments: readonly string[], value: Value, expiry: number | null): void {
+    this.#clearExpired(segments);
+    this.#root = assigned(this.#root, segments, 0, value, this.#edit);
+    if (this.#ttls !== null || expiry !== null) {
+      this.#ttls = withExpiry(this.#ttls, segments, expiry, this.#edit);
+    }
+  }
+
+  /** Removes what is at the path; the parents stay. */
+  remove(segments: readonly string[]): void {
+    this.#clearExpired(segments);
+    this.#take(segments);
+  }
+
+  #take(segments: readonly string[]): void {
+    this.#root = removed(this.#root, segments, 0, this.#edit) ?? Tree.empty;
+    if (this.#ttls !== null) this.#ttls = withExpiry(this.#ttls, segments, null, this.#edit);
+  }
+
+  /** What has expired on the way to the path is gone before anything is written there. */
+  #clearExpired(segments: readonly string[]): void {
+    if (this.#ttls === null) return;
+    const depth = expiredDepth(this.#ttls, segments, this.stamp.logTime);
+    if (depth !== undefined) this.#take(segments.slice(0, depth));
+  }
+
+  /** Carries out all operations and gives them the next index, or changes nothing and answers false. */
+  apply(operations: WriteTransaction["operations"], clientId: string | null): boolean {
+    if (!this.#carryOut(operations)) return false;
+    this.#index++;
+    if (clientId !== null) {
+      this.#clientIds = withClientId(this.#clientIds, clientId, this.#index, this.#edit);
+    }
+    if (this.observers.size > 0) this.#tellObservers(operations);
+    return true;
+  }
+
+  #carryOut(operations: WriteTransaction["operations"]): boolean {
+    const [first] = operations;
+    if (operations.length === 1 && first !== undefined) {
+      return applyOperation(this, first[0], segmentsOf(first[0]), first[1]);
+    }
+    if (!operations.some(([, operation]) => canFail(operation))) return this.#applyAll(operations);
+    // Under a new token the nodes that were there stay as they are, so the way back is open.
+    this.#edit = new Edit();
+    const root = this.#root;
+    const ttls = this.#ttls;
+    const observers = this.observers;
+    if (this.#applyAll(operations)) return true;
+    this.#root = root;
+    this.#ttls = ttls;
+    this.observers = observers;
+    return false;
+  }
+
+  #applyAll(operations: WriteTransaction["operations"]): boolean {
+    return operations.every(([path, operation]) =>
+      applyOperation(this, path, segmentsOf(path), operation),
+    );
+  }
+
+  #tellObservers(operations: WriteTransaction["operations"]): void {
+    for (const [path, operation] of operations) {
+      const name = operation instanceof Tree ? operation.get("op") : undefined;
+      if (typeof name !== "string" || name === "observe" || name === "unobserve") continue;
+      this.notices.add(this.observers, path, name, this.#index);
+    }
+  }
+}
