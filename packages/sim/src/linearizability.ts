@@ -70,12 +70,13 @@ export type Verdict =
   | {
       readonly type: "violation";
       readonly keys: readonly string[];
+      readonly reason: string;
       readonly before: "absent" | "any";
       readonly window: readonly Operation[];
       readonly isConfirmed: boolean;
     }
   /** The search was given up at its bound: too much was concurrent or unknown on these keys. */
-  | { readonly type: "undecided"; readonly keys: readonly string[] };
+  | { readonly type: "undecided"; readonly keys: readonly string[]; readonly reason: string };
 
 /**
  * Decides whether a history of registers is linearizable.
@@ -93,13 +94,15 @@ export function checkLinearizable(history: readonly Operation[]): Verdict {
     if (found.type === "order") orders.push(found.steps.map(({ operation }) => operation.id));
     else if (found.type === "undecided") undecided ??= model;
     else {
-      const { before, operations, isConfirmed } = findWindow(model);
-      return { type: "violation", keys: model.keys, before, window: operations, isConfirmed };
+      const { before, operations: window, isConfirmed } = findWindow(model);
+      const ids = window.map(({ id }) => id).join(", ");
+      const reason = `no order explains ${ids}${before === "any" ? ", whatever was before" : ""}`;
+      return { type: "violation", keys: model.keys, reason, before, window, isConfirmed };
     }
   }
-  return undecided === undefined
-    ? { type: "linearizable", orders }
-    : { type: "undecided", keys: undecided.keys };
+  if (undecided === undefined) return { type: "linearizable", orders };
+  const reason = "too much was concurrent or unknown: give fewer clients or more keys";
+  return { type: "undecided", keys: undecided.keys, reason };
 }
 
 function refuseNonsense(history: readonly Operation[]): void {
