@@ -1,6 +1,8 @@
 // The agency beside etcd and a ceiling, in one run: node bench/agency/agency.bench.mjs [options]; see ../README.md.
 //   --only write64,memory   cases of speed.mjs, memory, failover
 //   --without etcd          leaves out halon, etcd or ceiling
+//   --against CHECKOUT      measures the halond of a second, built checkout too
+//   --profile DIR           CPU profiles of our members, one a process
 //   --quick                 one short round
 //   --kills N               of our leader; etcd's is killed 5 times at most
 //   --elections MINUTES     only this: elections under load
@@ -20,6 +22,8 @@ const { values } = parseArgs({
   options: {
     only: { type: "string" },
     without: { type: "string", default: "" },
+    against: { type: "string" },
+    profile: { type: "string" },
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     kills: { type: "string" },
@@ -39,12 +43,19 @@ if (version === undefined && !without.includes("etcd")) {
   console.log("etcd is not installed, so it is left out: apt-get install -y etcd-server");
   without.push("etcd");
 }
-const startsOf = { halon: startAgency, etcd: startEtcd, ceiling: startCeiling };
+const nodeArgs =
+  values.profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${values.profile}`];
+const startsOf = {
+  halon: (dir) => startAgency(dir, { nodeArgs }),
+  ...(values.against && { against: (dir) => startAgency(dir, { root: values.against }) }),
+  etcd: startEtcd,
+  ceiling: startCeiling,
+};
 /** Starts of the contestants, each in a fresh directory. */
 const starts = Object.fromEntries(
   Object.entries(startsOf)
     .filter(([name]) => !without.includes(name))
-    .map(([name, begin]) => [name, (options) => begin(freshDir(name), options)]),
+    .map(([name, begin]) => [name, () => begin(freshDir(name))]),
 );
 let directories = 0;
 function freshDir(name) {
@@ -78,7 +89,9 @@ async function compareSpeed(speeds) {
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   const times = values.quick ? { warmMs: 1_000, forMs: 2_000 } : { warmMs: 1_500, forMs: 6_000 };
   const results = await measure(clusters, speeds, { rounds, ...times });
-  await Promise.all(Object.values(clusters).map((cluster) => cluster.stop()));
+  // A profile is written when a process ends by itself.
+  const signal = values.profile === undefined ? "SIGKILL" : "SIGTERM";
+  await Promise.all(Object.values(clusters).map((cluster) => cluster.stop(signal)));
   print(results);
   console.log("");
   printAims(results);
@@ -87,7 +100,7 @@ async function compareSpeed(speeds) {
 async function compareFailover() {
   const kills = Number(values.kills ?? (values.quick ? 3 : 20));
   const results = {};
-  for (const name of ["halon", "etcd"]) {
+  for (const name of ["halon", "against", "etcd"]) {
     if (starts[name] === undefined) continue;
     const cluster = await starts[name]();
     results[name] = await measureFailover(cluster, name === "etcd" ? Math.min(kills, 5) : kills);

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fetchOnce } from "./http1.mjs";
-import { freePorts, kill, start, until } from "./processes.mjs";
+import { freePorts, kill, start, until, whileRunning } from "./processes.mjs";
 
 const host = "127.0.0.1";
 /** Only the quota is not the default: a long run would meet its 2 GiB. */
@@ -32,7 +32,10 @@ export async function startEtcd(dir) {
     ]);
   for (const member of members) member.child = startMember(member);
   const leader = () => until("leader of etcd", () => findLeader(members));
-  await leader();
+  await whileRunning(
+    members.map(({ child }) => child),
+    leader(),
+  );
   return {
     name: "etcd",
     members,
@@ -41,7 +44,7 @@ export async function startEtcd(dir) {
       member.child = startMember(member);
     },
     put: (member, timeoutMs) => put(member, timeoutMs),
-    stop: () => Promise.all(members.map(({ child }) => kill(child))),
+    stop: (signal) => Promise.all(members.map(({ child }) => kill(child, signal))),
   };
 }
 

@@ -2,15 +2,19 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fetchOnce } from "./http1.mjs";
-import { freePorts, kill, pause, start, until } from "./processes.mjs";
+import { freePorts, kill, pause, start, until, whileRunning } from "./processes.mjs";
 
 const host = "127.0.0.1";
-const halond = fileURLToPath(new URL("../../packages/cli/bin/halond.js", import.meta.url));
+const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Starts `size` members in directories `h0`, `h1`, … of `dir`; `nodeArgs` are Node's own options. */
-export async function startAgency(dir, { size = 3, args = [], nodeArgs = [] } = {}) {
+export async function startAgency(
+  dir,
+  { size = 3, args = [], nodeArgs = [], root = ownRoot } = {},
+) {
   const ports = await freePorts(size);
   const members = ports.map((port, at) => ({ name: `h${at}`, port, dir: join(dir, `h${at}`) }));
+  const halond = join(root, "packages/cli/bin/halond.js");
   const startMember = ({ port, dir }) => {
     const joins = ports
       .filter((other) => other !== port)
@@ -26,7 +30,10 @@ export async function startAgency(dir, { size = 3, args = [], nodeArgs = [] } = 
   };
   for (const member of members) member.child = startMember(member);
   const leader = () => until("leader of the agency", () => findLeader(members));
-  await leader();
+  await whileRunning(
+    members.map(({ child }) => child),
+    leader(),
+  );
   return {
     name: "halon",
     members,

@@ -5,6 +5,7 @@ import { heading, row, verdict } from "./table.mjs";
 const clients = 64;
 const kinds = {
   halon: ["agency-write", "agency-read"],
+  against: ["agency-write", "agency-read"],
   etcd: ["grpc-put", "grpc-range"],
   ceiling: ["agency-write"],
 };

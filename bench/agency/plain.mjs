@@ -17,6 +17,6 @@ export async function startCeiling(dir) {
     name: "ceiling",
     members,
     leader: async () => leader,
-    stop: () => Promise.all(members.map(({ child }) => kill(child))),
+    stop: (signal) => Promise.all(members.map(({ child }) => kill(child, signal))),
   };
 }

@@ -34,8 +34,22 @@ export function kill(child, signal = "SIGKILL") {
 export function firstLine(child) {
   return new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).once("line", resolve);
-    child.once("exit", (code) => reject(new Error(`${child.spawnargs.join(" ")} ended (${code})`)));
+    child.once("close", (code) =>
+      reject(new Error(`${child.spawnargs.join(" ")} ended (${code})`)),
+    );
   });
+}
+
+/** Rejects when one of them ends before the promise is settled. */
+export function whileRunning(children, promise) {
+  const ends = children.map(
+    (child) =>
+      new Promise((_, reject) => {
+        const program = child.spawnargs.join(" ");
+        child.once("exit", (code) => reject(new Error(`${program} ended (${code})`)));
+      }),
+  );
+  return Promise.race([promise, ...ends]);
 }
 
 /** Ports that were free a moment ago. */

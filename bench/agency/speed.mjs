@@ -4,16 +4,18 @@ import { count, heading, median, row, verdict } from "./table.mjs";
 
 const writes = {
   halon: "agency-write",
+  against: "agency-write",
   "etcd, gRPC": "grpc-put",
   "etcd, gateway": "gateway-put",
   ceiling: "agency-write",
 };
 const reads = {
   halon: "agency-read",
+  against: "agency-read",
   "etcd, gRPC": "grpc-range",
   "etcd, gateway": "gateway-range",
 };
-const batches = { halon: "agency-batch", ceiling: "agency-batch" };
+const batches = { halon: "agency-batch", against: "agency-batch", ceiling: "agency-batch" };
 
 /** Kinds of load by contestant. */
 export const cases = {
