@@ -1,15 +1,10 @@
+export type { Gossip, GossipAnswer } from "./core/gossip.ts";
+export type { LoggedTransaction } from "./core/logged.ts";
 export type { AgencyAnswer, AgencyRequest, WriteMode } from "./core/request.ts";
 export { failpoint } from "./failpoint.ts";
 export type { Entry, HardState, Log, LogOptions, Snapshot, SnapshotPoint } from "./log.ts";
 export type { LogFile, LogFs } from "./log-fs.ts";
-export type {
-  Gossip,
-  GossipAnswer,
-  LoggedTransaction,
-  Member,
-  MemberOptions,
-  MemberStatus,
-} from "./member.ts";
+export type { Member, MemberOptions, MemberStatus } from "./member.ts";
 export { rebuild, restoreSnapshot } from "./offline.ts";
 export { openLog } from "./open-log.ts";
 export { startMember } from "./start-member.ts";

@@ -2,8 +2,13 @@ import type { Hello } from "@halon/actor";
 import type { KvState } from "@halon/kv";
 import type { Configuration, Role } from "@halon/raft";
 import type { WebSocket } from "ws";
+import type { Gossip, GossipAnswer } from "./core/gossip.ts";
+import type { LoggedTransaction } from "./core/logged.ts";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import type { LogFs } from "./log-fs.ts";
+
+export type { Gossip, GossipAnswer } from "./core/gossip.ts";
+export type { LoggedTransaction } from "./core/logged.ts";
 
 /** Address, data and timing of one member. Times in milliseconds. */
 export interface MemberOptions {
@@ -49,33 +54,6 @@ export interface MemberStatus {
   readonly timeoutMult: number;
   /** Number of changes of its own configuration. */
   readonly version: number;
-}
-
-/** What members tell each other before the pool is complete. */
-export interface Gossip {
-  readonly id: string;
-  readonly endpoint: string;
-  readonly size: number;
-  readonly pool: Readonly<Record<string, string>>;
-  /** Id of the agency once its pool is complete. */
-  readonly cluster: string | null;
-}
-
-export type GossipAnswer =
-  | { readonly type: "gossip"; readonly gossip: Gossip }
-  /**
-   * This pool is complete and has no place for the sender: 403 with `message`, and with `removed` when the sender
-   * was a member once.
-   */
-  | { readonly type: "refused"; readonly message: string; readonly removed: boolean };
-
-/** One log entry for `state` and `poll`. */
-export interface LoggedTransaction {
-  readonly index: number;
-  readonly term: number;
-  readonly operations: string;
-  readonly clientId: string | null;
-  readonly wallTime: number;
 }
 
 /** One running member. */

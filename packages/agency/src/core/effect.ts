@@ -31,6 +31,5 @@ export type ReplicaEffect =
   | {
       readonly type: "notify";
       readonly term: number;
-      readonly index: number;
       readonly notifications: readonly Notification[];
     };

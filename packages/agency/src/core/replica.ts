@@ -1,25 +1,48 @@
-import type { KvState } from "@halon/kv";
-import type { Configuration, Found, MemberId, RaftOptions, RaftState } from "@halon/raft";
+import { emptyKv, type KvState } from "@halon/kv";
+import {
+  type Configuration,
+  configurationAt,
+  type Effect,
+  entriesOf,
+  entryKind,
+  type Found,
+  type Input,
+  init,
+  type MemberId,
+  type RaftOptions,
+  type RaftState,
+  type Refusal,
+  step,
+  termAt,
+} from "@halon/raft";
+import { Applied } from "./applied.ts";
 import type { ReplicaEffect } from "./effect.ts";
-import type { ReplicaInput } from "./input.ts";
+import { type Due, Handovers } from "./handover.ts";
+import type { Clock, ReplicaInput } from "./input.ts";
+import { Leadership, type LeadershipPort } from "./leadership.ts";
+import type { Decode } from "./log-view.ts";
+import type { AgencyAnswer } from "./request.ts";
 
 /** Fixed for the life of a replica. */
 export interface ReplicaOptions {
   readonly id: MemberId;
   readonly raft: RaftOptions;
+  /** 32 bits, another at each start. */
   readonly seed: number;
   /** Text to UTF-8 and back; both pure. */
   readonly encode: (text: string) => Uint8Array;
-  readonly decode: (bytes: Uint8Array) => string;
+  readonly decode: Decode;
   readonly agencySize: number;
-  /** In transactions, see `isSnapshotDue` and `keptFrom`. */
+  /** In transactions, see `isSnapshotDue` and `KeptEntries`. */
   readonly compactionStep: number;
   readonly compactionKeep: number;
 }
 
-/** What a driver found on its disk; for a first start an empty log and the first configuration. */
+/** What a driver found on its disk. */
 export interface ReplicaStart {
-  readonly found: Found;
+  /** Null: a first start. */
+  readonly found: Found | null;
+  /** Of a first start: at index 0; empty for a member that waits to be added. */
   readonly configuration: Configuration;
   /** As of the snapshot of `found`. */
   readonly state: KvState;
@@ -27,49 +50,293 @@ export interface ReplicaStart {
   readonly snapshotBytes: number;
 }
 
+/** Entries read at one input, so that a turn stays short; what a leader sequenced itself is not read. */
+const applyBytesMax = 1024 * 1024;
+/** Kind of a command, as the character that encodes to that byte. */
+const commandPrefix = String.fromCharCode(entryKind.command);
+
 /**
  * Joins consensus and the tree: sequences requests, applies what is committed, answers what waits (RFC 0005).
  *
  * A state of one owner, changed in place: equal histories of inputs give equal effects. No clock, no randomness.
  */
 export class Replica {
-  constructor(_options: ReplicaOptions, _start: ReplicaStart) {
-    throw new Error("not built yet");
+  readonly #options: ReplicaOptions;
+  readonly #port: LeadershipPort;
+  readonly #handovers = new Handovers();
+  readonly #applied: Applied;
+  #out: ReplicaEffect[] = [];
+  #raft: RaftState;
+  #clock: Clock = { ms: 0, wallMs: 0 };
+  #lastCommitMs = 0;
+  #leadership: Leadership | null = null;
+  #readCount = 0;
+  #outcome: number | Refusal = 0;
+  #isInstalling = false;
+  #isApplyAsked = false;
+
+  constructor(options: ReplicaOptions, start: ReplicaStart) {
+    this.#options = options;
+    const { id, raft, seed, decode, compactionKeep: keep } = options;
+    const { found, configuration, state, snapshotBytes: bytes } = start;
+    this.#raft = init({ id, options: raft, seed, found, configuration });
+    this.#applied = new Applied({ decode, keep }, this.#raft.log, { state, bytes });
+    this.#port = this.#portOf();
   }
 
   get raft(): RaftState {
-    throw new Error("not built yet");
+    return this.#raft;
   }
 
   /** Index of raft up to which `committed` holds all entries. */
   get appliedIndex(): number {
-    throw new Error("not built yet");
+    return this.#applied.index;
   }
 
   /** The configuration as of `appliedIndex`. */
   get configuration(): Configuration {
-    throw new Error("not built yet");
+    return configurationAt(this.#raft, this.#applied.index);
   }
 
   get committed(): KvState {
-    throw new Error("not built yet");
+    return this.#applied.state;
   }
 
   /** With what is not committed yet; null unless this is a leader that sequences. */
   get sequenced(): KvState | null {
-    throw new Error("not built yet");
+    return this.#leadership?.sequenced ?? null;
   }
 
   get transient(): KvState {
-    throw new Error("not built yet");
+    return this.#leadership?.transient ?? emptyKv;
+  }
+
+  /** Log time now, ms; of a member that does not lead, that of its newest entry. */
+  get logTime(): number {
+    return this.#leadership?.logTime ?? this.committed.logTime;
+  }
+
+  /** Index of the last transaction that a snapshot on disk holds. */
+  get snapshotAt(): number {
+    return this.#applied.snapshotAt;
   }
 
   /** Requests that wait for an answer. */
   get waitingCount(): number {
-    throw new Error("not built yet");
+    return (this.#leadership?.waitingCount ?? 0) + this.#handovers.count;
   }
 
-  step(_input: ReplicaInput): readonly ReplicaEffect[] {
-    throw new Error("not built yet");
+  step(input: ReplicaInput): readonly ReplicaEffect[] {
+    this.#out = [];
+    this.#take(input);
+    this.#settle();
+    return this.#out;
+  }
+
+  /** Answers everything that waits, because the driver ends. */
+  close(): readonly ReplicaEffect[] {
+    this.#out = [];
+    this.#lose();
+    this.#answerDue(this.#handovers.all());
+    return this.#out;
+  }
+
+  #take(input: ReplicaInput): void {
+    switch (input.type) {
+      case "tick":
+        this.#clock = { ms: input.ms, wallMs: input.wallMs };
+        this.#raftStep({ type: "tick" });
+        this.#leadership?.tick(this.#lastCommitMs);
+        this.#answerDue(this.#handovers.late(input.ms));
+        return;
+      case "request":
+        if (this.#leadership === null) this.#answer(input.id, this.#elsewhere());
+        else this.#leadership.gather(input.id, input.request);
+        return;
+      case "flush":
+        this.#clock = { ms: input.ms, wallMs: input.wallMs };
+        this.#leadership?.sequence();
+        return;
+      case "apply":
+        this.#isApplyAsked = false;
+        return;
+      case "snapshotSaved":
+        this.#compact(input);
+        return;
+      case "snapshotSkipped":
+        this.#applied.skipped();
+        return;
+      case "snapshotInstalled":
+        this.#install(input);
+        return;
+      case "receive":
+      case "persisted":
+      case "peerLost":
+      case "stepDown":
+      case "load":
+        this.#raftStep(input);
+    }
+  }
+
+  #raftStep(input: Input): void {
+    const [next, effects] = step(this.#raft, input);
+    this.#raft = next;
+    for (const effect of effects) this.#takeEffect(effect);
+  }
+
+  #takeEffect(effect: Effect): void {
+    switch (effect.type) {
+      case "installSnapshot":
+        this.#isInstalling = true;
+        this.#out.push(effect);
+        return;
+      case "send":
+      case "persist":
+      case "sendSnapshot":
+      case "receiveSnapshot":
+      case "removed":
+        this.#out.push(effect);
+        return;
+      case "commit":
+        this.#lastCommitMs = this.#clock.ms;
+        return;
+      case "proposed":
+        this.#outcome = effect.index;
+        return;
+      case "refused":
+        this.#outcome = effect.reason;
+        return;
+      case "readReady":
+        this.#leadership?.confirmed(effect.ids, effect.index);
+        return;
+      case "readFailed":
+        this.#leadership?.readsFailed(effect.ids);
+    }
+  }
+
+  /** What follows from the new state of consensus: apply, answer, begin or end to lead. */
+  #settle(): void {
+    const { role, currentTerm, log, commitIndex } = this.#raft;
+    const before = this.#leadership;
+    if (before !== null && (role !== "leader" || currentTerm !== before.term)) {
+      // A committed entry of this leader's term proves that all it holds before is committed too (§5.3); else
+      // other entries may stand where its own were, and nothing may be answered from them.
+      if (termAt(log, commitIndex) === before.term) this.#advance();
+      this.#lose();
+    }
+    this.#advance();
+    if (role === "leader") {
+      this.#leadership ??= new Leadership(this.#port, this.#readCount);
+      const isReady =
+        this.#leadership.sequenced === null &&
+        this.#applied.index === commitIndex &&
+        termAt(log, commitIndex) === currentTerm;
+      if (isReady) this.#leadership.open();
+    }
+    this.#answerDue(this.#handovers.transfersDue(this.#raft));
+    this.#snapshotIfDue();
+  }
+
+  /** Applies what is committed and answers those who waited for it. */
+  #advance(): void {
+    if (!this.#isInstalling) this.#apply();
+    this.#leadership?.applied();
+  }
+
+  #apply(): void {
+    const { log, commitIndex } = this.#raft;
+    let bytes = 0;
+    while (this.#applied.index < commitIndex && bytes < applyBytesMax) {
+      const next = this.#applied.index + 1;
+      const [entry] = entriesOf(log, next, next);
+      if (entry === undefined) throw new Error(`entry ${next} is not held`);
+      const sequenced = this.#leadership?.takeSequenced(entry) ?? null;
+      this.#applied.add(entry, sequenced);
+      if (sequenced === null) bytes += entry.data.length;
+      if (entry.data[0] === entryKind.configuration) {
+        this.#answerDue(this.#handovers.configured(this.configuration, entry.index));
+      }
+    }
+    if (this.#applied.index < commitIndex && !this.#isApplyAsked) {
+      this.#isApplyAsked = true;
+      this.#out.push({ type: "applyMore" });
+    }
+  }
+
+  #lose(): void {
+    const leadership = this.#leadership;
+    if (leadership === null) return;
+    this.#leadership = null;
+    this.#readCount = leadership.readCount;
+    leadership.end(this.#elsewhere());
+    this.#answerDue(this.#handovers.lost());
+  }
+
+  #snapshotIfDue(): void {
+    if (this.#isInstalling || !this.#applied.isSnapshotDue(this.#options.compactionStep)) return;
+    const { index, state } = this.#applied;
+    const term = termAt(this.#raft.log, index);
+    if (term === null) throw new Error(`the term of entry ${index} is not known`);
+    const snapshot = { index, term, configuration: this.configuration };
+    this.#applied.saving(snapshot);
+    this.#out.push({ type: "takeSnapshot", snapshot, state });
+  }
+
+  #compact({ snapshot, bytes }: Extract<ReplicaInput, { readonly type: "snapshotSaved" }>): void {
+    const firstIndex = this.#applied.saved(this.#raft.log, snapshot, bytes);
+    if (firstIndex === null) return;
+    this.#raftStep({ type: "compacted", snapshot, firstIndex });
+    this.#out.push({ type: "compactLog", firstIndex });
+  }
+
+  #install(input: Extract<ReplicaInput, { readonly type: "snapshotInstalled" }>): void {
+    this.#isInstalling = false;
+    this.#raftStep({ type: "snapshotInstalled", index: input.snapshot.index });
+    // What was applied meanwhile is newer, and was applied on the same entries.
+    if (this.#applied.index < input.snapshot.index) this.#applied.install(this.#raft.log, input);
+  }
+
+  #elsewhere(): AgencyAnswer {
+    const { leaderId, id } = this.#raft;
+    if (leaderId === null || leaderId === id) return { type: "noLeader" };
+    return { type: "notLeader", leaderId };
+  }
+
+  #answer(id: number, answer: AgencyAnswer): void {
+    this.#out.push({ type: "answer", id, answer });
+  }
+
+  #answerDue(due: readonly Due[]): void {
+    for (const { id, answer } of due) this.#answer(id, answer);
+  }
+
+  #portOf(): LeadershipPort {
+    const replica = this;
+    const ask = (input: Input): number | Refusal => {
+      this.#outcome = 0;
+      this.#raftStep(input);
+      return this.#outcome;
+    };
+    return {
+      get raft() {
+        return replica.#raft;
+      },
+      get committed() {
+        return replica.committed;
+      },
+      get appliedIndex() {
+        return replica.appliedIndex;
+      },
+      get clock() {
+        return replica.#clock;
+      },
+      handovers: this.#handovers,
+      agencySize: this.#options.agencySize,
+      decode: this.#options.decode,
+      propose: (text) => ask({ type: "propose", data: this.#options.encode(commandPrefix + text) }),
+      ask,
+      read: (id) => this.#raftStep({ type: "read", id }),
+      emit: (effect) => this.#out.push(effect),
+    };
   }
 }

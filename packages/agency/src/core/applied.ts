@@ -1,0 +1,102 @@
+import { applyEntry, type KvState } from "@halon/kv";
+import { type Entry, entriesOf, entryKind, type RaftLog, type SnapshotMeta } from "@halon/raft";
+import { isSnapshotDue, KeptEntries } from "./compaction.ts";
+import { commandText, type Decode } from "./log-view.ts";
+
+/** The tree as far as entries are applied, and what is known of its snapshots. Of one owner, changed in place. */
+export class Applied {
+  readonly #decode: Decode;
+  readonly #keep: number;
+  #index: number;
+  #state: KvState;
+  #kept: KeptEntries;
+  #snapshotAt: number;
+  #snapshotBytes: number;
+  #bytesSince = 0;
+  #saving: { readonly snapshot: SnapshotMeta; readonly transaction: number } | null = null;
+
+  constructor(
+    setting: { readonly decode: Decode; readonly keep: number },
+    log: RaftLog,
+    snapshot: { readonly state: KvState; readonly bytes: number },
+  ) {
+    this.#decode = setting.decode;
+    this.#keep = setting.keep;
+    this.#index = log.snapshot.index;
+    this.#state = snapshot.state;
+    this.#snapshotAt = snapshot.state.index;
+    this.#snapshotBytes = snapshot.bytes;
+    this.#kept = keptOf(log, this.#index, this.#keep);
+  }
+
+  /** Of raft: all entries up to it are in `state`. */
+  get index(): number {
+    return this.#index;
+  }
+
+  get state(): KvState {
+    return this.#state;
+  }
+
+  /** The last transaction that a snapshot on disk holds. */
+  get snapshotAt(): number {
+    return this.#snapshotAt;
+  }
+
+  /** Moves on by one entry; `sequenced` is what this leader knows to come of it. */
+  add(entry: Entry, sequenced: KvState | null): void {
+    if (entry.index !== this.#index + 1) {
+      throw new Error(`expected entry ${this.#index + 1}, got ${entry.index}`);
+    }
+    if (entry.data[0] === entryKind.command) {
+      this.#state = sequenced ?? applyEntry(this.#state, commandText(entry, this.#decode)).state;
+    }
+    this.#index = entry.index;
+    this.#bytesSince += entry.data.length;
+    this.#kept.add(entry.data.length);
+  }
+
+  isSnapshotDue(step: number): boolean {
+    if (this.#saving !== null) return false;
+    const transactions = this.#state.index - this.#snapshotAt;
+    const snapshotBytes = this.#snapshotBytes;
+    return isSnapshotDue({ transactions, bytes: this.#bytesSince, snapshotBytes }, step);
+  }
+
+  saving(snapshot: SnapshotMeta): void {
+    this.#saving = { snapshot, transaction: this.#state.index };
+    this.#bytesSince = 0;
+  }
+
+  /** First index to keep now; null when a newer snapshot came from elsewhere. */
+  saved(log: RaftLog, snapshot: SnapshotMeta, bytes: number): number | null {
+    const saving = this.#saving;
+    this.#saving = null;
+    if (saving === null || log.snapshot.index >= snapshot.index) return null;
+    this.#snapshotAt = saving.transaction;
+    this.#snapshotBytes = bytes;
+    return this.#kept.keptFrom(log, snapshot.index, saving.transaction);
+  }
+
+  skipped(): void {
+    this.#saving = null;
+  }
+
+  /** The state came as a snapshot; `log` is as it is with it. */
+  install(log: RaftLog, snapshot: { readonly state: KvState; readonly bytes: number }): void {
+    this.#saving = null;
+    this.#index = log.snapshot.index;
+    this.#state = snapshot.state;
+    this.#snapshotAt = snapshot.state.index;
+    this.#snapshotBytes = snapshot.bytes;
+    this.#bytesSince = 0;
+    this.#kept = keptOf(log, this.#index, this.#keep);
+  }
+}
+
+function keptOf(log: RaftLog, index: number, keep: number): KeptEntries {
+  const kept = new KeptEntries(log.firstIndex, keep);
+  if (index < log.firstIndex) return kept;
+  for (const entry of entriesOf(log, log.firstIndex, index)) kept.add(entry.data.length);
+  return kept;
+}

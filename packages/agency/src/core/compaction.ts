@@ -1,0 +1,53 @@
+import { entriesOf, type RaftLog } from "@halon/raft";
+import { firstTransactionOf } from "./log-view.ts";
+
+/** Of what a snapshot covers, at most so many bytes of entries stay. */
+export const keptBytesMax = 32 * 1024 * 1024;
+
+/** What was added since the last snapshot, and its size, in transactions and bytes. */
+export interface SinceSnapshot {
+  readonly transactions: number;
+  readonly bytes: number;
+  readonly snapshotBytes: number;
+}
+
+/**
+ * Whether a snapshot is worth its writing: `step` transactions, and as many bytes of log as the last one had.
+ *
+ * So a large tree is not written over and over, and the disk holds at most three times the live data.
+ */
+export function isSnapshotDue(since: SinceSnapshot, step: number): boolean {
+  return since.transactions >= Math.max(1, step) && since.bytes >= since.snapshotBytes;
+}
+
+/** Which of the entries that a snapshot covers are kept, for polls and for members that lag. */
+export class KeptEntries {
+  readonly #transactionsMax: number;
+  #from: number;
+  /** Of the entries from `#from` up to the last `add`. */
+  #bytes = 0;
+
+  constructor(from: number, transactionsMax: number) {
+    this.#from = from;
+    this.#transactionsMax = transactionsMax;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  /** First index to keep when a snapshot at raft's `index` holds `transactions`; it never goes back. */
+  keptFrom(log: RaftLog, index: number, transactions: number): number {
+    this.#from = Math.max(this.#from, log.firstIndex);
+    while (this.#from <= index) {
+      const [entry] = entriesOf(log, this.#from, this.#from);
+      if (entry === undefined) break;
+      const first = firstTransactionOf(entry);
+      const isInTime = first === null || transactions - first < this.#transactionsMax;
+      if (isInTime && this.#bytes <= keptBytesMax) break;
+      this.#from += 1;
+      this.#bytes -= entry.data.length;
+    }
+    return this.#from;
+  }
+}
