@@ -1,4 +1,4 @@
-// The agency beside etcd and a ceiling, in one run: node bench/agency/agency.bench.mjs [options]; see ../README.md.
+// The agency beside etcd and a ceiling, in one run: node bench/agency/agency.bench.mjs [options]; see README.md.
 //   --only write64,memory   cases of speed.mjs, memory, failover
 //   --without etcd          leaves out halon, etcd or ceiling
 //   --against CHECKOUT      measures the halond of a second, built checkout too

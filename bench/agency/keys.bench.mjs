@@ -1,4 +1,4 @@
-// What a million keys cost: node bench/agency/keys.bench.mjs [options]; see ../README.md.
+// What a million keys cost: node bench/agency/keys.bench.mjs [options]; see README.md.
 //   --keys 1000000    --only flat,nested    --sizes 1,3    --quick (100,000 keys, one member)
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -28,7 +28,7 @@ export function count(value) {
   return Math.round(value).toLocaleString("en-GB");
 }
 
-/** One aim of the issue of speed: `value` against `aim`, at least or at most. */
+/** One aim: the value, what it is to be, and whether it is. */
 export function verdict(what, value, relation, aim, digits = 2) {
   const met = relation === ">=" ? value >= aim : relation === "<" ? value < aim : value <= aim;
   const figures = `${value.toFixed(digits).padStart(10)}  ${`${relation} ${aim}`.padStart(10)}`;
