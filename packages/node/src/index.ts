@@ -1,3 +1,11 @@
+export {
+  type AgencyEnd,
+  type AgencyNodeOptions,
+  type AgencyPart,
+  type OpenAgency,
+  type RunningAgencyNode,
+  startAgencyNode,
+} from "./agency-node.ts";
 export { endpointOf } from "./data-dir.ts";
 export type { NodeOptions, RunningNode } from "./options.ts";
 export { startNode } from "./start.ts";
