@@ -1,5 +1,9 @@
-/** Classes of traffic between two nodes; each has its own connection, so bulk cannot delay control. */
-export type LinkClass = "control" | "bulk";
+/**
+ * Classes of traffic between two nodes; each has its own connection, so bulk cannot delay control.
+ *
+ * `raft` and `raft-bulk` carry messages of bytes, between members of the agency.
+ */
+export type LinkClass = "control" | "bulk" | "raft" | "raft-bulk";
 
 /** First frame in each direction. */
 export interface Hello {
@@ -33,8 +37,7 @@ export function parseHello(value: unknown): HelloOutcome {
     return refused(`node ${show(node)} is no name`);
   if (typeof incarnation !== "number" || !Number.isSafeInteger(incarnation) || incarnation < 0)
     return refused(`incarnation ${show(incarnation)} is no number of starts`);
-  if (linkClass !== "control" && linkClass !== "bulk")
-    return refused(`class ${show(linkClass)} is neither control nor bulk`);
+  if (!isLinkClass(linkClass)) return refused(`class ${show(linkClass)} is not known`);
   if (!isText(address, 256)) return refused(`address ${show(address)} is no address`);
   const extra = Object.keys(fields).find((key) => !known.has(key));
   if (extra !== undefined) return refused(`unknown field ${show(extra)}`);
@@ -42,6 +45,17 @@ export function parseHello(value: unknown): HelloOutcome {
     type: "hello",
     hello: { protocol, cluster, node, incarnation, class: linkClass, address },
   };
+}
+
+const linkClasses: ReadonlySet<unknown> = new Set<LinkClass>([
+  "control",
+  "bulk",
+  "raft",
+  "raft-bulk",
+]);
+
+function isLinkClass(value: unknown): value is LinkClass {
+  return linkClasses.has(value);
 }
 
 const known = new Set(["protocol", "cluster", "node", "incarnation", "class", "address"]);

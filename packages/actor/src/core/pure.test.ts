@@ -22,7 +22,7 @@ test.each([
   { change: { cluster: 4 }, why: "cluster 4 is no id" },
   { change: { node: "../x" }, why: 'node "../x" is no name' },
   { change: { incarnation: -1 }, why: "incarnation -1 is no number of starts" },
-  { change: { class: "fast" }, why: 'class "fast" is neither control nor bulk' },
+  { change: { class: "fast" }, why: 'class "fast" is not known' },
   { change: { address: "" }, why: 'address "" is no address' },
   { change: { extra: 1 }, why: 'unknown field "extra"' },
 ])("a hello with $change is refused, naming it", ({ change, why }) => {

@@ -1,12 +1,18 @@
 import { HalonError } from "@halon/protocol";
 import { Packr, Unpackr } from "msgpackr";
+import { streamFrameBytesMax } from "./stream.ts";
 
 const options = { useRecords: false, moreTypes: false, int64AsType: "number" } as const;
 const packr = new Packr(options);
 const unpackr = new Unpackr(options);
 
-/** Largest frame of each class, in bytes. */
-export const frameBytesMax = { control: 4_194_304, bulk: 2_097_152 } as const;
+/** Largest frame of each class, in bytes; a hello has at most the least of them. */
+export const frameBytesMax = {
+  control: 4_194_304,
+  bulk: 2_097_152,
+  raft: streamFrameBytesMax,
+  "raft-bulk": streamFrameBytesMax,
+} as const;
 const headerBytes = 5;
 
 /** Messages of one tick, encoded as they are added, so that one that is too large fails its sender alone. */

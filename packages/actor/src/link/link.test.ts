@@ -27,7 +27,7 @@ function helloOf(
 }
 
 /** Node `node-1` that listens; `accepted` gives its links one by one. */
-async function listen() {
+async function listen(classes?: readonly LinkClass[]) {
   const system = createSystem({ node: "node-1", incarnation: 1 });
   const server: Server = createServer();
   const sockets = new WebSocketServer({ noServer: true, ...linkServerOptions });
@@ -36,9 +36,9 @@ async function listen() {
   const errors: unknown[] = [];
   server.on("upgrade", (request, socket, head) => {
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      acceptLink(ws, { hello: helloOf("node-1") }).then(
+      acceptLink(ws, { hello: helloOf("node-1"), ...(classes && { classes }) }).then(
         (link) => {
-          system.attach(link);
+          if (classes === undefined) system.attach(link);
           const next = waiting.shift();
           if (next === undefined) links.push(link);
           else next(link);
@@ -314,5 +314,46 @@ describe("bulk", () => {
       for await (const _chunk of other.requestBulk("node-1", name, null, { idleMs: 50 }));
     };
     await expect(read()).rejects.toMatchObject({ code });
+  });
+});
+
+describe("bytes", () => {
+  test("messages of one tick arrive in order, also those larger than a frame", async () => {
+    const { url, accepted } = await listen(["raft"]);
+    const link = await connectLink({ url, hello: helloOf("node-2", "raft") });
+    cleanUps.push(() => link.close("the test is over"));
+    const lengths = [0, 3, 2_500_000, 1];
+    for (const length of lengths) link.sendBytes(new Uint8Array(length).fill(length % 251));
+    const other = await accepted();
+    const received: Uint8Array[] = [];
+    await new Promise<void>((resolve) => {
+      other.receiveBytes((message) => {
+        received.push(message);
+        if (received.length === lengths.length) resolve();
+      });
+    });
+    expect(received.map((message) => message.length)).toEqual(lengths);
+    expect(
+      received.every((message, at) => message.every((byte) => byte === (lengths[at] ?? 0) % 251)),
+    ).toBe(true);
+  });
+
+  test("a stream that announces too large a message is closed", async () => {
+    const { url, accepted } = await listen(["raft"]);
+    const ws = new WebSocket(url);
+    await new Promise((resolve) => ws.once("open", resolve));
+    ws.send(Buffer.concat([Buffer.from([0x91]), encode(helloOf("node-3", "raft"))]));
+    const link = await accepted();
+    ws.send(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+    expect(await downOf(link)).toContain("begins no message");
+  });
+
+  test("a node takes no class that it does not serve", async () => {
+    const { url, errors } = await listen();
+    await expect(connectLink({ url, hello: helloOf("node-2", "raft") })).rejects.toMatchObject({
+      code: "HAL_LINK_REFUSED",
+      message: expect.stringContaining("class raft is not taken here"),
+    });
+    expect(errors).toHaveLength(1);
   });
 });

@@ -7,6 +7,7 @@ import type { Signal } from "../signal.ts";
 import { isSignal } from "../signal-shape.ts";
 import { type BulkHandler, type BulkOptions, BulkPeer } from "./bulk.ts";
 import { decodeFrame, encode, FrameWriter, frameBytesMax } from "./frame.ts";
+import { StreamReader, StreamWriter } from "./stream.ts";
 
 /** `silent` comes before the `down` that it leads to. */
 export interface LinkEvents {
@@ -29,6 +30,12 @@ export interface Link {
   serve(handlers: ReadonlyMap<string, BulkHandler>): void;
   /** Bulk only. */
   request(name: string, args: unknown, options?: BulkOptions): AsyncIterable<Uint8Array>;
+  /** `raft` and `raft-bulk` only: goes out at the end of the tick. Errors: HAL_TOO_LARGE, HAL_UNREACHABLE. */
+  sendBytes(message: Uint8Array): void;
+  /** `raft` and `raft-bulk` only; until it is set, frames wait. The bytes may be part of a larger buffer. */
+  receiveBytes(handler: (message: Uint8Array) => void): void;
+  /** Sends what waits for the end of the tick. */
+  flush(): void;
   close(reason: string): void;
 }
 
@@ -36,6 +43,9 @@ const pulseLimits: Readonly<Record<LinkClass, PulseLimits>> = {
   control: { lookEveryMs: 125, beatMs: 250, silentMs: 1_500 },
   // A slow line may need long for one bulk frame; that the peer is gone is found out on control.
   bulk: { lookEveryMs: 1_000, beatMs: 1_000, silentMs: 15_000 },
+  // Elections look after members that are gone; this only frees what is kept for one that never comes back.
+  raft: { lookEveryMs: 250, beatMs: 500, silentMs: 3_000 },
+  "raft-bulk": { lookEveryMs: 1_000, beatMs: 1_000, silentMs: 15_000 },
 };
 const bufferedBytesMax = 64 * 1_048_576;
 /** A frame goes out before the end of its tick when it has grown to this. */
@@ -51,6 +61,8 @@ export class WsLink implements Link {
   readonly #ws: WebSocket;
   readonly #writer: FrameWriter;
   readonly #bulk: BulkPeer;
+  /** Null but for `raft` and `raft-bulk`. */
+  readonly #stream: { readonly writer: StreamWriter; readonly reader: StreamReader } | null;
   readonly #look: NodeJS.Timeout;
   #handler: ((message: unknown) => void) | null = null;
   #waiting: unknown[] = [];
@@ -70,6 +82,8 @@ export class WsLink implements Link {
       (frame) => this.#postBulk(frame),
       (why) => this.#refuse(1008, why),
     );
+    const isStream = this.class === "raft" || this.class === "raft-bulk";
+    this.#stream = isStream ? { writer: new StreamWriter(), reader: new StreamReader() } : null;
     if (this.class === "bulk") this.#handler = (message) => this.#bulk.take(message);
     const limits = pulseLimits[this.class];
     this.#look = setInterval(() => this.#lookNow(limits), limits.lookEveryMs);
@@ -86,24 +100,32 @@ export class WsLink implements Link {
     this.#needUp("control");
     const encoded = encode(signal);
     if (!this.#writer.add(encoded)) {
-      this.#flush();
+      this.flush();
       this.#writer.add(encoded);
     }
-    if (this.#writer.bytes >= eagerBytes) this.#flush();
-    if (this.#flushing) return;
-    this.#flushing = true;
-    setImmediate(this.#flushTick);
+    if (this.#writer.bytes >= eagerBytes) this.flush();
+    this.#flushLater();
   }
 
   receive(handler: (signal: Signal) => void): void {
-    this.#handler = (message) => {
+    this.#hand((message) => {
       if (isSignal(message)) handler(message);
       else this.#refuse(1008, "a message has not the shape of a signal");
-    };
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const message of waiting) this.#handler(message);
-    this.#ws.resume();
+    });
+  }
+
+  sendBytes(message: Uint8Array): void {
+    const { writer } = this.#needStream();
+    writer.add(message);
+    if (writer.bytes >= eagerBytes) this.flush();
+    this.#flushLater();
+  }
+
+  receiveBytes(handler: (message: Uint8Array) => void): void {
+    this.#needStream();
+    this.#hand((message) => {
+      if (message instanceof Uint8Array) handler(message);
+    });
   }
 
   serve(handlers: ReadonlyMap<string, BulkHandler>): void {
@@ -117,9 +139,24 @@ export class WsLink implements Link {
 
   close(reason: string): void {
     if (this.#downReason !== null) return;
-    this.#flush();
+    this.flush();
     this.#closeSocket(1000, reason);
     this.#down(reason);
+  }
+
+  #hand(handler: (message: unknown) => void): void {
+    this.#handler = handler;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const message of waiting) handler(message);
+    this.#ws.resume();
+  }
+
+  #needStream(): { readonly writer: StreamWriter; readonly reader: StreamReader } {
+    this.#needUp(this.class);
+    if (this.#stream === null)
+      throw new HalonError("HAL_BAD_REQUEST", `Expected a link of bytes, got ${this.class}.`);
+    return this.#stream;
   }
 
   #needUp(linkClass: LinkClass): void {
@@ -132,14 +169,22 @@ export class WsLink implements Link {
       );
   }
 
+  #flushLater(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flushTick);
+  }
+
   readonly #flushTick = (): void => {
     this.#flushing = false;
-    this.#flush();
+    this.flush();
   };
 
-  #flush(): void {
-    if (this.#writer.isEmpty || this.#downReason !== null) return;
-    this.#ws.send(this.#writer.take());
+  flush(): void {
+    const isEmpty = this.#stream === null ? this.#writer.isEmpty : this.#stream.writer.isEmpty;
+    if (isEmpty || this.#downReason !== null) return;
+    const frames = this.#stream === null ? [this.#writer.take()] : this.#stream.writer.take();
+    for (const frame of frames) this.#ws.send(frame);
     this.#sentAt = performance.now();
     if (this.#ws.bufferedAmount > bufferedBytesMax)
       this.#drop(`the peer does not read: ${this.#ws.bufferedAmount} bytes wait to be sent`);
@@ -165,9 +210,10 @@ export class WsLink implements Link {
       this.#refuse(1009, `a frame of ${data.length} bytes`);
       return;
     }
-    const messages = isBinary && data instanceof Uint8Array ? decodeFrame(data) : null;
+    const messages = isBinary && data instanceof Uint8Array ? this.#decode(data) : null;
     if (messages === null) {
-      this.#refuse(1008, isBinary ? "a frame is not a MessagePack list" : "a text frame");
+      const what = this.#stream === null ? "is not a MessagePack list" : "begins no message";
+      this.#refuse(1008, isBinary ? `a frame ${what}` : "a text frame");
       return;
     }
     for (const message of messages) {
@@ -176,6 +222,12 @@ export class WsLink implements Link {
       else this.#waiting.push(message);
     }
     if (this.#handler === null && this.#waiting.length > 0) this.#ws.pause();
+  }
+
+  #decode(frame: Uint8Array): readonly unknown[] | null {
+    if (this.#stream === null) return decodeFrame(frame);
+    const { buffer, byteOffset, byteLength } = frame;
+    return this.#stream.reader.push(Buffer.from(buffer, byteOffset, byteLength));
   }
 
   #lookNow(limits: PulseLimits): void {
@@ -188,7 +240,7 @@ export class WsLink implements Link {
       this.events.emit("silent", silentMs);
       this.#drop(`silent for ${Math.round(silentMs)} ms`);
     } else if (beat) {
-      this.#ws.send(emptyFrame);
+      this.#ws.send(this.#stream === null ? emptyFrame : noBytes);
       this.#sentAt = now;
     }
   }
@@ -226,6 +278,8 @@ export class WsLink implements Link {
   }
 }
 
+/** The pulse of a stream: a frame without a byte. */
+const noBytes = Buffer.alloc(0);
 const emptyFrame = new FrameWriter(frameBytesMax.control).take();
 
 /** The reason of a close frame: at most 123 bytes. */

@@ -1,6 +1,12 @@
 import { HalonError } from "@halon/protocol";
 import { type ClientOptions, type RawData, WebSocket } from "ws";
-import { type Hello, type HelloOutcome, helloMismatch, parseHello } from "../core/hello.ts";
+import {
+  type Hello,
+  type HelloOutcome,
+  helloMismatch,
+  type LinkClass,
+  parseHello,
+} from "../core/hello.ts";
 import { decodeFrame, encode, FrameWriter, frameBytesMax } from "./frame.ts";
 import { closeText, type Link, reasonBytes, WsLink } from "./link.ts";
 
@@ -10,6 +16,8 @@ export type PeerCheck = (peer: Hello) => string | null;
 /** What the accepting side says and asks. */
 export interface AcceptOptions {
   readonly hello: Omit<Hello, "class">;
+  /** Classes that are taken here; `control` and `bulk` when left out. */
+  readonly classes?: readonly LinkClass[];
   readonly check?: PeerCheck;
 }
 
@@ -31,6 +39,7 @@ export const linkServerOptions = {
   perMessageDeflate: false,
 } as const;
 
+const nodeClasses: readonly LinkClass[] = ["control", "bulk"];
 const helloMs = 5_000;
 const refusedCode = 4001;
 
@@ -42,6 +51,8 @@ const refusedCode = 4001;
 export async function acceptLink(ws: WebSocket, options: AcceptOptions): Promise<Link> {
   return shakeHands(ws, (outcome) => {
     const peer = accepted(ws, outcome, options.hello, options.check);
+    if (!(options.classes ?? nodeClasses).includes(peer.class))
+      throw refusal(ws, `class ${peer.class} is not taken here`);
     sendHello(ws, { ...options.hello, class: peer.class });
     return peer;
   });
