@@ -25,9 +25,10 @@ export class Draft {
   #clientIds: ClientIds;
   #edit = new Edit();
 
-  /** Log time never goes back, whatever the stamp says. */
+  /** Log time is whole, and never goes back, whatever the stamp says. */
   constructor(state: KvState, stamp: Stamp) {
-    this.stamp = { ...stamp, logTime: Math.max(stamp.logTime, state.logTime) };
+    const logTime = Math.max(Math.trunc(stamp.logTime), state.logTime);
+    this.stamp = { logTime, wallTime: Math.trunc(stamp.wallTime) };
     this.observers = state.observers;
     this.#index = state.index;
     this.#root = state.root;
