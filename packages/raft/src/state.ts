@@ -129,7 +129,7 @@ export interface RaftState {
   /** The wait for an election began, and its length before `timeoutMult`. */
   readonly waitSince: number;
   readonly waitTicks: number;
-  /** Asked for by this machine, and the largest that others asked for of a leader, when last. */
+  /** Asked for by this machine; the largest that others asked for of a leader and when last, or that a leader spread. */
   readonly ownMult: number;
   readonly askedMult: number;
   readonly askedTick: number;

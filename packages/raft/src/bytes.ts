@@ -1,0 +1,146 @@
+/** Writes into bytes of a known length; the caller asks for no more than there is room. */
+export class Writer {
+  readonly bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(length: number) {
+    this.bytes = new Uint8Array(length);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  byte(value: number): void {
+    this.bytes[this.#at] = value;
+    this.#at += 1;
+  }
+
+  flag(value: boolean): void {
+    this.byte(value ? 1 : 0);
+  }
+
+  length(value: number): void {
+    this.#view.setUint32(this.#at, value);
+    this.#at += 4;
+  }
+
+  /** An integer from 0 to 2^53 - 1. */
+  number(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new RangeError(`expected an integer from 0 to 2^53 - 1, got ${value}`);
+    }
+    this.#view.setUint32(this.#at, Math.floor(value / 2 ** 32));
+    this.#view.setUint32(this.#at + 4, value >>> 0);
+    this.#at += 8;
+  }
+
+  real(value: number): void {
+    this.#view.setFloat64(this.#at, value);
+    this.#at += 8;
+  }
+
+  /** ASCII, its length in one byte before it. */
+  text(value: string): void {
+    this.byte(value.length);
+    for (let at = 0; at < value.length; at += 1) this.byte(value.charCodeAt(at));
+  }
+
+  /** Bytes, their length in four bytes before them. */
+  data(value: Uint8Array): void {
+    this.length(value.length);
+    this.bytes.set(value, this.#at);
+    this.#at += value.length;
+  }
+}
+
+/**
+ * Reads bytes that may hold anything.
+ *
+ * What does not fit makes `ok` false for good and yields zeros, so that the caller looks once, at the end.
+ */
+export class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+  #ok = true;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get ok(): boolean {
+    return this.#ok;
+  }
+
+  /** All was right, and all was read. */
+  get isWhole(): boolean {
+    return this.#ok && this.#at === this.#bytes.length;
+  }
+
+  fail(): void {
+    this.#ok = false;
+  }
+
+  /** Room for `count` more bytes; the place where they begin. */
+  #take(count: number): number {
+    const at = this.#at;
+    if (at + count > this.#bytes.length) {
+      this.#ok = false;
+      return -1;
+    }
+    this.#at = at + count;
+    return at;
+  }
+
+  byte(): number {
+    const at = this.#take(1);
+    return at < 0 ? 0 : this.#view.getUint8(at);
+  }
+
+  flag(): boolean {
+    const value = this.byte();
+    if (value > 1) this.#ok = false;
+    return value === 1;
+  }
+
+  length(): number {
+    const at = this.#take(4);
+    return at < 0 ? 0 : this.#view.getUint32(at);
+  }
+
+  number(): number {
+    const at = this.#take(8);
+    if (at < 0) return 0;
+    const high = this.#view.getUint32(at);
+    if (high >= 2 ** 21) this.#ok = false;
+    return high * 2 ** 32 + this.#view.getUint32(at + 4);
+  }
+
+  real(): number {
+    const at = this.#take(8);
+    return at < 0 ? 0 : this.#view.getFloat64(at);
+  }
+
+  text(): string {
+    const length = this.byte();
+    const from = this.#take(length);
+    if (from < 0 || length === 0) {
+      this.#ok = false;
+      return "";
+    }
+    let text = "";
+    for (let at = from; at < from + length; at += 1) {
+      const code = this.#view.getUint8(at);
+      if (code < 0x21 || code > 0x7e) this.#ok = false;
+      text += String.fromCharCode(code);
+    }
+    return text;
+  }
+
+  /** A view, not a copy. */
+  data(): Uint8Array {
+    const length = this.length();
+    const at = this.#take(length);
+    return at < 0 ? this.#bytes.subarray(0, 0) : this.#bytes.subarray(at, at + length);
+  }
+}
