@@ -1,0 +1,54 @@
+/** What a run has met, by name. Rare states are counted so that a long run can prove that it met them. */
+export interface Counters {
+  leaderCrashWithUncommittedTail: number;
+  snapshotInstalled: number;
+  snapshotInstallInterrupted: number;
+  changeUnderPartition: number;
+  tornTail: number;
+  truncationOfTen: number;
+  diskFull: number;
+  corruptRecord: number;
+  preVoteRejection: number;
+  voteSplit: number;
+  elections: number;
+  membersChanged: number;
+  leaderTransfers: number;
+  crashes: number;
+  faults: number;
+  answered: number;
+  unknown: number;
+}
+
+export const noCounts: Counters = {
+  leaderCrashWithUncommittedTail: 0,
+  snapshotInstalled: 0,
+  snapshotInstallInterrupted: 0,
+  changeUnderPartition: 0,
+  tornTail: 0,
+  truncationOfTen: 0,
+  diskFull: 0,
+  corruptRecord: 0,
+  preVoteRejection: 0,
+  voteSplit: 0,
+  elections: 0,
+  membersChanged: 0,
+  leaderTransfers: 0,
+  crashes: 0,
+  faults: 0,
+  answered: 0,
+  unknown: 0,
+};
+
+/** States that a run of a thousand seeds or more must reach in at least one seed of a hundred. */
+export const rareStates: readonly (keyof Counters)[] = [
+  "leaderCrashWithUncommittedTail",
+  "snapshotInstalled",
+  "snapshotInstallInterrupted",
+  "changeUnderPartition",
+  "tornTail",
+  "truncationOfTen",
+  "diskFull",
+  "corruptRecord",
+  "preVoteRejection",
+  "voteSplit",
+];

@@ -1,0 +1,45 @@
+import { bounds } from "./bounds.ts";
+import { commitMonotonic } from "./commit-monotonic.ts";
+import { configurationSafety } from "./configuration-safety.ts";
+import { durablePromises } from "./durable-promises.ts";
+import { electionSafety } from "./election-safety.ts";
+import { equalStates, snapshotsEqualReplay } from "./equal-states.ts";
+import { freshAnswers } from "./fresh-answers.ts";
+import type { Invariants } from "./invariant.ts";
+import { leaderAppendOnly } from "./leader-append-only.ts";
+import { leaderCompleteness } from "./leader-completeness.ts";
+import { linearizable } from "./linearizable.ts";
+import { liveness } from "./liveness.ts";
+import { logMatching } from "./log-matching.ts";
+import { matchIndex } from "./match-index.ts";
+import { silentWhenGone } from "./silent-when-gone.ts";
+import { stateMachineSafety } from "./state-machine-safety.ts";
+import { termMonotonic } from "./term-monotonic.ts";
+
+/** The invariants of one run, in the order in which they look at a step. */
+export function createInvariants(): Invariants {
+  const all = [
+    electionSafety(),
+    leaderAppendOnly(),
+    logMatching(),
+    leaderCompleteness(),
+    stateMachineSafety(),
+    commitMonotonic(),
+    termMonotonic(),
+    durablePromises(),
+    configurationSafety(),
+    matchIndex(),
+    equalStates(),
+    snapshotsEqualReplay(),
+    silentWhenGone(),
+    freshAnswers(),
+    bounds(),
+    linearizable(),
+    liveness(),
+  ];
+  return {
+    all,
+    afterStep: all.filter(({ afterStep }) => afterStep !== undefined),
+    beforeSend: all.filter(({ beforeSend }) => beforeSend !== undefined),
+  };
+}

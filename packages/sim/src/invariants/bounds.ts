@@ -1,0 +1,30 @@
+import { shadowLastIndex } from "../ledger.ts";
+import { type Invariant, violated } from "./invariant.ts";
+
+const writesMax = 20_000;
+const waitingMax = 20_000;
+
+/** I16: what a member keeps waiting stays below its bounds. I17: it has one tick under way. */
+export function bounds(): Invariant {
+  return {
+    id: "I16",
+    name: "bounds",
+    afterStep(world, { member, after }) {
+      if (member.timers > 1) violated("I17", `${member.id} has ${member.timers} timers`);
+      if (member.disk.pending.length > writesMax)
+        violated("I16", `${member.id} has ${member.disk.pending.length} writes under way`);
+      // The rest changes slowly.
+      if ((world.events & 63) !== 0) return;
+      for (const [id, { inflight }] of after.progress)
+        if (inflight.length > after.options.inflightMax)
+          violated("I16", `${member.id} has ${inflight.length} appends on their way to ${id}`);
+      const waiting = member.process?.waitingCount ?? 0;
+      if (waiting > waitingMax) violated("I16", `${waiting} requests wait at ${member.id}`);
+      const kept = shadowLastIndex(member.shadow) - member.shadow.baseIndex;
+      const { compactEntries, keepEntries } = world.scenario.settings;
+      const uncommitted = shadowLastIndex(member.shadow) - after.commitIndex;
+      if (kept > 20 * (compactEntries + keepEntries) + uncommitted + 2_000)
+        violated("I16", `${member.id} keeps ${kept} entries`);
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import type { StoredSnapshot } from "../disk.ts";
+import { hashBytes } from "../prng.ts";
+import type { SimMember } from "../world.ts";
+import { type Invariant, type InvariantId, violated } from "./invariant.ts";
+
+/** How often states are compared, in entries. */
+const interval = 50;
+
+/** I12: members that have applied the same entries have the same state. */
+export function equalStates(): Invariant {
+  const hashes = new Map<number, number>();
+  return {
+    id: "I12",
+    name: "equal states",
+    afterStep(_world, { member }) {
+      const process = member.process;
+      if (process === null || process.appliedIndex % interval !== 0) return;
+      if (process.appliedIndex === member.comparedIndex || process.appliedIndex === 0) return;
+      member.comparedIndex = process.appliedIndex;
+      compare("I12", hashes, member, process.appliedIndex, process.stateBytes());
+    },
+  };
+}
+
+/** I13: a snapshot at an index is the state that comes of all entries up to it, on every member. */
+export function snapshotsEqualReplay(): Invariant {
+  const hashes = new Map<number, number>();
+  return {
+    id: "I13",
+    name: "snapshot equals replay",
+    onSnapshot(_world, member, snapshot: StoredSnapshot) {
+      compare("I13", hashes, member, snapshot.meta.index, snapshot.bytes);
+    },
+    afterStep(_world, { member, input }) {
+      if (input.type !== "snapshotInstalled" || member.process === null) return;
+      const { index } = input.snapshot.meta;
+      if (member.process.appliedIndex === index)
+        compare("I13", hashes, member, index, member.process.stateBytes());
+    },
+  };
+}
+
+function compare(
+  id: InvariantId,
+  hashes: Map<number, number>,
+  member: SimMember,
+  index: number,
+  bytes: Uint8Array,
+): void {
+  const hash = hashBytes(bytes);
+  const known = hashes.get(index);
+  if (known === undefined) hashes.set(index, hash);
+  else if (known !== hash)
+    violated(id, `the state of ${member.id} at ${index} is another than elsewhere`);
+}

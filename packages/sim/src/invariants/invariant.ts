@@ -1,0 +1,71 @@
+import type { Message } from "@halon/raft";
+import type { StoredSnapshot } from "../disk.ts";
+import type { SimAnswer } from "../process.ts";
+import type { PendingOperation, SimMember, Step, World } from "../world.ts";
+
+/** Numbers of the invariants; "linearizable" is the judgement of the whole history. */
+export type InvariantId =
+  | "I1"
+  | "I2"
+  | "I3"
+  | "I4"
+  | "I5"
+  | "I6"
+  | "I7"
+  | "I8"
+  | "I9"
+  | "I10"
+  | "I11"
+  | "I12"
+  | "I13"
+  | "I14"
+  | "I15"
+  | "I16"
+  | "I17"
+  | "I18"
+  | "I19"
+  | "I20"
+  | "linearizable";
+
+/**
+ * One rule that holds after every event of a run.
+ *
+ * It is told what happens, keeps what it needs of it, and calls `violated` when the rule is broken.
+ */
+export interface Invariant {
+  readonly id: InvariantId;
+  readonly name: string;
+  afterStep?(world: World, step: Step): void;
+  /** Before a message is handed to the network. */
+  beforeSend?(world: World, member: SimMember, incarnation: number, message: Message): void;
+  /** A process has started from what its disk holds. */
+  onStart?(world: World, member: SimMember): void;
+  /** A process took a snapshot, or installed one. */
+  onSnapshot?(world: World, member: SimMember, snapshot: StoredSnapshot): void;
+  /** A member has answered. */
+  onAnswer?(world: World, member: SimMember, operation: PendingOperation, answer: SimAnswer): void;
+  /** The run is over: all is healed, every request has ended. */
+  atEnd?(world: World): void;
+}
+
+/** A rule was broken; ends the run. */
+export class ViolationError extends Error {
+  readonly invariant: InvariantId;
+
+  constructor(invariant: InvariantId, message: string) {
+    super(message);
+    this.name = "ViolationError";
+    this.invariant = invariant;
+  }
+}
+
+export function violated(invariant: InvariantId, message: string): never {
+  throw new ViolationError(invariant, message);
+}
+
+/** The invariants of one run, by what they listen to. */
+export interface Invariants {
+  readonly all: readonly Invariant[];
+  readonly afterStep: readonly Invariant[];
+  readonly beforeSend: readonly Invariant[];
+}

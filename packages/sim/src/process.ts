@@ -1,0 +1,108 @@
+import type {
+  Configuration,
+  Effect,
+  Found,
+  Input,
+  MemberChange,
+  MemberId,
+  Message,
+  RaftOptions,
+  RaftState,
+  SnapshotMeta,
+} from "@halon/raft";
+import type { StoredSnapshot } from "./disk.ts";
+
+/** What clients and operators ask of a member. */
+export type SimRequest =
+  | { readonly type: "write"; readonly key: number; readonly value: number }
+  | {
+      readonly type: "cas";
+      readonly key: number;
+      readonly expected: number | null;
+      readonly value: number;
+    }
+  | { readonly type: "read"; readonly key: number }
+  | { readonly type: "changeMembers"; readonly change: MemberChange }
+  | { readonly type: "transfer"; readonly to: MemberId };
+
+/** What comes of a request. `unknown`: it may take place yet; of all but `ok` and `unknown` nothing took place. */
+export type SimAnswer =
+  | { readonly type: "ok"; readonly value: number | null }
+  | { readonly type: "failed" }
+  | { readonly type: "notLeader"; readonly leaderId: MemberId }
+  | { readonly type: "noLeader" }
+  | { readonly type: "busy" }
+  | { readonly type: "refused"; readonly reason: string }
+  | { readonly type: "unknown" };
+
+/** What happens to a member's process. `ms` is the member's own monotonic clock. */
+export type ProcessInput =
+  | { readonly type: "tick"; readonly ms: number }
+  | { readonly type: "receive"; readonly message: Message }
+  | { readonly type: "request"; readonly id: number; readonly request: SimRequest }
+  | { readonly type: "flush"; readonly ms: number }
+  | { readonly type: "persisted"; readonly ticket: number }
+  | { readonly type: "apply" }
+  | { readonly type: "snapshotSaved"; readonly snapshot: StoredSnapshot }
+  | { readonly type: "snapshotInstalled"; readonly snapshot: StoredSnapshot }
+  | { readonly type: "peerLost"; readonly peer: MemberId }
+  | { readonly type: "stepDown" }
+  | { readonly type: "load"; readonly timeoutMult: number };
+
+/** What a member's process asks of the simulator, in order. */
+export type ProcessEffect =
+  | Extract<
+      Effect,
+      {
+        readonly type:
+          | "send"
+          | "persist"
+          | "sendSnapshot"
+          | "receiveSnapshot"
+          | "installSnapshot"
+          | "removed";
+      }
+    >
+  | { readonly type: "answer"; readonly id: number; readonly answer: SimAnswer }
+  | { readonly type: "applyMore" }
+  | { readonly type: "takeSnapshot"; readonly snapshot: StoredSnapshot }
+  | { readonly type: "compactLog"; readonly firstIndex: number }
+  | { readonly type: "notify" };
+
+/** The code under test, in one incarnation of one member. Deterministic; owned and driven by the simulator. */
+export interface Process {
+  readonly raft: RaftState;
+  readonly appliedIndex: number;
+  step(input: ProcessInput): readonly ProcessEffect[];
+  /** The applied state as canonical bytes: equal states give equal bytes. */
+  stateBytes(): Uint8Array;
+  /** Requests that wait for their answer. */
+  readonly waitingCount: number;
+}
+
+/** What a process starts from. */
+export interface ProcessStart {
+  readonly id: MemberId;
+  readonly raft: RaftOptions;
+  readonly seed: number;
+  readonly found: Found;
+  /** Of a first start: who takes part; empty for one that waits to be added. */
+  readonly configuration: Configuration;
+  /** Bytes of the snapshot of `found`; empty at index 0. */
+  readonly snapshotBytes: Uint8Array;
+  readonly compactEntries: number;
+  readonly keepEntries: number;
+  readonly agencySize: number;
+}
+
+/** Raft's step, or one with a planted bug around it. */
+export type StepFunction = (
+  state: RaftState,
+  input: Input,
+) => readonly [RaftState, readonly Effect[]];
+
+/** A snapshot of nothing, at index 0. */
+export function emptySnapshot(configuration: Configuration): StoredSnapshot {
+  const meta: SnapshotMeta = { index: 0, term: 0, configuration };
+  return { meta, bytes: new Uint8Array(0) };
+}
