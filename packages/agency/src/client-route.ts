@@ -9,6 +9,8 @@ export interface Errand {
   readonly body?: string;
   /** Twice does no harm: after a lost connection, and after a silence, it is sent again. */
   readonly isRepeatable: boolean;
+  /** The answer may take long: a silent member is waited for until the deadline. */
+  readonly isPatient?: boolean;
 }
 
 /** An answer of the member that would not send it on, or that what became of the request is not known. */
@@ -98,7 +100,7 @@ async function visit(
       body: errand.body,
       origin,
       path: pathname + search,
-      timeoutMs: Math.min(left, errand.method === "GET" ? left : silenceMs),
+      timeoutMs: Math.min(left, errand.isPatient === true ? left : silenceMs),
     });
     if (outcome.type === "unsent") return { type: "elsewhere", why: `${origin}: ${outcome.why}` };
     if (outcome.type !== "answer") {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { HalonError } from "@halon/protocol";
 import { z } from "zod";
-import { createRouter, type Errand, type Fate, type Router } from "./client-route.ts";
+import { createRouter, type Errand, type Fate, originOf, type Router } from "./client-route.ts";
 
 /** Where the members are, and how long a call may take with all its attempts. */
 export interface AgencyClientOptions {
@@ -50,6 +50,8 @@ export interface AgencyClient {
   config(): Promise<unknown>;
   /** Any other route: what it answers after redirects, errors included. Sent once if it is not a GET. */
   call(method: "GET" | "POST", path: string, body?: string): Promise<AgencyReply>;
+  /** The bytes of a snapshot of the leader's. Errors: HAL_UNREACHABLE; a snapshot that is cut lacks its last line. */
+  snapshot(): Promise<AsyncIterable<Uint8Array>>;
   close(): void;
 }
 
@@ -77,7 +79,10 @@ export function createAgencyClient({ endpoints, timeoutMs }: AgencyClientOptions
     },
     poll: async (index, waitMs) => {
       const path = `/_api/agency/poll?index=${index}&timeout=${waitMs / 1_000}`;
-      const reply = await errand({ method: "GET", path, isRepeatable: true }, waitMs + timeoutMs);
+      const reply = await errand(
+        { method: "GET", path, isRepeatable: true, isPatient: true },
+        waitMs + timeoutMs,
+      );
       return parse(textOf(reply), z.object({ result: z.unknown() })).result;
     },
     config: async () => {
@@ -89,8 +94,10 @@ export function createAgencyClient({ endpoints, timeoutMs }: AgencyClientOptions
         method,
         path,
         isRepeatable: method === "GET",
+        isPatient: true,
         ...(body === undefined ? {} : { body }),
       }),
+    snapshot: () => snapshot(endpoints, timeoutMs),
     close: () => router.close(),
   };
 }
@@ -155,6 +162,34 @@ const inquirePauseMs = 100;
 
 function fill(results: number[], pending: readonly Pending[], found: readonly number[]): void {
   for (const [at, [place]] of pending.entries()) results[place] = found[at] ?? 0;
+}
+
+/** A long answer, read as it comes: the deadline is for its beginning. */
+async function snapshot(
+  endpoints: readonly string[],
+  timeoutMs: number,
+): Promise<AsyncIterable<Uint8Array>> {
+  let why = "";
+  for (const endpoint of endpoints) {
+    const begun = new AbortController();
+    const late = setTimeout(() => begun.abort(), timeoutMs);
+    try {
+      const response = await fetch(`${originOf(endpoint)}/v1/agency/snapshot`, {
+        signal: begun.signal,
+      });
+      if (response.status === 200 && response.body !== null) return response.body;
+      why = `${response.status} ${await response.text()}`;
+    } catch (error) {
+      if (error instanceof HalonError) throw error;
+      why = error instanceof Error ? String(error.cause ?? error) : String(error);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+  throw new HalonError(
+    "HAL_UNREACHABLE",
+    `No snapshot from ${endpoints.join(", ")}: ${why.slice(0, 200)}. Does a leader run there?`,
+  );
 }
 
 function post(name: string, body: unknown): Errand & { readonly body: string } {

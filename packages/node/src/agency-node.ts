@@ -56,6 +56,16 @@ export interface RunningAgencyNode {
   stop(): Promise<void>;
 }
 
+/** Lets a command use a data directory that no process uses. Errors: HAL_DATA_DIR_LOCKED, HAL_DATA_DIR_INVALID. */
+export async function withDataDir<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
+  const dataDir = await openDataDir(path);
+  try {
+    return await use(dataDir.path);
+  } finally {
+    dataDir.release();
+  }
+}
+
 /** Starts one member of a standalone agency and nothing else. Errors name what stands in the way and the remedy. */
 export async function startAgencyNode(
   options: AgencyNodeOptions,

@@ -5,6 +5,7 @@ export {
   type OpenAgency,
   type RunningAgencyNode,
   startAgencyNode,
+  withDataDir,
 } from "./agency-node.ts";
 export { endpointOf } from "./data-dir.ts";
 export type { NodeOptions, RunningNode } from "./options.ts";

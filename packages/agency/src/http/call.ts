@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Member, MemberOptions } from "../member.ts";
-import { bugText, sendError } from "./answer.ts";
+import { bugText, redirect, sendError, sendNoLeader } from "./answer.ts";
 
 /** What the routes show beside the member's own status, and where they report bugs. */
 export interface AgencyHttpOptions
@@ -40,6 +40,17 @@ export interface Route {
 /** Path and query as a redirect repeats them. */
 export function targetOf({ path, query }: Call): string {
   return query === "" ? path : `${path}?${query}`;
+}
+
+/** Whether the leader is asked for by `?redirectToLeader=true` and is another: then the request is answered. */
+export function isForLeader(call: Call): boolean {
+  const { response, member, query } = call;
+  const { status } = member;
+  if (new URLSearchParams(query).get("redirectToLeader") !== "true") return false;
+  if (status.leaderId === status.id) return false;
+  if (status.leaderId === null) sendNoLeader(response);
+  else redirect(response, status, status.leaderId, targetOf(call));
+  return true;
 }
 
 /** Does a part of the work; a bug in it becomes 500, and ends neither the process nor the other requests. */

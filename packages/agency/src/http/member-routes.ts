@@ -5,7 +5,7 @@ import type { AgencyAnswer } from "../core/request.ts";
 import type { MemberStatus } from "../member.ts";
 import { addressOf, redirect, sendAnswer, sendError, sendJson, sendNoLeader } from "./answer.ts";
 import { readBody } from "./body.ts";
-import { type Call, type Route, targetOf } from "./call.ts";
+import { type Call, isForLeader, type Route, targetOf } from "./call.ts";
 import { snapshotBody } from "./snapshot-body.ts";
 
 /** A client of a snapshot that reads nothing for so long is cut off: it holds a whole tree in memory. */
@@ -60,14 +60,16 @@ function gossip(call: Call): void {
   });
 }
 
-function members({ response, member }: Call): void {
+function members(call: Call): void {
+  const { response, member } = call;
   const { status } = member;
+  if (isForLeader(call)) return;
   const { id, cluster, leaderId, term, commitIndex } = status;
-  const shown = status.configuration?.members.map(({ id, address }) => ({
-    id,
-    address,
-    role: roleOf(status, id),
-    ...ackOf(status, id),
+  const shown = status.configuration?.members.map((one) => ({
+    id: one.id,
+    address: one.address,
+    role: roleOf(status, one.id),
+    ...ackOf(status, one.id),
   }));
   const body = { id, cluster, leaderId, term, commitIndex, members: shown ?? [] };
   sendJson(response, 200, JSON.stringify(body));

@@ -42,12 +42,11 @@ export async function verifySnapshot(
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<{ readonly index: number }> {
   const reader = new SnapshotReader();
-  const chunks: string[] = [];
-  for await (const chunk of readSnapshotBody(bytes)) chunks.push(chunk);
   try {
-    for (const chunk of chunks) reader.push(chunk);
+    for await (const chunk of readSnapshotBody(bytes)) reader.push(chunk);
     return { index: reader.finish().index };
   } catch (cause) {
+    if (cause instanceof HalonError) throw cause;
     throw damaged(cause instanceof Error ? cause.message : String(cause), cause);
   }
 }

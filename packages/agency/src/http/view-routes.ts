@@ -3,9 +3,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { dumpStore, dumpTree, type KvState } from "@halon/kv";
 import type { LoggedTransaction } from "../core/logged.ts";
 import type { MemberStatus } from "../member.ts";
-import { redirect, sendError, sendJson, sendMessage, sendNoLeader } from "./answer.ts";
+import { sendError, sendJson, sendMessage } from "./answer.ts";
 import { readBody } from "./body.ts";
-import { type AgencyHttpOptions, type Call, type Route, targetOf } from "./call.ts";
+import { type AgencyHttpOptions, type Call, isForLeader, type Route } from "./call.ts";
 
 /** Pieces of long answers, in characters: little enough for one turn of the event loop. */
 const pieceLength = 64 * 1024;
@@ -89,14 +89,8 @@ function ackedOf({ id, lastAcked }: MemberStatus): unknown {
 }
 
 async function state(call: Call): Promise<void> {
-  const { response, member, query } = call;
-  const { status, view } = member;
-  const { leaderId } = status;
-  if (new URLSearchParams(query).get("redirectToLeader") === "true" && leaderId !== status.id) {
-    if (leaderId === null) sendNoLeader(response);
-    else redirect(response, status, leaderId, targetOf(call));
-    return;
-  }
+  if (isForLeader(call)) return;
+  const { status, view } = call.member;
   const { committed, logTime } = view;
   const head = `{"index":${committed.index},"term":${status.term},"agency":${dumpTree(committed, logTime)},"log":[`;
   await sendPieces(call, statePieces(head, view.log()));
