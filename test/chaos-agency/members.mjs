@@ -89,8 +89,9 @@ export class Members {
     return this.#json(at, "/_api/agency/config");
   }
 
-  async stateOf(at) {
-    return this.#json(at, "/_api/agency/state");
+  /** What a member has committed, or undefined. */
+  async treeOf(at) {
+    return (await this.#json(at, "/_api/agency/stores"))?.read_db?.[0];
   }
 
   async #json(at, path) {
