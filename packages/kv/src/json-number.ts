@@ -5,7 +5,9 @@ const integerMax = 2n ** 64n - 1n;
 export function integerOf(integer: bigint): number | bigint {
   const double = Number(integer);
   if (Number.isSafeInteger(double)) return double;
-  return integer >= integerMin && integer <= integerMax ? integer : double;
+  if (integer >= integerMin && integer <= integerMax) return integer;
+  // Integers just below -2^63 round up to it, and that has its own form.
+  return double === Number(integerMin) ? integerMin : double;
 }
 
 /** The one form of a finite double: never -0, and a bigint where `integerOf` gives one. */
