@@ -1,0 +1,147 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import {
+  cleanUp,
+  kill,
+  type Program,
+  root,
+  start,
+  temporaryDirectory,
+  waitFor,
+} from "./cluster.ts";
+
+const halondPath = join(root, "packages/cli/bin/halond.js");
+const entryCount = 50_000;
+const batchSize = 1_000;
+const recoveryMs = 60_000;
+
+/** What was written: each key has a value of its own. */
+const written = Object.fromEntries(
+  Array.from({ length: entryCount }, (_, at) => [`k${at}`, `value of ${at}`]),
+);
+
+interface Member {
+  readonly endpoint: string;
+  readonly command: readonly string[];
+  program: Program;
+}
+
+interface Config {
+  readonly leaderId: string;
+  readonly commitIndex: number;
+}
+
+afterEach(cleanUp);
+
+test("each member that is killed with 50,000 entries has every one when it is back", async () => {
+  const members = await startAgency();
+  await writeAll(members);
+  for (const member of members) {
+    await restart([member]);
+    await waitForAgreement(members);
+    expect(await entriesOf(member)).toEqual(written);
+  }
+});
+
+test("what was acknowledged is on every member after all were killed at once", async () => {
+  const members = await startAgency();
+  await writeAll(members);
+  await restart(members);
+  await waitForAgreement(members);
+  for (const member of members) expect(await entriesOf(member)).toEqual(written);
+  // Reads that rest on a majority say the same.
+  const [answer] = (await ask(members[0], "read", [["/entries"]])) as [{ entries: unknown }];
+  expect(answer.entries).toEqual(written);
+});
+
+async function startAgency(): Promise<readonly Member[]> {
+  const directory = temporaryDirectory();
+  const ports = await freePorts(3);
+  const members = ports.map((port, at) => {
+    const command = [
+      ...[halondPath, "agency", "--listen", `127.0.0.1:${port}`, "--agency-size", "3"],
+      ...["--data-dir", join(directory, `member-${at}`)],
+      ...ports
+        .filter((other) => other !== port)
+        .flatMap((other) => ["--join", `127.0.0.1:${other}`]),
+    ];
+    return { endpoint: `http://127.0.0.1:${port}`, command, program: start(command) };
+  });
+  await waitForAgreement(members);
+  return members;
+}
+
+async function writeAll(members: readonly Member[]): Promise<void> {
+  const transactions = Object.entries(written).map(([key, value]) => [
+    { [`/entries/${key}`]: { op: "set", new: value } },
+  ]);
+  for (let from = 0; from < entryCount; from += batchSize) {
+    const batch = transactions.slice(from, from + batchSize);
+    const { results } = (await ask(members[0], "write", batch)) as { results: number[] };
+    expect(results.every((index) => index > 0)).toBe(true);
+  }
+}
+
+async function restart(members: readonly Member[]): Promise<void> {
+  for (const { program } of members) kill(program.pid, "SIGKILL");
+  await Promise.all(members.map(({ program }) => program.ended));
+  for (const member of members) member.program = start(member.command);
+}
+
+/** Waits until all follow one leader and have committed the same. */
+async function waitForAgreement(members: readonly Member[]): Promise<void> {
+  await waitFor(
+    "all members to agree",
+    async () => {
+      const configs = await Promise.all(members.map(configOf));
+      const views = configs.map(({ leaderId, commitIndex }) => `${leaderId} ${commitIndex}`);
+      const [first] = configs;
+      if (first?.leaderId !== "" && views.every((view) => view === views[0])) return true;
+      throw new Error(views.join(", "));
+    },
+    recoveryMs,
+  );
+}
+
+async function configOf({ endpoint }: Member): Promise<Config> {
+  const response = await fetch(`${endpoint}/_api/agency/config`, {
+    signal: AbortSignal.timeout(2_000),
+  });
+  return (await response.json()) as Config;
+}
+
+/** What a member has committed itself, whoever leads. */
+async function entriesOf({ endpoint }: Member): Promise<unknown> {
+  const response = await fetch(`${endpoint}/_api/agency/stores`);
+  const { read_db: store } = (await response.json()) as { read_db: [{ entries: unknown }] };
+  return store[0].entries;
+}
+
+/** Asks the leader by way of a member. */
+async function ask(member: Member | undefined, route: string, body: unknown): Promise<unknown> {
+  const response = await fetch(`${member?.endpoint}/_api/agency/${route}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${route}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
+/** All are held until the last is found, so that they differ. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => {
+    const address = server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  });
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
