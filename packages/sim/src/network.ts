@@ -69,7 +69,7 @@ function arrivalOf(network: Network, link: number, now: number, prng: Prng): num
   const { settings } = network;
   const slowness = network.slowness[link] ?? 1;
   let delay = prng.between(settings.delayMinUs, settings.delayMaxUs) * slowness;
-  if (settings.straggle > 0 && prng.chance(settings.straggle)) delay *= 10;
+  if (!network.isCalm && settings.straggle > 0 && prng.chance(settings.straggle)) delay *= 10;
   let arrival = Math.max(now, network.cloggedUntil[link] ?? 0) + delay;
   if (settings.ordered) {
     arrival = Math.max(arrival, network.lastArrival[link] ?? 0);

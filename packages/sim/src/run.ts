@@ -46,6 +46,8 @@ export interface Outcome {
   readonly hash: string;
   readonly counters: Counters;
   readonly operations: number;
+  /** The last events as text, when more of them than usual were asked for. */
+  readonly transcript: readonly string[];
   readonly violation: Violation | null;
 }
 
@@ -54,6 +56,8 @@ export interface RunOptions {
   readonly step?: StepFunction;
   /** The run ends after so many events, without its end being judged. */
   readonly stepsMax?: number;
+  /** How many of the last events become text; by default 40, and only those of a violation. */
+  readonly transcriptEvents?: number;
 }
 
 /**
@@ -62,7 +66,7 @@ export interface RunOptions {
  * Deterministic: the clock, the network and the disks are simulated, and all that is random comes from the seed.
  */
 export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
-  const world = createWorld(scenario, options.step ?? raftStep);
+  const world = createWorld(scenario, options.step ?? raftStep, options.transcriptEvents);
   let violation: Violation | null = null;
   try {
     boot(world);
@@ -87,6 +91,7 @@ export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
     hash: world.trace.hash(),
     counters: world.counters,
     operations: world.operations.length,
+    transcript: options.transcriptEvents === undefined ? [] : world.trace.lines(),
     violation,
   };
 }

@@ -3,7 +3,7 @@ import { mix } from "./prng.ts";
 import type { ProcessEffect, ProcessInput } from "./process.ts";
 
 /** Events that a violation is told with. */
-const keptEvents = 40;
+const violationEvents = 40;
 
 type TraceEvent =
   | { readonly type: "note"; readonly time: number; readonly text: string }
@@ -19,8 +19,13 @@ type TraceEvent =
 export class Trace {
   private high = 0x2545f491;
   private low = 0x6c078965;
-  private readonly ring: (TraceEvent | undefined)[] = new Array(keptEvents);
+  private readonly ring: (TraceEvent | undefined)[] = [];
+  private readonly kept: number;
   private count = 0;
+
+  constructor(kept: number = violationEvents) {
+    this.kept = kept;
+  }
 
   /** Adds a number to the hash. */
   add(value: number): void {
@@ -29,7 +34,7 @@ export class Trace {
   }
 
   note(time: number, text: string): void {
-    this.ring[this.count++ % keptEvents] = { type: "note", time, text };
+    this.ring[this.count++ % this.kept] = { type: "note", time, text };
   }
 
   step(
@@ -40,7 +45,7 @@ export class Trace {
   ): void {
     // A tick that changes nothing tells nothing.
     if (input.type === "tick" && effects.length === 0) return;
-    this.ring[this.count++ % keptEvents] = { type: "step", time, input, after, effects };
+    this.ring[this.count++ % this.kept] = { type: "step", time, input, after, effects };
   }
 
   /** 16 hexadecimal digits; equal for equal runs. */
@@ -51,8 +56,8 @@ export class Trace {
   /** The last events, oldest first, as text. */
   lines(): readonly string[] {
     const lines: string[] = [];
-    for (let i = Math.max(0, this.count - keptEvents); i < this.count; i++) {
-      const event = this.ring[i % keptEvents];
+    for (let i = Math.max(0, this.count - this.kept); i < this.count; i++) {
+      const event = this.ring[i % this.kept];
       if (event !== undefined) lines.push(lineOf(event));
     }
     return lines;

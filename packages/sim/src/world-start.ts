@@ -17,7 +17,11 @@ function idOf(slot: number): string {
 }
 
 /** A world before its first event. */
-export function createWorld(scenario: Scenario, step: StepFunction): World {
+export function createWorld(
+  scenario: Scenario,
+  step: StepFunction,
+  transcriptEvents?: number,
+): World {
   const { settings, seed } = scenario;
   const ids: string[] = [];
   for (let slot = 0; slot < slotsMax; slot++) ids.push(idOf(slot));
@@ -59,7 +63,7 @@ export function createWorld(scenario: Scenario, step: StepFunction): World {
     invariants: createInvariants(),
     observed: { member: observer, input: { type: "apply" }, before, after: before, effects: [] },
     counters: { ...noCounts },
-    trace: new Trace(),
+    trace: new Trace(transcriptEvents),
     clients,
     operations: [],
     history: [],

@@ -1,0 +1,106 @@
+import { parseArgs } from "node:util";
+import type { PlanOptions } from "./plan.ts";
+
+/** What the command line asks for. */
+export interface CliOptions {
+  readonly from: number;
+  readonly to: number;
+  readonly plan: PlanOptions;
+  readonly steps: number | null;
+  readonly workers: number | null;
+  readonly twice: boolean;
+  readonly untilViolation: boolean;
+  readonly explain: boolean;
+  readonly json: boolean;
+  /** A saved scenario to run instead of seeds. */
+  readonly scenario: string | null;
+  /** Directory for the scenario of a violation. */
+  readonly out: string;
+  readonly shrinkRuns: number;
+}
+
+export const usage = `npm run sim -- [options]
+
+  --seed N               one seed; or
+  --seeds A..B           a range of seeds (default 1..100)
+  --scenario FILE        a saved scenario instead
+  --members N            members at the start, 1 to 7 (default 5)
+  --seconds N            simulated seconds with faults (default 60)
+  --machine M            registers, agency or both (default both: the seed draws it)
+  --steps N              end each run after so many events
+  --workers N            threads (default: one a core)
+  --twice                run each seed twice and compare the hashes
+  --until-violation      stop at the first violation
+  --explain              print every event of a run
+  --shrink-runs N        runs to spend on a smaller scenario (default 300)
+  --out DIR              where the scenario of a violation goes (default .)
+  --output json|text     json: the last line is the summary (default text)
+
+Exit code 7: a rule was broken, two runs differed, or a rare state was not reached in 1 % of 1,000 seeds or more.`;
+
+/** The options in these arguments. Throws an `Error` that says what is wrong with them. */
+export function optionsOf(args: readonly string[]): CliOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seed: { type: "string" },
+      seeds: { type: "string", default: "1..100" },
+      scenario: { type: "string" },
+      members: { type: "string", default: "5" },
+      seconds: { type: "string", default: "60" },
+      machine: { type: "string", default: "both" },
+      steps: { type: "string" },
+      workers: { type: "string" },
+      twice: { type: "boolean", default: false },
+      "until-violation": { type: "boolean", default: false },
+      explain: { type: "boolean", default: false },
+      "shrink-runs": { type: "string", default: "300" },
+      out: { type: "string", default: "." },
+      output: { type: "string", default: "text" },
+    },
+  });
+  const [from, to] = rangeOf(values.seed === undefined ? values.seeds : values.seed);
+  const { machine, output } = values;
+  if (machine !== "registers" && machine !== "agency" && machine !== "both")
+    throw new Error(`--machine is registers, agency or both, not ${machine}`);
+  if (output !== "json" && output !== "text")
+    throw new Error(`--output is json or text, not ${output}`);
+  return {
+    from,
+    to,
+    plan: {
+      members: numberOf("--members", values.members, 1, 7),
+      seconds: numberOf("--seconds", values.seconds, 2, 86_400),
+      machine: machine === "both" ? null : machine,
+    },
+    steps: values.steps === undefined ? null : numberOf("--steps", values.steps, 1),
+    workers: values.workers === undefined ? null : numberOf("--workers", values.workers, 1, 256),
+    twice: values.twice,
+    untilViolation: values["until-violation"],
+    explain: values.explain,
+    json: output === "json",
+    scenario: values.scenario ?? null,
+    out: values.out,
+    shrinkRuns: numberOf("--shrink-runs", values["shrink-runs"], 0),
+  };
+}
+
+function rangeOf(text: string): readonly [number, number] {
+  const [first = "", last = first, ...rest] = text.split("..");
+  const from = numberOf("--seeds", first, 0);
+  const to = numberOf("--seeds", last, 0);
+  if (rest.length > 0 || to < from) throw new Error(`--seeds is A..B with A <= B, not ${text}`);
+  return [from, to];
+}
+
+function numberOf(
+  name: string,
+  text: string,
+  min: number,
+  max: number = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max)
+    throw new Error(`${name} is a whole number from ${min} to ${max}, not ${text}`);
+  return value;
+}
