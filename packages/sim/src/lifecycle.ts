@@ -40,11 +40,12 @@ export function startMember(world: World, member: SimMember): void {
     terms: entries.slice(held === null ? 1 : 0).map(({ term }) => term),
   };
   for (const invariant of world.invariants.all) invariant.onStart?.(world, member);
+  const isFirst = snapshot.meta.index === 0 && entries.length === 0 && hardState.term === 0;
   member.process = createProcess(world, member, {
     id: member.id,
     raft: raftOptionsOf(world),
     seed: mix(mix(world.scenario.seed | 0, member.slot), member.incarnation) >>> 0,
-    found: { hardState, snapshot: snapshot.meta, entries: [...entries] },
+    found: isFirst ? null : { hardState, snapshot: snapshot.meta, entries: [...entries] },
     configuration: snapshot.meta.configuration,
     snapshotBytes: snapshot.bytes,
     compactEntries: world.scenario.settings.compactEntries,

@@ -191,6 +191,7 @@ export function heal(world: World): void {
   world.phase = "healing";
   world.healedAt = world.now;
   world.prepared = [];
+  for (const client of world.clients) client.waiting.length = 0;
   world.activeCuts = 0;
   network.isCalm = true;
   network.cuts.fill(0);

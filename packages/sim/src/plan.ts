@@ -172,7 +172,7 @@ function faultOf(prng: Prng, type: FaultType, at: number): Fault {
 function requestsOf(seed: number, settings: Settings): readonly ClientRequest[] {
   const prng = new Prng(seed, "requests");
   const requests: ClientRequest[] = [];
-  const gapUs = prng.pick([30_000, 100_000, 400_000]);
+  const gapUs = prng.pick([15_000, 40_000, 120_000]);
   const reads = prng.pick([200, 500, 800]);
   let value = 0;
   for (let at = second; at < settings.faultsUs; at += prng.between(1, 2 * gapUs)) {

@@ -85,10 +85,11 @@ export interface ProcessStart {
   readonly id: MemberId;
   readonly raft: RaftOptions;
   readonly seed: number;
-  readonly found: Found;
+  /** Null: a first start. */
+  readonly found: Found | null;
   /** Of a first start: who takes part; empty for one that waits to be added. */
   readonly configuration: Configuration;
-  /** Bytes of the snapshot of `found`; empty at index 0. */
+  /** Bytes of the snapshot of `found`; empty when there is none. */
   readonly snapshotBytes: Uint8Array;
   readonly compactEntries: number;
   readonly keepEntries: number;

@@ -51,13 +51,11 @@ export class Registers implements Process {
 
   constructor(start: ProcessStart, stepOf: StepFunction = step) {
     const { id, raft: options, seed, found, configuration } = start;
-    const isFirst = found.snapshot.index === 0 && found.entries.length === 0;
-    const isNew = isFirst && found.hardState.term === 0;
     this.start = start;
     this.stepOf = stepOf;
-    this.raft = init({ id, options, seed, found: isNew ? null : found, configuration });
-    this.appliedIndex = found.snapshot.index;
-    this.snapshotIndex = found.snapshot.index;
+    this.raft = init({ id, options, seed, found, configuration });
+    this.appliedIndex = found?.snapshot.index ?? 0;
+    this.snapshotIndex = this.appliedIndex;
     if (start.snapshotBytes.length > 0) this.load(start.snapshotBytes);
   }
 

@@ -1,4 +1,4 @@
-import type { RaftState } from "@halon/raft";
+import type { Configuration, RaftState } from "@halon/raft";
 import { holdsDurably } from "../disk.ts";
 import { shadowTermAt } from "../ledger.ts";
 import type { SimMember, World } from "../world.ts";
@@ -29,12 +29,12 @@ export function stateMachineSafety(): Invariant {
           );
       }
       if (after.commitIndex > ledger.committedIndex) ledger.committedIndex = after.commitIndex;
-      if (after.role === "leader") checkQuorum(world, member, after);
+      if (after.role === "leader") checkQuorum(world, member, before, after);
     },
   };
 }
 
-function checkQuorum(world: World, member: SimMember, after: RaftState): void {
+function checkQuorum(world: World, member: SimMember, before: RaftState, after: RaftState): void {
   const { ledger } = world;
   const index = after.commitIndex;
   const term = ledger.committedTerms[index] ?? 0;
@@ -46,7 +46,18 @@ function checkQuorum(world: World, member: SimMember, after: RaftState): void {
       "I5",
       `${member.id} commits up to ${term}/${index}, of a term before ${after.currentTerm}`,
     );
-  const { voters, outgoing } = after.configuration;
+  // A configuration that was appended in the same step counts after the commit, or before it.
+  if (hasQuorum(world, before.configuration, index, term)) return;
+  if (hasQuorum(world, after.configuration, index, term)) return;
+  violated("I5", `${member.id} commits ${term}/${index}, which is not durable at a majority`);
+}
+
+function hasQuorum(
+  world: World,
+  { voters, outgoing }: Configuration,
+  index: number,
+  term: number,
+): boolean {
   for (const set of [voters, outgoing]) {
     if (set.length === 0) continue;
     let holders = 0;
@@ -54,10 +65,7 @@ function checkQuorum(world: World, member: SimMember, after: RaftState): void {
       const other = world.members[world.slots.get(id) ?? -1];
       if (other !== undefined && holdsDurably(other.disk, index, term)) holders += 1;
     }
-    if (2 * holders <= set.length)
-      violated(
-        "I5",
-        `${member.id} commits ${term}/${index}, which is durable at ${holders} of ${set.length} voters`,
-      );
+    if (2 * holders <= set.length) return false;
   }
+  return true;
 }
