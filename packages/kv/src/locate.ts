@@ -46,6 +46,7 @@ export function assigned(
   const key = segments[depth];
   if (key === undefined) return value;
   const tree = node instanceof Tree ? node : Tree.empty;
+  if (depth === segments.length - 1) return tree.set(key, value, edit);
   const child = tree.get(key);
   const next = assigned(child, segments, depth + 1, value, edit);
   // A child that was changed where it is need not be put there again.

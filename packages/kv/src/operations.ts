@@ -74,7 +74,9 @@ function withSplitKeys(value: Value, depth: number): Value {
   if (depth >= limits.levelsMax) throw tooDeep();
   let isSplit = false;
   let next = value;
-  for (const [key, child] of value.entries()) {
+  const members = value.cursor();
+  while (members.advance()) {
+    const { key, value: child } = members;
     checkLength(key);
     if (key.includes("/")) isSplit = true;
     else {

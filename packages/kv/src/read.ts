@@ -114,11 +114,13 @@ class Printer {
       return;
     }
     let separator = "{";
-    for (const [key, member] of value.entries()) {
+    const members = value.cursor();
+    while (members.advance()) {
+      const { key } = members;
       if (this.text.length > this.#lengthMax) break;
       if (!this.#showsHidden && key.startsWith(".")) continue;
       const child =
-        found.ttls === null ? { value: member, ttls: null } : childOf(found, key, this.#now);
+        found.ttls === null ? { value: members.value, ttls: null } : childOf(found, key, this.#now);
       if (child === undefined) continue;
       this.text += `${separator}${JSON.stringify(key)}:`;
       separator = ",";
