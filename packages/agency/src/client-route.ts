@@ -41,6 +41,7 @@ export interface Router {
 const hopsMax = 5;
 /** A healthy leader answers within 2 s of the last progress. */
 const silenceMs = 3_000;
+const timeOver = "the time was over";
 const pause = { firstMs: 25, maxMs: 500 };
 
 export function createRouter(endpoints: readonly string[]): Router {
@@ -59,9 +60,10 @@ export function createRouter(endpoints: readonly string[]): Router {
           const outcome = await visit(connections, origin, errand, deadline);
           leader = outcome.type === "answer" ? outcome.origin : undefined;
           if (outcome.type !== "elsewhere") return outcome;
-          why = outcome.why;
+          // That the time was over says less than why it was needed.
+          if (why === "" || outcome.why !== timeOver) why = outcome.why;
         }
-        if (performance.now() + waitMs >= deadline) throw given(why, origins);
+        if (performance.now() + waitMs >= deadline) throw given(why);
         await delay(waitMs);
       }
     },
@@ -94,7 +96,7 @@ async function visit(
   for (let hop = 0; hop <= hopsMax; hop++) {
     const { origin, pathname, search } = new URL(url);
     const left = deadline - performance.now();
-    if (left <= 0) return { type: "elsewhere", why: "the time was over" };
+    if (left <= 0) return { type: "elsewhere", why: timeOver };
     const outcome = await connections.send({
       ...errand,
       body: errand.body,
@@ -127,18 +129,18 @@ async function visit(
   return { type: "elsewhere", why: `more than ${hopsMax} redirects` };
 }
 
-function given(why: string, origins: readonly string[]): HalonError {
+function given(why: string): HalonError {
   if (/ answered 503$/.test(why)) {
     return new HalonError(
       "HAL_NO_LEADER",
       `The agency has no leader: ${why}. A majority of its members must run and reach each other.`,
     );
   }
-  if (/did not answer$|the time was over$/.test(why)) {
+  if (/did not answer$|^the time was over$/.test(why)) {
     return new HalonError("HAL_TIMEOUT", `No answer in time: ${why}. Allow more with --timeout.`);
   }
   return new HalonError(
     "HAL_UNREACHABLE",
-    `No answer from ${origins.join(", ")}: ${why}. Does a member run there? Choose one with --endpoint.`,
+    `No answer from the agency: ${why}. Does a member run there? Choose one with --endpoint.`,
   );
 }
