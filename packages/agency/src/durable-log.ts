@@ -3,6 +3,7 @@ import { diskRefused } from "./errors.ts";
 import { entryBytesMax, frameBytes } from "./frame.ts";
 import type { Entry, HardState, Log, Snapshot, SnapshotPoint } from "./log.ts";
 import type { Segments } from "./segments.ts";
+import type { IncomingSnapshot, OutgoingSnapshot } from "./snapshot-transfer.ts";
 
 /** What one fsync may cover. */
 const groupBytesMax = 4 * 1024 * 1024;
@@ -20,6 +21,10 @@ export interface SnapshotFiles {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void>;
   chunks(point: SnapshotPoint): AsyncIterable<Uint8Array>;
+  open(point: SnapshotPoint): Promise<OutgoingSnapshot>;
+  readonly incoming: IncomingSnapshot;
+  /** Removes the files of snapshots before `index`. */
+  removeBefore(index: number): Promise<void>;
 }
 
 /** The log of one open directory: entries in memory, and a queue of changes to the files. */
@@ -165,29 +170,42 @@ export class DurableLog implements Log {
     });
   }
 
-  async saveSnapshot(
+  saveSnapshot(
     point: SnapshotPoint,
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    if (this.#savingSnapshot) throw bug("a snapshot is being saved already");
-    const before = this.#snapshot?.index ?? 0;
-    if (point.index <= before) throw bug(`a snapshot at ${before} is held; got ${point.index}`);
-    this.#savingSnapshot = true;
-    try {
-      await this.#snapshots.save(point, chunks);
-      this.#snapshot = point;
-    } catch (error) {
-      if (isDiskError(error)) throw this.#end(diskRefused(this.#dir, error));
-      throw error;
-    } finally {
-      this.#savingSnapshot = false;
-    }
+    return this.#putSnapshot(point, () => this.#snapshots.save(point, chunks));
   }
 
   loadSnapshot(): Snapshot | undefined {
     const point = this.#snapshot;
     return point === undefined ? undefined : { ...point, chunks: this.#snapshots.chunks(point) };
+  }
+
+  async openSnapshot(): Promise<OutgoingSnapshot | undefined> {
+    const point = this.#snapshot;
+    return point === undefined ? undefined : this.#snapshots.open(point);
+  }
+
+  async receiveSnapshot(offset: number, data: Uint8Array): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    try {
+      await this.#snapshots.incoming.write(offset, data);
+    } catch (error) {
+      throw this.#end(diskRefused(this.#dir, error));
+    }
+  }
+
+  receivedSnapshot(point: SnapshotPoint): AsyncIterable<Uint8Array> {
+    return this.#snapshots.incoming.chunks(point);
+  }
+
+  async installSnapshot(point: SnapshotPoint, keepLog: boolean): Promise<void> {
+    // What conflicts goes first: after a crash in between, the log ends before the snapshot and is emptied.
+    if (!keepLog && point.index <= this.lastIndex) await this.truncateFrom(point.index);
+    await this.#putSnapshot(point, () => this.#snapshots.incoming.adopt(point));
+    await this.#snapshots.removeBefore(point.index);
+    if (!keepLog) await this.compactTo(point.index);
   }
 
   async close(): Promise<void> {
@@ -197,6 +215,23 @@ export class DurableLog implements Log {
       await drained;
     }
     await this.#files.close();
+  }
+
+  async #putSnapshot(point: SnapshotPoint, put: () => Promise<void>): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#savingSnapshot) throw bug("a snapshot is being saved already");
+    const before = this.#snapshot?.index ?? 0;
+    if (point.index <= before) throw bug(`a snapshot at ${before} is held; got ${point.index}`);
+    this.#savingSnapshot = true;
+    try {
+      await put();
+      this.#snapshot = point;
+    } catch (error) {
+      if (isDiskError(error)) throw this.#end(diskRefused(this.#dir, error));
+      throw error;
+    } finally {
+      this.#savingSnapshot = false;
+    }
   }
 
   #whyNotNext(entries: readonly Entry[]): HalonError | undefined {

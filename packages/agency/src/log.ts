@@ -1,4 +1,5 @@
 import type { LogFs } from "./log-fs.ts";
+import type { OutgoingSnapshot } from "./snapshot-transfer.ts";
 
 /** One entry of the log. Indexes are consecutive; a term never goes down from one entry to the next. */
 export interface Entry {
@@ -79,6 +80,17 @@ export interface Log {
     chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<void>;
   loadSnapshot(): Snapshot | undefined;
+  /** The file of the newest snapshot, to be sent in parts of any size; the caller closes it. */
+  openSnapshot(): Promise<OutgoingSnapshot | undefined>;
+  /** Keeps bytes of the file of another member's snapshot; offset 0 begins anew. Not durable. */
+  receiveSnapshot(offset: number, data: Uint8Array): Promise<void>;
+  /** The chunks of what was received; throws `HAL_STORE_DAMAGED` when it is not that snapshot, or not whole. */
+  receivedSnapshot(point: SnapshotPoint): AsyncIterable<Uint8Array>;
+  /**
+   * Makes what was received the newest snapshot, durably. With `keepLog` the entries after it stay; else the log is
+   * emptied and goes on after it.
+   */
+  installSnapshot(point: SnapshotPoint, keepLog: boolean): Promise<void>;
   /** Waits for what was asked before, then closes the files. */
   close(): Promise<void>;
 }

@@ -7,9 +7,6 @@ import type { LoggedTransaction } from "./core/logged.ts";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import type { LogFs } from "./log-fs.ts";
 
-export type { Gossip, GossipAnswer } from "./core/gossip.ts";
-export type { LoggedTransaction } from "./core/logged.ts";
-
 /** Address, data and timing of one member. Times in milliseconds. */
 export interface MemberOptions {
   readonly dataDir: string;

@@ -22,6 +22,7 @@ import {
   snapshotName,
   writeSnapshot,
 } from "./snapshot-file.ts";
+import { IncomingSnapshot, openOutgoing } from "./snapshot-transfer.ts";
 
 const segmentBytesDefault = 16 * 1024 * 1024;
 
@@ -172,13 +173,16 @@ async function removeLeftOvers(fs: LogFs, dir: string, manifest: Manifest): Prom
 }
 
 function snapshotFiles(fs: LogFs, dir: string): SnapshotFiles {
+  async function removeBefore(before: number): Promise<void> {
+    for (const index of snapshotIndexes(await fs.readdir(dir))) {
+      if (index < before) await fs.unlink(join(dir, snapshotName(index)));
+    }
+    await fs.syncDir(dir);
+  }
   return {
     async save(point, chunks) {
       await writeSnapshot(fs, dir, point, chunks);
-      for (const index of snapshotIndexes(await fs.readdir(dir))) {
-        if (index < point.index) await fs.unlink(join(dir, snapshotName(index)));
-      }
-      await fs.syncDir(dir);
+      await removeBefore(point.index);
     },
     async *chunks(point) {
       try {
@@ -187,5 +191,8 @@ function snapshotFiles(fs: LogFs, dir: string): SnapshotFiles {
         throw diskRefused(dir, error);
       }
     },
+    open: (point) => openOutgoing(fs, dir, point),
+    incoming: new IncomingSnapshot(fs, dir),
+    removeBefore,
   };
 }

@@ -66,6 +66,38 @@ export async function writeSnapshot(
 /** Reads the whole file once and answers where it stands; throws `HAL_STORE_DAMAGED`. */
 export async function checkSnapshot(fs: LogFs, dir: string, index: number): Promise<SnapshotPoint> {
   const path = join(dir, snapshotName(index));
+  const term = await checkHead(fs, path, index);
+  for await (const chunk of readSnapshotFile(fs, path)) void chunk;
+  return { index, term };
+}
+
+/** Throws `HAL_STORE_DAMAGED` when the head of the file does not say `point`. */
+export async function checkSnapshotFile(
+  fs: LogFs,
+  path: string,
+  point: SnapshotPoint,
+): Promise<void> {
+  const term = await checkHead(fs, path, point.index);
+  if (term !== point.term) throw damaged(path, 20, `it says that its term is ${term}`);
+}
+
+/** The chunks, in order; throws `HAL_STORE_DAMAGED` after the last one if the checksum is wrong. */
+export function readSnapshot(fs: LogFs, dir: string, index: number): AsyncGenerator<Uint8Array> {
+  return readSnapshotFile(fs, join(dir, snapshotName(index)));
+}
+
+/** As `readSnapshot`, of a file of any name. */
+export async function* readSnapshotFile(fs: LogFs, path: string): AsyncGenerator<Uint8Array> {
+  const file = await fs.open(path, "edit");
+  try {
+    yield* chunksOf(file, path);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Gives the term. */
+async function checkHead(fs: LogFs, path: string, index: number): Promise<number> {
   const file = await fs.open(path, "edit");
   try {
     const header = Buffer.from(await file.read(0, headerBytes));
@@ -78,23 +110,7 @@ export async function checkSnapshot(fs: LogFs, dir: string, index: number): Prom
     }
     const named = readUint64(header, 12);
     if (named !== index) throw damaged(path, 12, `it says that it stands at entry ${named}`);
-    for await (const chunk of chunksOf(file, path)) void chunk;
-    return { index, term: readUint64(header, 20) };
-  } finally {
-    await file.close();
-  }
-}
-
-/** The chunks, in order; throws `HAL_STORE_DAMAGED` after the last one if the checksum is wrong. */
-export async function* readSnapshot(
-  fs: LogFs,
-  dir: string,
-  index: number,
-): AsyncGenerator<Uint8Array> {
-  const path = join(dir, snapshotName(index));
-  const file = await fs.open(path, "edit");
-  try {
-    yield* chunksOf(file, path);
+    return readUint64(header, 20);
   } finally {
     await file.close();
   }

@@ -1,11 +1,24 @@
+import { diskFs } from "./disk-fs.ts";
+import { newIdentity, readIdentity, writeIdentity } from "./identity.ts";
 import type { Member, MemberOptions } from "./member.ts";
+import { RunningMember } from "./running-member.ts";
 
 /**
  * Starts a member: opens its log, finds its agency or makes one with its peers.
  *
- * Resolves when its log is open; it may still be discovering. The caller routes gossip and upgrades to it from then
- * on. Errors: HAL_DATA_DIR_INVALID, HAL_DATA_DIR_VERSION, HAL_STORE_DAMAGED, HAL_STORE_FAILED.
+ * Resolves when what its disk holds is loaded; it may still be discovering. The caller routes gossip and upgrades
+ * to it from then on, and sees to it that no other process uses the directory. Errors: HAL_DATA_DIR_INVALID,
+ * HAL_DATA_DIR_VERSION, HAL_STORE_DAMAGED, HAL_STORE_FAILED.
  */
-export function startMember(_options: MemberOptions): Promise<Member> {
-  throw new Error("not built yet");
+export async function startMember(options: MemberOptions): Promise<Member> {
+  const { dataDir, advertise, agencySize, join } = options;
+  const found = readIdentity(dataDir);
+  const identity = found ?? newIdentity(advertise, agencySize, join);
+  if (found === null) writeIdentity(dataDir, identity);
+  const member = new RunningMember(options, options.fs ?? diskFs, {
+    identity,
+    startup: found === null ? "origin" : "persistence",
+  });
+  await member.start();
+  return member;
 }

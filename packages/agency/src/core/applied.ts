@@ -3,6 +3,15 @@ import { type Entry, entriesOf, entryKind, type RaftLog, type SnapshotMeta } fro
 import { isSnapshotDue, KeptEntries } from "./compaction.ts";
 import { commandText, type Decode } from "./log-view.ts";
 
+/** With this much log, and four times the last snapshot, a new one is taken even while the last is being sent. */
+const sendingBytesMax = 64 * 1024 * 1024;
+
+/** A tree as of an index of raft. */
+export interface Base {
+  readonly index: number;
+  readonly state: KvState;
+}
+
 /** The tree as far as entries are applied, and what is known of its snapshots. Of one owner, changed in place. */
 export class Applied {
   readonly #decode: Decode;
@@ -13,6 +22,7 @@ export class Applied {
   #snapshotAt: number;
   #snapshotBytes: number;
   #bytesSince = 0;
+  #bases: readonly Base[];
   #saving: { readonly snapshot: SnapshotMeta; readonly transaction: number } | null = null;
 
   constructor(
@@ -27,6 +37,12 @@ export class Applied {
     this.#snapshotAt = snapshot.state.index;
     this.#snapshotBytes = snapshot.bytes;
     this.#kept = keptOf(log, this.#index, this.#keep);
+    this.#bases = [{ index: this.#index, state: this.#state }];
+  }
+
+  /** The trees of the last two snapshots, older first: from these, older trees can be made again. */
+  get bases(): readonly Base[] {
+    return this.#bases;
   }
 
   /** Of raft: all entries up to it are in `state`. */
@@ -56,8 +72,10 @@ export class Applied {
     this.#kept.add(entry.data.length);
   }
 
-  isSnapshotDue(step: number): boolean {
+  /** `isSending`: a snapshot is on its way to a follower, which a newer one would begin again. */
+  isSnapshotDue(step: number, isSending: boolean): boolean {
     if (this.#saving !== null) return false;
+    if (isSending && this.#bytesSince < sendingBytesMax + 4 * this.#snapshotBytes) return false;
     const transactions = this.#state.index - this.#snapshotAt;
     const snapshotBytes = this.#snapshotBytes;
     return isSnapshotDue({ transactions, bytes: this.#bytesSince, snapshotBytes }, step);
@@ -65,6 +83,7 @@ export class Applied {
 
   saving(snapshot: SnapshotMeta): void {
     this.#saving = { snapshot, transaction: this.#state.index };
+    this.#bases = [...this.#bases.slice(-1), { index: this.#index, state: this.#state }];
     this.#bytesSince = 0;
   }
 
@@ -91,6 +110,7 @@ export class Applied {
     this.#snapshotBytes = snapshot.bytes;
     this.#bytesSince = 0;
     this.#kept = keptOf(log, this.#index, this.#keep);
+    this.#bases = [{ index: this.#index, state: this.#state }];
   }
 }
 

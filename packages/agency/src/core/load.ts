@@ -4,25 +4,36 @@ export interface LoadState {
   readonly timeoutMult: number;
   /** Ticks since it was last needed. */
   readonly calmTicks: number;
+  /** What the last late tick would have needed, and the ticks since. */
+  readonly lastNeeded: number;
+  readonly sinceLate: number;
 }
 
-export const noLoad: LoadState = { timeoutMult: 1, calmTicks: 0 };
+export const noLoad: LoadState = { timeoutMult: 1, calmTicks: 0, lastNeeded: 1, sinceLate: 0 };
 
 const timeoutMultMax = 10;
 /** One minute of ticks of 15 ms. */
 const calmTicksMax = 4_000;
+/** Late ticks further apart than this are pauses of the process, not load. */
+const togetherTicksMax = 200;
 
 /**
  * Takes in one tick that came `lateMs` late.
  *
- * A tick that is later than a third of the shortest election wait asks for waits in which the same delay is less
- * than a third again, at once; after a minute without need it asks for one less.
+ * A tick that is later than a third of the shortest election wait needs waits in which the same delay is less than a
+ * third again. What two ticks in three seconds needed is asked for at once; after a minute without need, one less.
  */
 export function loadAfterTick(load: LoadState, lateMs: number, electionMinMs: number): LoadState {
   const needed = Math.min(timeoutMultMax, Math.max(1, Math.ceil((3 * lateMs) / electionMinMs)));
-  if (needed >= load.timeoutMult) return { timeoutMult: needed, calmTicks: 0 };
-  if (load.calmTicks < calmTicksMax) return { ...load, calmTicks: load.calmTicks + 1 };
-  return { timeoutMult: load.timeoutMult - 1, calmTicks: 0 };
+  const isLate = needed > 1;
+  const before = load.sinceLate < togetherTicksMax ? load.lastNeeded : 1;
+  const timeoutMult = Math.min(needed, before);
+  const late = isLate
+    ? { lastNeeded: needed, sinceLate: 0 }
+    : { lastNeeded: load.lastNeeded, sinceLate: load.sinceLate + 1 };
+  if (timeoutMult >= load.timeoutMult) return { ...late, timeoutMult, calmTicks: 0 };
+  if (load.calmTicks < calmTicksMax) return { ...load, ...late, calmTicks: load.calmTicks + 1 };
+  return { ...late, timeoutMult: load.timeoutMult - 1, calmTicks: 0 };
 }
 
 /** Raft's ticks to give at one timer that came `elapsedMs` after the last: never more than one election's worth. */

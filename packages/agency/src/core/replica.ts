@@ -15,7 +15,7 @@ import {
   step,
   termAt,
 } from "@halon/raft";
-import { Applied } from "./applied.ts";
+import { Applied, type Base } from "./applied.ts";
 import type { ReplicaEffect } from "./effect.ts";
 import { type Due, Handovers } from "./handover.ts";
 import type { Clock, ReplicaInput } from "./input.ts";
@@ -52,6 +52,8 @@ export interface ReplicaStart {
 
 /** Entries read at one input, so that a turn stays short; what a leader sequenced itself is not read. */
 const applyBytesMax = 1024 * 1024;
+/** One minute of ticks of 15 ms. */
+const sendingTicks = 4_000;
 /** Kind of a command, as the character that encodes to that byte. */
 const commandPrefix = String.fromCharCode(entryKind.command);
 
@@ -119,6 +121,11 @@ export class Replica {
   /** Index of the last transaction that a snapshot on disk holds. */
   get snapshotAt(): number {
     return this.#applied.snapshotAt;
+  }
+
+  /** Trees from which older ones can be made again, older first. */
+  get bases(): readonly Base[] {
+    return this.#applied.bases;
   }
 
   /** Requests that wait for an answer. */
@@ -273,13 +280,24 @@ export class Replica {
   }
 
   #snapshotIfDue(): void {
-    if (this.#isInstalling || !this.#applied.isSnapshotDue(this.#options.compactionStep)) return;
+    const { compactionStep } = this.#options;
+    if (this.#isInstalling || !this.#applied.isSnapshotDue(compactionStep, this.#isSending()))
+      return;
     const { index, state } = this.#applied;
     const term = termAt(this.#raft.log, index);
     if (term === null) throw new Error(`the term of entry ${index} is not known`);
     const snapshot = { index, term, configuration: this.configuration };
     this.#applied.saving(snapshot);
     this.#out.push({ type: "takeSnapshot", snapshot, state });
+  }
+
+  /** To a follower that has answered within the last minute. */
+  #isSending(): boolean {
+    const { progress, now } = this.#raft;
+    for (const { mode, ackTick } of progress.values()) {
+      if (mode === "snapshot" && now - ackTick < sendingTicks) return true;
+    }
+    return false;
   }
 
   #compact({ snapshot, bytes }: Extract<ReplicaInput, { readonly type: "snapshotSaved" }>): void {

@@ -1,0 +1,329 @@
+import { emptyKv, notificationText } from "@halon/kv";
+import { HalonError } from "@halon/protocol";
+import {
+  type Configuration,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  type RaftOptions,
+} from "@halon/raft";
+import type { ReplicaEffect } from "./core/effect.ts";
+import type { ReplicaInput } from "./core/input.ts";
+import { loadAfterTick, noLoad, ticksDue } from "./core/load.ts";
+import { Replica } from "./core/replica.ts";
+import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
+import { diskRefused } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { tellObserver } from "./observer-call.ts";
+import type { Peers } from "./peers.ts";
+import { SnapshotSender } from "./snapshot-sender.ts";
+import { readSnapshotBytes, snapshotBytes } from "./snapshot-state.ts";
+
+/** Milliseconds of one tick of raft. */
+export const tickMs = 15;
+
+/** What a driver is given, besides its log. */
+export interface DriverOptions {
+  readonly id: string;
+  readonly cluster: string;
+  readonly raft: RaftOptions;
+  readonly agencySize: number;
+  readonly compactionStep: number;
+  readonly compactionKeep: number;
+  /** At index 0. */
+  readonly founders: Configuration;
+  readonly peers: Peers;
+  readonly where: string;
+  /** The newest configuration, committed or not, has changed. */
+  readonly onConfiguration: (configuration: Configuration) => void;
+  readonly onRemoved: () => void;
+  /** The disk refused; the driver has answered all that waited and does nothing more. */
+  readonly onDiskError: (error: HalonError) => void;
+}
+
+type Effect<Type extends ReplicaEffect["type"]> = Extract<ReplicaEffect, { readonly type: Type }>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const encode = (text: string): Uint8Array => encoder.encode(text);
+const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+/** Loads what the log holds and runs it. Errors: HAL_STORE_DAMAGED, HAL_STORE_FAILED. */
+export async function startDriver(log: Log, options: DriverOptions): Promise<Driver> {
+  const stored = log.loadSnapshot();
+  const { where, founders, id, raft, agencySize, compactionStep, compactionKeep } = options;
+  const loaded = stored === undefined ? null : await readSnapshotBytes(stored.chunks, where);
+  const configuration = loaded?.head.configuration ?? founders;
+  const point = log.snapshot ?? { index: 0, term: 0 };
+  const snapshot = { ...point, configuration };
+  const entries = log.read(log.firstIndex);
+  const seed = Math.floor(Math.random() * 0x1_0000_0000);
+  const replica = new Replica(
+    { id, raft, seed, encode, decode, agencySize, compactionStep, compactionKeep },
+    {
+      found: { hardState: log.hardState, snapshot, entries },
+      configuration,
+      state: loaded?.state ?? emptyKv,
+      snapshotBytes: loaded?.bytes ?? 0,
+    },
+  );
+  return new Driver(replica, log, options);
+}
+
+/** Gives a replica its time, messages and requests, and carries out its effects. */
+export class Driver {
+  readonly replica: Replica;
+  readonly #log: Log;
+  readonly #options: DriverOptions;
+  readonly #answers = new Map<number, (answer: AgencyAnswer) => void>();
+  readonly #sender: SnapshotSender;
+  readonly #timer: NodeJS.Timeout;
+  #requestCount = 0;
+  #isFlushAsked = false;
+  #load = noLoad;
+  #tickedAt = performance.now();
+  #configuration: Configuration | null = null;
+  /** What a disk operation that must not overlap waits for; null while there is none. */
+  #installing: Promise<void> | null = null;
+  #saving: Promise<void> = Promise.resolve();
+  /** Inputs that came while effects of another were carried out. */
+  #inputs: ReplicaInput[] = [];
+  #isGiving = false;
+  #isEnded = false;
+
+  constructor(replica: Replica, log: Log, options: DriverOptions) {
+    this.replica = replica;
+    this.#log = log;
+    this.#options = options;
+    this.#sender = new SnapshotSender(log);
+    this.#timer = setInterval(() => this.#onTimer(), tickMs);
+    this.#seeConfiguration();
+  }
+
+  request(request: AgencyRequest): Promise<AgencyAnswer> {
+    if (this.#isEnded) return Promise.resolve({ type: "noLeader" });
+    this.#requestCount += 1;
+    const id = this.#requestCount;
+    const answer = new Promise<AgencyAnswer>((resolve) => this.#answers.set(id, resolve));
+    this.#give({ type: "request", id, request });
+    if (!this.#isFlushAsked) {
+      this.#isFlushAsked = true;
+      setImmediate(this.#onFlush);
+    }
+    return answer;
+  }
+
+  receive(from: string, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    // Nobody speaks for another, and not to another.
+    if (message === null || message.from !== from || message.to !== this.#options.id) return;
+    this.#give({ type: "receive", message });
+  }
+
+  lost(peer: string): void {
+    this.#give({ type: "peerLost", peer });
+  }
+
+  /** Answers all that waits and stops; the log is the caller's to close. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#give({ type: "stepDown" });
+    this.#isEnded = true;
+    clearInterval(this.#timer);
+    for (const effect of this.replica.close()) this.#perform(effect);
+    for (const answer of this.#answers.values()) answer({ type: "lostLeadership" });
+    this.#answers.clear();
+    this.#sender.close();
+  }
+
+  readonly #onFlush = (): void => {
+    this.#isFlushAsked = false;
+    this.#give({ type: "flush", ms: performance.now(), wallMs: Date.now() });
+  };
+
+  #onTimer(): void {
+    const ms = performance.now();
+    const elapsedMs = ms - this.#tickedAt;
+    const { electionTicksMin } = this.#options.raft;
+    const count = ticksDue(elapsedMs, tickMs, electionTicksMin);
+    if (count === 0) return;
+    const isPause = elapsedMs >= (electionTicksMin * tickMs) / 2;
+    // What is left of a tick counts for the next; of a pause, nothing.
+    this.#tickedAt = isPause ? ms : this.#tickedAt + count * tickMs;
+    this.#look(elapsedMs - tickMs);
+    if (!isPause) {
+      this.#tick(count, ms);
+      return;
+    }
+    // What came in meanwhile is still in the sockets: it must be read before anybody campaigns or answers. The
+    // event loop reads them between this timer and the second of two immediates.
+    setImmediate(() => setImmediate(() => this.#tick(count, performance.now())));
+  }
+
+  #tick(count: number, ms: number): void {
+    const wallMs = Date.now();
+    for (let given = 0; given < count; given++) this.#give({ type: "tick", ms, wallMs });
+  }
+
+  #look(lateMs: number): void {
+    const { electionTicksMin } = this.#options.raft;
+    const before = this.#load.timeoutMult;
+    this.#load = loadAfterTick(this.#load, lateMs, electionTicksMin * tickMs);
+    const { timeoutMult } = this.#load;
+    if (timeoutMult !== before) this.#give({ type: "load", timeoutMult });
+  }
+
+  /** One input after the other: effects of an earlier one are begun before those of a later one. */
+  #give(input: ReplicaInput): void {
+    if (this.#isEnded) return;
+    this.#inputs.push(input);
+    if (this.#isGiving) return;
+    this.#isGiving = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      for (const effect of this.replica.step(next)) this.#perform(effect);
+      this.#seeConfiguration();
+      if (this.#isEnded) this.#inputs = [];
+    }
+    this.#isGiving = false;
+    this.#options.peers.flush();
+  }
+
+  #seeConfiguration(): void {
+    const { configuration } = this.replica.raft;
+    if (configuration === this.#configuration) return;
+    this.#configuration = configuration;
+    this.#options.onConfiguration(configuration);
+  }
+
+  #perform(effect: ReplicaEffect): void {
+    switch (effect.type) {
+      case "send":
+        this.#send(effect.message);
+        return;
+      case "answer":
+        this.#answers.get(effect.id)?.(effect.answer);
+        this.#answers.delete(effect.id);
+        return;
+      case "persist":
+        this.#disk(() => this.#persist(effect));
+        return;
+      case "installSnapshot":
+        this.#disk(() => this.#install(effect), true);
+        return;
+      case "receiveSnapshot":
+        this.#disk(() => this.#log.receiveSnapshot(effect.offset, effect.data), true);
+        return;
+      case "sendSnapshot":
+        this.#sendSnapshot(effect);
+        return;
+      case "takeSnapshot":
+        this.#saving = this.#guard(() => this.#takeSnapshot(effect));
+        return;
+      case "compactLog":
+        this.#disk(() => this.#log.compactTo(effect.firstIndex - 1));
+        return;
+      case "applyMore":
+        setImmediate(() => this.#give({ type: "apply" }));
+        return;
+      case "notify":
+        for (const one of effect.notifications)
+          tellObserver(one.url, notificationText(one, effect.term));
+        return;
+      case "removed":
+        this.#options.onRemoved();
+    }
+  }
+
+  #send(message: Message): void {
+    if (message.type !== "snapshotChunk") {
+      this.#options.peers.send(message.to, "raft", encodeMessage(message));
+    }
+  }
+
+  /** Begins work on the disk; while a snapshot is being received or installed, all waits for its turn. */
+  #disk(work: () => Promise<void>, isSerial = false): void {
+    if (this.#installing === null && !isSerial) {
+      void this.#guard(work);
+      return;
+    }
+    const mine: Promise<void> = (this.#installing ?? Promise.resolve())
+      .then(() => this.#guard(work))
+      .then(() => {
+        if (this.#installing === mine) this.#installing = null;
+      });
+    this.#installing = mine;
+  }
+
+  async #persist(effect: Effect<"persist">): Promise<void> {
+    const log = this.#log;
+    const begun: Promise<void>[] = [];
+    if (effect.hardState !== null) begun.push(log.saveHardState(effect.hardState));
+    if (effect.truncateFrom !== null) begun.push(log.truncateFrom(effect.truncateFrom));
+    // An append of nothing is durable when all before it is.
+    if (effect.entries.length > 0 || begun.length === 0) begun.push(log.append(effect.entries));
+    await Promise.all(begun);
+    if (this.#isEnded) return;
+    for (const message of effect.whenDurable) this.#send(message);
+    this.#give({ type: "persisted", ticket: effect.ticket });
+  }
+
+  async #install(effect: Effect<"installSnapshot">): Promise<void> {
+    await this.#saving;
+    await this.#log.append([]);
+    const { snapshot, keepLog, whenDurable } = effect;
+    const received = this.#log.receivedSnapshot(snapshot);
+    const { state, head, bytes } = await readSnapshotBytes(received, this.#options.where);
+    if (head.cluster !== this.#options.cluster) {
+      throw new HalonError("HAL_STORE_DAMAGED", `A snapshot of agency ${head.cluster} came.`);
+    }
+    await this.#log.installSnapshot(snapshot, keepLog);
+    if (this.#isEnded) return;
+    for (const message of whenDurable) this.#send(message);
+    this.#give({ type: "snapshotInstalled", snapshot, state, bytes });
+  }
+
+  async #takeSnapshot({ snapshot, state }: Effect<"takeSnapshot">): Promise<void> {
+    const { cluster } = this.#options;
+    const { index, term, configuration } = snapshot;
+    let bytes = 0;
+    const log = this.#log;
+    const chunks = snapshotBytes({ cluster, configuration }, state);
+    async function* counted(): AsyncGenerator<Uint8Array> {
+      for await (const chunk of chunks) {
+        bytes += chunk.length;
+        yield chunk;
+      }
+    }
+    if ((log.snapshot?.index ?? 0) >= index) {
+      this.#give({ type: "snapshotSkipped" });
+      return;
+    }
+    await log.saveSnapshot({ index, term }, counted());
+    this.#give({ type: "snapshotSaved", snapshot, bytes });
+  }
+
+  #sendSnapshot(effect: Effect<"sendSnapshot">): void {
+    void this.#guard(async () => {
+      const { snapshot, offset, round, to } = effect;
+      const part = await this.#sender.read(snapshot.index, offset);
+      if (part === null || this.#isEnded) return;
+      const { id: from, currentTerm: term } = this.replica.raft;
+      const { data, done } = part;
+      const rest = { snapshot, offset, data, done, round } as const;
+      const message: Message = { type: "snapshotChunk", from, to, term, ...rest };
+      this.#options.peers.send(to, "raft-bulk", encodeMessage(message));
+    });
+  }
+
+  /** What the disk refuses ends this driver: it steps down and says nothing further. */
+  async #guard(work: () => Promise<void>): Promise<void> {
+    if (this.#isEnded) return;
+    try {
+      await work();
+    } catch (error) {
+      if (this.#isEnded) return;
+      this.end();
+      this.#options.onDiskError(diskRefused(this.#options.where, error));
+    }
+  }
+}
