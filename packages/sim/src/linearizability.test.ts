@@ -102,6 +102,26 @@ const right: readonly Case[] = [
     ],
   },
   {
+    name: "of two unknown operations the one is taken that leaves the other for later",
+    history: [
+      write([0, 1], 1, lost),
+      cas([0, 1], null, 1, "unknown"),
+      read([2, 3], 1),
+      write([4, 5], 2),
+      read([6, 7], 1),
+    ],
+  },
+  {
+    name: "an unknown transaction came before a write that hides half of it",
+    history: [
+      txn([0, 1], {}, { a: 1, b: 1 }, "unknown"),
+      write([2, 3], 2, { key: "b" }),
+      read([4, 5], 2, "b"),
+      read([6, 7], 1, "a"),
+      read([8, 9], 2, "b"),
+    ],
+  },
+  {
     name: "a failed transaction needs only one of its requirements to be broken",
     history: [write([0, 1], 1, { key: "a" }), txn([2, 3], { a: 1, b: 1 }, { a: 2 }, "failed")],
   },
