@@ -78,21 +78,23 @@ export function onAppend(turn: Turn, message: MessageOf<"append">): void {
     refuseAppend(turn, message);
     return;
   }
-  storeNew(turn, entries, Math.max(state.commitIndex - prevIndex, 0));
+  storeNew(turn, entries);
   send(turn, appendResponse(turn, message, lastProven), lastProven);
   flush(turn);
   const commitIndex = Math.min(message.commitIndex, lastProven);
   if (commitIndex > state.commitIndex) commitTo(turn, commitIndex);
 }
 
-/** Stores what the log lacks, from `entries[from]` on; only a conflict drops anything (§5.3). */
-function storeNew(turn: Turn, entries: readonly Entry[], from: number): void {
+/** Stores what the log lacks; only a conflict drops anything (§5.3). */
+function storeNew(turn: Turn, entries: readonly Entry[]): void {
   const { state } = turn;
-  let at = from;
+  let at = 0;
   for (; at < entries.length; at += 1) {
     const entry = entries[at];
     if (entry === undefined || entry.index > state.log.lastIndex) break;
-    if (termAt(state.log, entry.index) === entry.term) continue;
+    const term = termAt(state.log, entry.index);
+    const isCompacted = term === null && entry.index <= state.commitIndex;
+    if (isCompacted || term === entry.term) continue;
     truncateFrom(turn, entry.index);
     if (state.configurationIndex >= entry.index) {
       setConfigurations(turn, configurationsBefore(state.configurations, entry.index));

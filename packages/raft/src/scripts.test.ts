@@ -60,8 +60,14 @@ class Session {
     const isQuiet = words[0] === "quietly";
     const directive = parse(isQuiet ? words.slice(1) : words);
     this.#output = [];
-    this.#statesOnly = directive.command === "settle" || directive.command === "elect";
-    this.#do(directive);
+    this.#statesOnly = ["settle", "elect", "heartbeats"].includes(directive.command);
+    try {
+      this.#do(directive);
+    } catch (error) {
+      // A broken invariant stops the member; a script may show which.
+      if (isQuiet) throw error;
+      this.#output.push(String(error));
+    }
     return isQuiet ? [] : this.#output;
   }
 
@@ -107,6 +113,12 @@ class Session {
         return;
       case "settle":
         cluster.settle();
+        return;
+      case "heartbeats":
+        for (let at = 0; at < count * 5; at += 1) {
+          cluster.give(id, { type: "tick" });
+          if (at % 5 === 4) cluster.settle();
+        }
         return;
       case "deliver":
         for (const message of this.#take(args)) cluster.deliver(message);
@@ -179,6 +191,10 @@ class Session {
         return;
       case "slowDisk":
         cluster.node(id).slowDisk = true;
+        return;
+      case "fastDisk":
+        cluster.node(id).slowDisk = false;
+        cluster.sync(id, cluster.node(id).writes.length);
         return;
       case "sync":
         cluster.sync(id, count);
