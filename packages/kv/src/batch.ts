@@ -29,23 +29,24 @@ export interface TransactAnswer {
  * It has one owner and changes in place; states that it gives out stay as they are.
  */
 export class Batch {
+  readonly #before: KvState;
   readonly #draft: Draft;
-  readonly #firstIndex: number;
   #logged = "";
   #published: KvState | undefined;
 
   constructor(state: KvState, stamp: Stamp) {
+    this.#before = state;
     this.#draft = new Draft(state, stamp);
-    this.#firstIndex = state.index + 1;
   }
 
   /** Number of transactions applied. */
   get count(): number {
-    return this.#draft.index + 1 - this.#firstIndex;
+    return this.#draft.index - this.#before.index;
   }
 
-  /** The state after all transactions so far. */
+  /** The state after all transactions so far; the one before the batch while none has been applied. */
   get state(): KvState {
+    if (this.count === 0) return this.#before;
     this.#published ??= this.#draft.publish();
     return this.#published;
   }
@@ -74,7 +75,7 @@ export class Batch {
   transact(items: readonly TransactItem[]): TransactAnswer {
     let status: 200 | 403 | 412 = 200;
     let lastIndex = 0;
-    const text = this.#answer(items, (outcome) => {
+    const text = this.#answer(items, (outcome, lengthMax) => {
       if (outcome.type === "applied") {
         lastIndex = outcome.index;
         return `${outcome.index}`;
@@ -84,7 +85,7 @@ export class Batch {
         return "0";
       }
       if (status === 200) status = 412;
-      return outcome.type === "failed" ? this.read(outcome.paths) : "{}";
+      return outcome.type === "failed" ? this.#read(outcome.paths, lengthMax) : "{}";
     });
     return text === null ? { ...tooLong, lastIndex } : { status, text, lastIndex };
   }
@@ -95,28 +96,36 @@ export class Batch {
     return text === null ? tooLong : { status: 200, text, lastIndex: 0 };
   }
 
-  #answer(items: readonly TransactItem[], written: (outcome: Outcome) => string): string | null {
+  #answer(
+    items: readonly TransactItem[],
+    written: (outcome: Outcome, lengthMax: number) => string,
+  ): string | null {
     let text = "[";
-    let isTooLong = false;
     for (const item of items) {
-      const comma = text.length === 1 ? "" : ",";
-      if (item.type === "write") text += comma + written(this.add(item.write));
-      else if (!isTooLong) text += comma + this.read(item.read);
-      isTooLong = text.length > answerLengthMax;
+      if (text.length > 1) text += ",";
+      // What has grown too long is not answered, but all writes are carried out.
+      const lengthMax = Math.max(0, answerLengthMax - text.length);
+      text +=
+        item.type === "write"
+          ? written(this.add(item.write), lengthMax)
+          : this.#read(item.read, lengthMax);
     }
-    return isTooLong ? null : `${text}]`;
+    return text.length > answerLengthMax ? null : `${text}]`;
   }
 
   /** JSON text of what the paths hold now. */
   read(paths: ReadTransaction): string {
-    const { logTime } = this.#draft.stamp;
-    return readText(this.#draft.find([]), paths, logTime, answerLengthMax);
+    return this.#read(paths, answerLengthMax);
+  }
+
+  #read(paths: ReadTransaction, lengthMax: number): string {
+    return readText(this.#draft.find([]), paths, this.#draft.stamp.logTime, lengthMax);
   }
 
   /** Text of the log entry of all applied transactions; null when there are none. */
   entry(): string | null {
     if (this.count === 0) return null;
-    return entryText(this.#firstIndex, this.#draft.stamp, this.#logged);
+    return entryText(this.#before.index + 1, this.#draft.stamp, this.#logged);
   }
 }
 

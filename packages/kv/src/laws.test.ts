@@ -109,7 +109,7 @@ describe("a history of batches", () => {
           for (const text of texts) batch.add(parse(text));
           const entry = batch.entry();
           if (entry === null) {
-            expect(stateDigest(batch.state)).toBe(stateDigest({ ...leader, ...stampAt(now) }));
+            expect(batch.state).toBe(leader);
             continue;
           }
           leader = batch.state;
@@ -188,7 +188,7 @@ describe("a transaction", () => {
       fc.property(fc.array(transaction, { maxLength: 10 }), (texts) => {
         const together = new Batch(emptyKv, stampAt(5));
         const outcomes = texts.map((text) => together.add(parse(text)));
-        let state: KvState = { ...emptyKv, ...stampAt(5) };
+        let state: KvState = emptyKv;
         const apart = texts.map((text) => {
           const batch = new Batch(state, stampAt(5));
           const outcome = batch.add(parse(text));
