@@ -146,6 +146,8 @@ function requestOf(request: SimRequest): ReplicaRequest {
       if (!parsed.ok) throw new Error(parsed.message);
       return { type: "write", transactions: parsed.writes, mode: "waitForCommitted" };
     }
+    case "inquire":
+      return { type: "inquire", ids: [request.clientId], wait: true };
     case "changeMembers":
       return request;
     case "transfer":
@@ -156,9 +158,9 @@ function requestOf(request: SimRequest): ReplicaRequest {
 function transactionOf(request: SimRequest & { readonly type: "write" | "cas" }): unknown {
   const path = `/r/${request.key}`;
   const operations = { [path]: { op: "set", new: request.value } };
-  if (request.type === "write") return [operations];
+  if (request.type === "write") return [operations, {}, request.clientId];
   const condition = request.expected === null ? { oldEmpty: true } : { old: request.expected };
-  return [operations, { [path]: condition }];
+  return [operations, { [path]: condition }, request.clientId];
 }
 
 function answerOf(answer: AgencyAnswer, key: number): SimAnswer {
@@ -168,7 +170,7 @@ function answerOf(answer: AgencyAnswer, key: number): SimAnswer {
       return answer.status === 412 ? { type: "failed" } : { type: "refused", reason: "forbidden" };
     case "json":
       if (answer.status !== 200) return { type: "unknown" };
-      return { type: "ok", value: registerIn(answer.text, key) };
+      return { type: "ok", value: valueIn(answer.text, key) };
     case "done":
       return { type: "ok", value: null };
     case "lostLeadership":
@@ -182,7 +184,13 @@ function answerOf(answer: AgencyAnswer, key: number): SimAnswer {
   }
 }
 
-function registerIn(text: string, key: number): number | null {
-  const [tree]: readonly { readonly r?: Readonly<Record<string, number>> }[] = JSON.parse(text);
-  return tree?.r?.[key] ?? null;
+/** What a read or an inquiry tells: the register, or the index of the write. */
+function valueIn(text: string, key: number): number | null {
+  const answer: AnswerText = JSON.parse(text);
+  if ("results" in answer) return answer.results[0] ?? null;
+  return answer[0]?.r?.[key] ?? null;
 }
+
+type AnswerText =
+  | { readonly results: readonly number[] }
+  | readonly { readonly r?: Readonly<Record<string, number>> }[];

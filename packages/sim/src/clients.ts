@@ -65,6 +65,7 @@ function begin(
     tries: 0,
     slot: -1,
     hasArrived: false,
+    isInquiry: false,
     isDone: false,
   };
   world.operations.push(operation);
@@ -76,13 +77,15 @@ function begin(
 /** What a member is asked for an operation. */
 export function requestOf(operation: PendingOperation): SimRequest {
   const { type, key, value, expected } = operation;
+  const clientId = `client-${operation.id}`;
+  if (operation.isInquiry) return { type: "inquire", clientId };
   switch (type) {
     case "read":
       return { type, key };
     case "write":
-      return { type, key, value };
+      return { type, key, value, clientId };
     case "cas":
-      return { type, key, expected, value };
+      return { type, key, expected, value, clientId };
   }
 }
 
@@ -160,6 +163,11 @@ export function onAnswerArrives(
   if (operation.isDone || operation.slot !== slot) return;
   const client = world.clients[operation.client];
   if (client === undefined) return;
+  if (operation.isInquiry) {
+    const tookPlace = answer.type === "ok" && (answer.value ?? 0) > 0;
+    finish(world, client, operation, tookPlace ? "ok" : "unknown", null);
+    return;
+  }
   switch (answer.type) {
     case "ok":
       client.leader = slot;
@@ -199,7 +207,7 @@ function tryElsewhere(world: World, operation: PendingOperation, inUs: number): 
   const client = world.clients[operation.client];
   if (client === undefined || operation.isDone) return;
   if (world.now - operation.start > giveUpUs || operation.tries > 60) {
-    finish(world, client, operation, "refused", null);
+    finish(world, client, operation, operation.isInquiry ? "unknown" : "refused", null);
     return;
   }
   const up = world.members.filter(({ status }) => status === "up");
@@ -221,6 +229,11 @@ function finish(
   outcome: Outcome,
   value: number | null,
 ): void {
+  if (outcome === "unknown" && canInquire(world, operation)) {
+    operation.isInquiry = true;
+    send(world, client, operation, client.leader, 300_000);
+    return;
+  }
   operation.isDone = true;
   world.inFlight.delete(operation);
   world.trace.add(outcome.length);
@@ -238,6 +251,15 @@ function finish(
   const index = client.waiting.shift();
   const request = index === undefined ? undefined : world.scenario.requests[index];
   if (index !== undefined && request !== undefined) onRequestDue(world, request, index);
+}
+
+/** A write that carries a client id can be looked up, once. */
+function canInquire(
+  { scenario }: World,
+  { isInquiry, type, isRecorded }: PendingOperation,
+): boolean {
+  const isWrite = type === "write" || type === "cas";
+  return scenario.settings.machine === "agency" && isWrite && isRecorded && !isInquiry;
 }
 
 function recordOf(

@@ -14,14 +14,22 @@ import type { StoredSnapshot } from "./disk.ts";
 
 /** What clients and operators ask of a member. */
 export type SimRequest =
-  | { readonly type: "write"; readonly key: number; readonly value: number }
+  | {
+      readonly type: "write";
+      readonly key: number;
+      readonly value: number;
+      readonly clientId: string;
+    }
   | {
       readonly type: "cas";
       readonly key: number;
       readonly expected: number | null;
       readonly value: number;
+      readonly clientId: string;
     }
   | { readonly type: "read"; readonly key: number }
+  /** Whether a write with this client id took place: a value above 0 says so. */
+  | { readonly type: "inquire"; readonly clientId: string }
   | { readonly type: "changeMembers"; readonly change: MemberChange }
   | { readonly type: "transfer"; readonly to: MemberId };
 

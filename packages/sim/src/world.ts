@@ -103,6 +103,8 @@ export interface PendingOperation {
   /** Which member it was sent to last, and whether that has it. */
   slot: number;
   hasArrived: boolean;
+  /** What came of the write is not known, and a member is asked for it by its client id. */
+  isInquiry: boolean;
   isDone: boolean;
 }
 
