@@ -1,7 +1,7 @@
 import type { Configuration, MemberId } from "./configuration.ts";
 import { logFound } from "./log.ts";
 import { configurationIn } from "./membership.ts";
-import { hashText, nextRandom } from "./random.ts";
+import { firstRandom, nextRandom } from "./random.ts";
 import type { ConfigurationAt, Found, RaftLog, RaftOptions, RaftState } from "./state.ts";
 import { longAgo } from "./turn.ts";
 import { itemAt, lengthOf, vectorOf } from "./vector.ts";
@@ -24,7 +24,7 @@ export function init({ id, options, seed, found, configuration }: Start): RaftSt
   const log = logFound(snapshot, found?.entries ?? []);
   const configurations = configurationsIn(log);
   const newest = configurations.at(-1);
-  const [value, random] = nextRandom(hashText(id, seed));
+  const [value, random] = nextRandom(firstRandom(id, seed));
   const { electionTicksMin, electionTicksMax } = options;
   return {
     id,

@@ -8,10 +8,14 @@ export function nextRandom(random: number): readonly [value: number, random: num
   return [(value ^ (value >>> 15)) >>> 0, next];
 }
 
-/** Another number for another text, so that members with one seed do not draw alike (FNV-1a). */
-export function hashText(text: string, seed: number): number {
-  let hash = (seed ^ 0x811c9dc5) | 0;
-  for (let at = 0; at < text.length; at += 1)
-    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+/**
+ * Where a member's generator begins, from the seed of its start and its id (FNV-1a).
+ *
+ * Two members must never draw alike: they would stand for election at the same tick for ever.
+ */
+export function firstRandom(id: string, seed: number): number {
+  // Mixed first: seeds are often counted up, and ids differ in few bits, so one could undo the other.
+  let [hash] = nextRandom(seed | 0);
+  for (let at = 0; at < id.length; at += 1) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
   return hash | 0;
 }

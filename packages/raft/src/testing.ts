@@ -120,7 +120,10 @@ export class Cluster {
   /** The oldest `count` writes become durable. */
   sync(id: MemberId, count: number): void {
     const node = this.node(id);
-    for (const write of node.writes.splice(0, count)) {
+    for (let at = 0; at < count; at += 1) {
+      // One at a time: what a member does when it hears of one may end the ones after it.
+      const write = node.writes.shift();
+      if (write === undefined) return;
       store(node.disk, write, node);
       for (const message of write.whenDurable) this.#send(message);
       if (write.type === "persist") this.give(id, { type: "persisted", ticket: write.ticket });
@@ -226,7 +229,10 @@ export class Cluster {
     if (role !== "leader") return;
     for (const [index, { term }] of this.#committed) {
       const isHeld = index < log.firstIndex || termAt(log, index) === term;
-      assert(term > currentTerm || isHeld, `leader ${id} lacks entry ${index}, which was committed`);
+      assert(
+        term > currentTerm || isHeld,
+        `leader ${id} lacks entry ${index}, which was committed`,
+      );
     }
   }
 }
