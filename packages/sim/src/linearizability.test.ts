@@ -122,6 +122,18 @@ const right: readonly Case[] = [
     ],
   },
   {
+    name: "a write that came too early for one reader comes later for another",
+    history: [
+      write([0, 1], 1),
+      write([2, 20], 4),
+      cas([2, 25], 1, 3),
+      cas([8, 9], 3, 4),
+      write([10, 11], 5),
+      read([12, 13], 5),
+      read([14, 15], 4),
+    ],
+  },
+  {
     name: "a failed transaction needs only one of its requirements to be broken",
     history: [write([0, 1], 1, { key: "a" }), txn([2, 3], { a: 1, b: 1 }, { a: 2 }, "failed")],
   },
