@@ -14,7 +14,8 @@ export const bucketMax = 16;
 
 /** How many entries a bucket has. */
 export function bucketSize(bucket: Bucket): number {
-  return bucket.length / 3;
+  // As an int32, or all that is computed from it would be a double.
+  return (bucket.length / 3) | 0;
 }
 
 /** Key number `n`, from 0. */
