@@ -41,3 +41,13 @@ test("at least the last generation of ids is known, and at most two", () => {
     ),
   ).toEqual([0, 0, ...asked.slice(2)]);
 });
+
+test("an id that is known already makes no others forgotten", () => {
+  const edit = new Edit();
+  let { clientIds } = emptyKv;
+  for (let i = 1; i <= generationSize; i++) {
+    clientIds = withClientId(clientIds, `id-${i}`, i, edit);
+  }
+  const { old } = withClientId(clientIds, "id-7", 99_999, edit);
+  expect(old.size).toBe(0);
+});

@@ -1,4 +1,5 @@
 import { withClientId } from "./client-ids.ts";
+import { dueIn, withDue, withoutDue } from "./due.ts";
 import { assigned, type Found, findIn, removed } from "./locate.ts";
 import { Notices } from "./observers.ts";
 import { applyOperation, canFail } from "./operators.ts";
@@ -6,8 +7,14 @@ import { segmentsOf } from "./path.ts";
 import type { ClientIds, KvState, Stamp } from "./state.ts";
 import type { WriteTransaction } from "./transaction.ts";
 import { Edit, Tree } from "./tree.ts";
-import { expiredDepth, withExpiry } from "./ttl.ts";
+import { expiredDepth, ttlsAt, withExpiry } from "./ttl.ts";
 import type { Value } from "./value.ts";
+
+/** Expired values that a transaction removes, besides two for each operation of its own. */
+const sweptMin = 16;
+
+/** Seconds that a transaction goes on at most in its search for them. */
+const secondsMax = 1000;
 
 /**
  * A state while transactions change it, in place: it has one owner.
@@ -22,6 +29,8 @@ export class Draft {
   #index: number;
   #root: Value;
   #ttls: Tree | null;
+  #due: Tree;
+  #sweptTo: number;
   #clientIds: ClientIds;
   #edit = new Edit();
 
@@ -33,6 +42,8 @@ export class Draft {
     this.#index = state.index;
     this.#root = state.root;
     this.#ttls = state.ttls;
+    this.#due = state.due;
+    this.#sweptTo = state.sweptTo;
     this.#clientIds = state.clientIds;
   }
 
@@ -52,6 +63,8 @@ export class Draft {
       ...this.stamp,
       root: this.#root,
       ttls: this.#ttls,
+      due: this.#due,
+      sweptTo: this.#sweptTo,
       observers: this.observers,
       clientIds: this.#clientIds,
     };
@@ -77,9 +90,8 @@ export class Draft {
   assign(segments: readonly string[], value: Value, expiry: number | null): void {
     this.#clearExpired(segments);
     this.#root = assigned(this.#root, segments, 0, value, this.#edit);
-    if (this.#ttls !== null || expiry !== null) {
-      this.#ttls = withExpiry(this.#ttls, segments, expiry, this.#edit);
-    }
+    if (this.#ttls !== null || expiry !== null) this.#setExpiry(segments, expiry);
+    if (expiry !== null && expiry <= this.stamp.logTime) this.#take(segments);
   }
 
   /** Removes what is at the path; the parents stay. */
@@ -90,7 +102,14 @@ export class Draft {
 
   #take(segments: readonly string[]): void {
     this.#root = removed(this.#root, segments, 0, this.#edit) ?? Tree.empty;
-    if (this.#ttls !== null) this.#ttls = withExpiry(this.#ttls, segments, null, this.#edit);
+    if (this.#ttls !== null) this.#setExpiry(segments, null);
+  }
+
+  #setExpiry(segments: readonly string[], expiry: number | null): void {
+    const path = `/${segments.join("/")}`;
+    this.#due = withoutDue(this.#due, path, ttlsAt(this.#ttls, segments), this.#edit);
+    this.#ttls = withExpiry(this.#ttls, segments, expiry, this.#edit);
+    if (expiry !== null) this.#due = withDue(this.#due, path, expiry, this.#edit);
   }
 
   /** What has expired on the way to the path is gone before anything is written there. */
@@ -108,7 +127,31 @@ export class Draft {
       this.#clientIds = withClientId(this.#clientIds, clientId, this.#index, this.#edit);
     }
     if (this.observers.size > 0) this.#tellObservers(operations);
+    this.#sweep(sweptMin + 2 * operations.length);
     return true;
+  }
+
+  /**
+   * Removes up to `countMax` of the values that have expired, which nobody sees any more.
+   *
+   * A part of each transaction that is applied, so that all members have removed the same; more than it can add, so
+   * that what has expired does not pile up.
+   */
+  #sweep(countMax: number): void {
+    const now = Math.floor(this.stamp.logTime / 1000);
+    if (this.#due.size === 0) {
+      this.#sweptTo = now;
+      return;
+    }
+    const last = Math.min(now, this.#sweptTo + secondsMax);
+    let room = countMax;
+    for (let second = this.#sweptTo + 1; second <= last; second++) {
+      const paths = dueIn(this.#due, second, room + 1);
+      for (const path of paths.slice(0, room)) this.remove(segmentsOf(path));
+      if (paths.length > room) return;
+      room -= paths.length;
+      this.#sweptTo = second;
+    }
   }
 
   #carryOut(operations: WriteTransaction["operations"]): boolean {
@@ -121,10 +164,12 @@ export class Draft {
     this.#edit = new Edit();
     const root = this.#root;
     const ttls = this.#ttls;
+    const due = this.#due;
     const observers = this.observers;
     if (this.#applyAll(operations)) return true;
     this.#root = root;
     this.#ttls = ttls;
+    this.#due = due;
     this.observers = observers;
     return false;
   }

@@ -3,8 +3,7 @@ import { observed } from "./observers.ts";
 import { wholeText } from "./read.ts";
 import { snapshotChunks } from "./snapshot.ts";
 import type { KvState, Stamp } from "./state.ts";
-import type { Tree } from "./tree.ts";
-import { expiryOf, ttlChild } from "./ttl.ts";
+import { expiriesBelow } from "./ttl.ts";
 
 /** JSON text of the whole tree, hidden members too, without what has expired at log time `now`. */
 export function dumpTree(state: KvState, now: number): string {
@@ -32,16 +31,6 @@ export function dumpStore(state: KvState, now: Stamp): string {
   }
   const tree = dumpTree(state, now.logTime);
   return `[${tree},{${expiries.join()}},[${byUrl.join()}],[${byPath.join()}]]`;
-}
-
-function* expiriesBelow(
-  node: Tree | null,
-  path: string,
-): Generator<readonly [path: string, at: number]> {
-  if (node === null) return;
-  const at = expiryOf(node);
-  if (at !== undefined) yield [path === "" ? "/" : path, at];
-  for (const key of node.keys()) yield* expiriesBelow(ttlChild(node, key), `${path}/${key}`);
 }
 
 /** Digest of all of the state's content: equal content gives equal text, whatever its history. */

@@ -52,7 +52,7 @@ function isHidden(path: string): boolean {
   return path.startsWith(".") || path.includes("/.");
 }
 
-/** The paths of a transaction as one tree: a path below another that is wanted whole is not in it. */
+/** The paths of a transaction as one tree; what is below a node that is wanted whole says nothing more. */
 interface Wanted {
   isWhole: boolean;
   readonly children: Map<string, Wanted>;
@@ -65,7 +65,6 @@ function wantedOf(paths: ReadTransaction): Wanted {
     if (raw === "") continue;
     let node = root;
     for (const key of segmentsOf(normalisePath(raw))) {
-      if (node.isWhole) break;
       let child = node.children.get(key);
       if (child === undefined) {
         child = { isWhole: false, children: new Map() };

@@ -56,7 +56,7 @@ describe("a snapshot", () => {
     ["has no head", chunks.slice(1)],
     ["has two heads", [head, ...chunks]],
     ["is of another format", [head.replace(",1,", ",2,"), ...chunks.slice(1)]],
-    ["has a negative index", ['["halon-kv",1,-1,0,0]', ...chunks.slice(1)]],
+    ["has a negative index", ['["halon-kv",1,-1,0,0,0]', ...chunks.slice(1)]],
     ["has a piece that is cut off", chunks.with(1, first.slice(0, -1))],
     ["has a piece of an unknown part", chunks.with(1, '["trees",{}]')],
     ["lacks a part", [head, first, '["end",2]']],

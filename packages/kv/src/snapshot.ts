@@ -9,7 +9,7 @@ export const snapshotFormat = 1;
 const chunkLength = 65_536;
 
 /** The parts of a state that are trees, in the order in which they are written. */
-const parts = ["root", "ttls", "observers", "old", "young"] as const;
+const parts = ["root", "ttls", "due", "observers", "old", "young"] as const;
 type Part = (typeof parts)[number];
 
 function partOf(state: KvState, part: Part): Value {
@@ -18,6 +18,8 @@ function partOf(state: KvState, part: Part): Value {
       return state.root;
     case "ttls":
       return state.ttls ?? Tree.empty;
+    case "due":
+      return state.due;
     case "observers":
       return state.observers;
     case "old":
@@ -30,12 +32,13 @@ function partOf(state: KvState, part: Part): Value {
 /**
  * The state in pieces of about 64 Ki characters, each a JSON text; built as they are asked for.
  *
- * First `["halon-kv",format,index,logTime,wallTime]`, then `[part,value]` with what the piece adds, then `["end",count]`
+ * First `["halon-kv",format,index,logTime,wallTime,sweptTo]`, then `[part,value]` with what the piece adds, then `["end",count]`
  * with the number of pieces before. An object is an array of keys and members in turn, an array `{"a":[…]}`, an integer
  * that a double cannot hold `{"n":"…"}`. A single array or string is never divided.
  */
 export function* snapshotChunks(state: KvState): Generator<string> {
-  yield `["halon-kv",${snapshotFormat},${state.index},${state.logTime},${state.wallTime}]`;
+  const { index, logTime, wallTime, sweptTo } = state;
+  yield JSON.stringify(["halon-kv", snapshotFormat, index, logTime, wallTime, sweptTo]);
   let count = 1;
   for (const part of parts) {
     for (const chunk of partChunks(part, partOf(state, part))) {
@@ -132,7 +135,7 @@ function lengthOf(value: Packed): number {
 export class SnapshotReader {
   readonly #edit = new Edit();
   readonly #parts = new Map<Part, Value>();
-  #head: Pick<KvState, "index" | "logTime" | "wallTime"> | undefined;
+  #head: Pick<KvState, "index" | "logTime" | "wallTime" | "sweptTo"> | undefined;
   #count = 0;
   #isEnded = false;
 
@@ -153,11 +156,10 @@ export class SnapshotReader {
     if (format !== snapshotFormat) {
       throw this.#misfit(`has format ${String(format)}, where ${snapshotFormat} is known`);
     }
-    const [index, logTime, wallTime] = numbers;
-    if (numbers.length !== 3 || !isCount(index) || !isCount(logTime) || !isCount(wallTime)) {
-      throw this.#misfit("is a head without index and times");
-    }
-    this.#head = { index, logTime, wallTime };
+    const [index, logTime, wallTime, sweptTo] = numbers;
+    const isWhole = isCount(index) && isCount(logTime) && isCount(wallTime) && isCount(sweptTo);
+    if (!isWhole || numbers.length !== 4) throw this.#misfit("is a head without index and times");
+    this.#head = { index, logTime, wallTime, sweptTo };
   }
 
   #readEnd([, count, ...rest]: readonly unknown[]): void {
@@ -226,6 +228,7 @@ export class SnapshotReader {
       ...this.#head,
       root: this.#parts.get("root") ?? Tree.empty,
       ttls: ttls.size === 0 ? null : ttls,
+      due: this.#tree("due"),
       observers: this.#tree("observers"),
       clientIds,
     };

@@ -11,7 +11,8 @@ export interface Stamp {
  * All that the log has made of the store, as an immutable value: keeping one costs nothing.
  *
  * `ttls` has the shape of the tree, with nodes only where something expires: the instant stands under the empty key,
- * in ms of log time. `observers` maps a normalised path to the URLs that observe it.
+ * in ms of log time. `due` maps seconds to the paths that expire in them; what is due up to `sweptTo` is gone.
+ * `observers` maps a normalised path to the URLs that observe it.
  */
 export interface KvState {
   /** Number of the last logged transaction; 0 before the first. */
@@ -22,6 +23,8 @@ export interface KvState {
   readonly wallTime: number;
   readonly root: Value;
   readonly ttls: Tree | null;
+  readonly due: Tree;
+  readonly sweptTo: number;
   readonly observers: Tree;
   readonly clientIds: ClientIds;
 }
@@ -39,6 +42,8 @@ export const emptyKv: KvState = {
   wallTime: 0,
   root: Tree.empty,
   ttls: null,
+  due: Tree.empty,
+  sweptTo: 0,
   observers: Tree.empty,
   clientIds: { young: Tree.empty, old: Tree.empty },
 };

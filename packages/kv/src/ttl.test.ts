@@ -115,3 +115,41 @@ describe("a ttl", () => {
     expect(JSON.parse(machine.stores()).read_db.slice(0, 2)).toEqual([{ v: {} }, {}]);
   });
 });
+
+describe("what has expired", () => {
+  test("is removed bit by bit by later transactions, faster than it can be added", () => {
+    const machine = machineWith();
+    const sessions = Array.from(
+      { length: 1000 },
+      (_, i) => `[{"/s/${i}/x":{"op":"set","new":1,"ttl":${1 + (i % 3)}}}]`,
+    );
+    machine.post("write", `[${sessions.join()}]`);
+    machine.now += 3000;
+    const before = read(machine);
+    for (let i = 0; i < 60; i++) machine.post("write", '[[{"/t":1}]]');
+    expect(machine.state).toMatchObject({ ttls: null, sweptTo: machine.now / 1000 });
+    expect(machine.state.due.size).toBe(0);
+    expect(read(machine)).toEqual({ ...Object(before), t: 1 });
+    const [leader, follower] = machine.digests();
+    expect(follower).toBe(leader);
+  });
+
+  test("is found after a long silence too", () => {
+    const machine = machineWith('{"/a":{"op":"set","new":1,"ttl":5}}');
+    machine.now += 3_000_000;
+    for (let i = 0; i < 3; i++) machine.post("write", '[[{"/t":1}]]');
+    expect(machine.state.ttls).toBe(null);
+  });
+
+  test("is not removed when it has been renewed or written without a TTL", () => {
+    const machine = machineWith(
+      '{"/a":{"op":"set","new":1,"ttl":1},"/b":{"op":"set","new":1,"ttl":1}}',
+      '{"/a":{"op":"set","new":2,"ttl":9},"/b":2}',
+    );
+    machine.now += 2000;
+    machine.post("write", '[[{"/t":1}]]');
+    expect(read(machine)).toEqual({ a: 2, b: 2, t: 1 });
+    machine.post("write", '[[{"/a":{"op":"delete"}}]]');
+    expect(machine.state.due.size).toBe(0);
+  });
+});

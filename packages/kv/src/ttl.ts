@@ -25,6 +25,13 @@ export function ttlChild(node: Tree | null, key: string): Tree | null {
   return child instanceof Tree ? child : null;
 }
 
+/** The part of the table that begins at the path. */
+export function ttlsAt(ttls: Tree | null, segments: readonly string[]): Tree | null {
+  let node = ttls;
+  for (const key of segments) node = ttlChild(node, key);
+  return node;
+}
+
 /** The table in which nothing at or below the path expires but, unless it is null, the path itself at `expiry`. */
 export function withExpiry(
   node: Tree | null,
@@ -83,4 +90,15 @@ export function expiryFor(ttl: Value | undefined, now: number): number | null {
   if (!isNumeric(ttl)) return null;
   const at = now + Math.trunc(Number(ttl)) * 1000;
   return Math.min(Math.max(at, 0), Number.MAX_SAFE_INTEGER);
+}
+
+/** Path and instant of all that expires below a node of the table, whose path is `path`, empty for the root. */
+export function* expiriesBelow(
+  node: Tree | null,
+  path: string,
+): Generator<readonly [path: string, at: number]> {
+  if (node === null) return;
+  const at = expiryOf(node);
+  if (at !== undefined) yield [path === "" ? "/" : path, at];
+  for (const key of node.keys()) yield* expiriesBelow(ttlChild(node, key), `${path}/${key}`);
 }
