@@ -8,10 +8,13 @@ export class Api {
   #asker = new Asker();
   #network;
   #violate;
+  #memberCount;
   #leader;
+  #next = 0;
 
-  constructor({ network, violate }) {
+  constructor({ network, memberCount, violate }) {
     this.#network = network;
+    this.#memberCount = memberCount;
     this.#violate = violate;
   }
 
@@ -40,15 +43,22 @@ export class Api {
     this.#asker.close();
   }
 
-  /** To the member, or to the last leader when `at` is undefined and there was one. */
+  /** To the member; when `at` is undefined to the last leader, or to one after the other while there is none. */
   async #ask(at, path, body) {
-    const address = at === undefined ? this.#leader : this.#network.listenOf(at);
-    const first = await this.#asker.ask(address ?? this.#network.listenOf(0), path, body);
+    const address =
+      at === undefined ? (this.#leader ?? this.#nextMember()) : this.#network.listenOf(at);
+    const first = await this.#asker.ask(address, path, body);
     const answer = first.status === 307 ? await this.#follow(first, path, body) : first;
-    if (answer.type !== "answer" || answer.status >= 500) this.#leader = undefined;
+    if (answer.type !== "answer" || answer.status === 307 || answer.status >= 500)
+      this.#leader = undefined;
     if (answer.type === "answer" && !expectedStatuses.has(answer.status))
       this.#violate(`${path} ${JSON.stringify(body)} was answered ${answer.status} ${answer.text}`);
     return answer;
+  }
+
+  #nextMember() {
+    this.#next = (this.#next + 1) % this.#memberCount;
+    return this.#network.listenOf(this.#next);
   }
 
   async #follow({ location }, path, body) {

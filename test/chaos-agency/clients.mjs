@@ -23,7 +23,7 @@ export function startClients({ seed, network, memberCount, history, keys, violat
   const since = performance.now();
   const runs = Array.from({ length: clientCount }, async (_, client) => {
     const random = createRandom(seed * 1_009 + client);
-    const api = new Api({ network, violate });
+    const api = new Api({ network, memberCount, violate });
     const worker = new Worker({ client, random, api, history, keys, memberCount });
     await delay(client);
     while (!isStopped) {

@@ -14,7 +14,7 @@ export async function audit({ members, network, history, keys, violate }) {
   const registers = keys.pairs.flatMap((pair) => pair.keys);
   const lists = keys.lists.map(({ key }) => key);
   for (const at of members.all) {
-    const api = new Api({ network, violate });
+    const api = new Api({ network, memberCount: members.all.length, violate });
     for (const [object, all] of [
       ["register", registers],
       ["list", lists],
