@@ -123,6 +123,12 @@ export class RunningMember implements Member {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     await this.#handOver();
+    await this.stop();
+  }
+
+  /** Ends at once, with leadership in hand. */
+  async stop(): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#search?.close();
     this.#contact?.close();
@@ -136,13 +142,13 @@ export class RunningMember implements Member {
   async #handOver(): Promise<void> {
     const { raft } = this.#driver?.replica ?? { raft: null };
     if (raft?.role !== "leader") return;
-    const [to] = raft.configuration.voters
-      .filter((id) => id !== raft.id)
-      .map((id) => ({ id, matchIndex: raft.progress.get(id)?.matchIndex ?? 0 }))
-      .sort((a, b) => b.matchIndex - a.matchIndex);
-    if (to !== undefined && to.matchIndex > 0) {
-      await this.request({ type: "transferLeader", to: to.id });
-    }
+    const [to] = [...raft.progress]
+      .filter(([id, { ackTick }]) => {
+        const isThere = raft.now - ackTick <= raft.options.electionTicksMin;
+        return isThere && id !== raft.id && raft.configuration.voters.includes(id);
+      })
+      .sort(([, a], [, b]) => b.matchIndex - a.matchIndex);
+    if (to !== undefined) await this.request({ type: "transferLeader", to: to[0] });
   }
 
   #gossip(): Gossip {
@@ -218,8 +224,8 @@ export class RunningMember implements Member {
   }
 
   async #open(peers: Peers): Promise<void> {
-    const { dataDir, agencySize, compactionStep, compactionKeep } = this.#options;
-    const { id, cluster, founders } = this.#identity;
+    const { dataDir, compactionStep, compactionKeep } = this.#options;
+    const { id, cluster, founders, size: agencySize } = this.#identity;
     const where = join(dataDir, "agency");
     const log = await openLog({ dir: where, fs: this.#fs });
     this.#log = log;
@@ -295,7 +301,7 @@ export class RunningMember implements Member {
     this.#reason = reason;
     // After what is being sent now.
     setImmediate(() => {
-      void this.close().then(() => this.#options.onEnd(reason, exitCode));
+      void this.stop().then(() => this.#options.onEnd(reason, exitCode));
     });
   }
 }

@@ -39,14 +39,19 @@ export class KeptEntries {
   /** First index to keep when a snapshot at raft's `index` holds `transactions`; it never goes back. */
   keptFrom(log: RaftLog, index: number, transactions: number): number {
     this.#from = Math.max(this.#from, log.firstIndex);
-    while (this.#from <= index) {
-      const [entry] = entriesOf(log, this.#from, this.#from);
+    let bytes = this.#bytes;
+    for (let at = this.#from; at <= index; at++) {
+      const [entry] = entriesOf(log, at, at);
       if (entry === undefined) break;
       const first = firstTransactionOf(entry);
       const isInTime = first === null || transactions - first < this.#transactionsMax;
-      if (isInTime && this.#bytes <= keptBytesMax) break;
-      this.#from += 1;
-      this.#bytes -= entry.data.length;
+      if (first !== null && isInTime && bytes <= keptBytesMax) break;
+      const isDropped = !isInTime || bytes > keptBytesMax;
+      bytes -= entry.data.length;
+      // An entry without a transaction goes with the command after it.
+      if (!isDropped) continue;
+      this.#from = at + 1;
+      this.#bytes = bytes;
     }
     return this.#from;
   }
