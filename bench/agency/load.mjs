@@ -116,16 +116,17 @@ export async function run(job) {
   const ms = performance.now() - state.measureFrom;
   const used = process.cpuUsage(cpu);
   for (const { connection } of connections) connection.close();
-  return summary(job, latencies, ms, state.errors, (used.user + used.system) / 1_000 / ms);
+  const generatorCpu = (used.user + used.system) / 1_000 / ms;
+  return { ...summary(job, latencies, ms), errors: state.errors, done: state.done, generatorCpu };
 }
 
-function summary(job, latencies, ms, errors, generatorCpu) {
+function summary(job, latencies, ms) {
   const sorted = Float64Array.from(latencies).sort();
   const at = (share) =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
   const units = kinds[job.kind].units ?? 1;
   const perSecond = (sorted.length * units * 1_000) / ms;
-  return { perSecond, p50: at(0.5), p99: at(0.99), max: at(1), errors, generatorCpu };
+  return { perSecond, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 /** gRPC clients share connections; an HTTP/1.1 client has its own. */

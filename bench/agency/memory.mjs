@@ -28,7 +28,7 @@ export async function measureMemory(starts, requests) {
 }
 
 export function printMemory(results, requests) {
-  heading(`MB a member, ${requests / 1_000}k each`, [
+  heading(`MB a member after ${requests / 1_000}k`, [
     "after writes",
     "largest",
     "after reads",

@@ -71,6 +71,13 @@ export function residentMb(pid) {
   return (Number(found?.[1]) * 1024) / 1e6;
 }
 
+/** Milliseconds of CPU that a process has used; the kernel counts in steps of 10 ms. */
+export function cpuMs(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 /** Runs a job of load.mjs in a process of its own. */
 export async function load(job) {
   const child = start(

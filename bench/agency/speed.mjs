@@ -1,5 +1,5 @@
 // Throughput and latency: every contestant in every round, in turns.
-import { load } from "./processes.mjs";
+import { cpuMs, load } from "./processes.mjs";
 import { count, heading, median, row, verdict } from "./table.mjs";
 
 const writes = {
@@ -39,22 +39,31 @@ export async function measure(clusters, names, { rounds, warmMs, forMs }) {
       // The first to run finds the machine cooler than the last: every round another begins.
       const order = present.map((_, at) => present[(at + round) % present.length]);
       for (const who of order) {
-        const { port } = await clusters[who.split(",")[0]].leader();
-        const job = { kind: kinds[who], host: "127.0.0.1", port, clients, warmMs, forMs };
-        results[name][who].push(await load(job));
+        const job = { kind: kinds[who], host: "127.0.0.1", clients, warmMs, forMs };
+        results[name][who].push(await one(clusters[who.split(",")[0]], job));
       }
     }
   }
   return results;
 }
 
+/** Beside what the clients saw: the CPU of all members for each request, which a busy neighbour changes little. */
+async function one({ members, leader }, job) {
+  const { port } = await leader();
+  const used = () => members.reduce((sum, { child }) => sum + cpuMs(child.pid), 0);
+  const before = used();
+  const result = await load({ ...job, port });
+  return { ...result, cpuMicros: ((used() - before) * 1_000) / result.done };
+}
+
 export function print(results) {
   for (const [name, byContestant] of Object.entries(results)) {
-    heading(cases[name].title, ["per s", "p50 ms", "p99 ms", "load's CPU"]);
+    heading(cases[name].title, ["per s", "p50 ms", "p99 ms", "CPU µs", "load's"]);
     for (const [who, runs] of Object.entries(byContestant)) {
       const of = (figure) => median(runs.map((run) => run[figure]));
       const times = [of("p50").toFixed(2), of("p99").toFixed(2)];
-      row(who, [count(of("perSecond")), ...times, `${Math.round(of("generatorCpu") * 100)} %`]);
+      const cpu = [of("cpuMicros").toFixed(0), `${Math.round(of("generatorCpu") * 100)} %`];
+      row(who, [count(of("perSecond")), ...times, ...cpu]);
       const errors = runs.reduce((sum, run) => sum + run.errors, 0);
       if (errors > 0) console.log(`  ${errors} requests of ${who} failed`);
     }

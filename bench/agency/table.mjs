@@ -1,5 +1,7 @@
 // Tables of at most 80 columns.
 
+const nameWidth = 30;
+
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -13,15 +15,15 @@ export function quantile(values, share) {
 }
 
 export function heading(title, columns) {
-  console.log(`\n${title.padEnd(32)}${cells(columns)}`);
+  console.log(`\n${title.padEnd(nameWidth)}${cells(columns)}`);
 }
 
 export function row(name, values) {
-  console.log(name.padEnd(32) + cells(values));
+  console.log(name.padEnd(nameWidth) + cells(values));
 }
 
 function cells(values) {
-  return values.map((value) => String(value).padStart(12)).join("");
+  return values.map((value) => String(value).padStart(10)).join("");
 }
 
 export function count(value) {
