@@ -22,9 +22,12 @@ export function durablePromises(): Invariant {
           const index = message.matchIndex;
           if (index === null) return;
           const term = shadowTermAt(shadow, index);
-          // Before the base of the log in memory, a snapshot is taking the place of what was acknowledged.
+          // What was acknowledged may be on its way out: a snapshot or another leader's entries take its place. Then
+          // it is enough that something stands there; I11 sees whether the right leader counts it.
           const isDurable =
-            term === null ? isCovered(disk, index) : holdsDurably(disk, index, term);
+            term === null || isReplaced(disk, index)
+              ? isCovered(disk, index)
+              : holdsDurably(disk, index, term);
           if (!isDurable) violated("I8", `${id} acknowledges entry ${index} that is not durable`);
           return;
         }
@@ -43,4 +46,11 @@ function isVoteDurable({ hardState }: Disk, message: Message, candidate: string)
 
 function isCovered(disk: Disk, index: number): boolean {
   return disk.snapshot.meta.index >= index || disk.firstIndex + disk.entries.length > index;
+}
+
+function isReplaced({ pending }: Disk, index: number): boolean {
+  return pending.some(
+    (write) =>
+      write.type === "persist" && write.truncateFrom !== null && write.truncateFrom <= index,
+  );
 }
