@@ -14,6 +14,8 @@ export function matchIndex(): Invariant {
       const progress = after.progress.get(from);
       const other = world.members[world.slots.get(from) ?? -1];
       if (progress === undefined || other === undefined) return;
+      // Who has moved on to a later term may have dropped what it acknowledged to this leader.
+      if (other.disk.hardState.term > after.currentTerm) return;
       const index = progress.matchIndex;
       if (index === 0 || index <= member.shadow.baseIndex) return;
       const term = shadowTermAt(member.shadow, index);
