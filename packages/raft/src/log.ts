@@ -101,6 +101,18 @@ export function append(log: RaftLog, entry: Entry): RaftLog {
   };
 }
 
+/** The log with this as its newest durable entry. */
+export function withDurable(log: RaftLog, durableIndex: number): RaftLog {
+  return {
+    firstIndex: log.firstIndex,
+    lastIndex: log.lastIndex,
+    lastTerm: log.lastTerm,
+    snapshot: log.snapshot,
+    durableIndex,
+    items: log.items,
+  };
+}
+
 /** The log without the entries from `from` on. */
 export function truncate(log: RaftLog, from: number): RaftLog {
   const lastTerm = termAt(log, from - 1);

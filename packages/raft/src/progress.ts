@@ -1,3 +1,4 @@
+import { copyProgress } from "./copy.ts";
 import type { Progress } from "./state.ts";
 
 /** What a new leader, or one that has just added a member, assumes of it (Raft figure 2). */
@@ -19,13 +20,12 @@ export function newProgress(nextIndex: number, now: number): Progress {
 
 /** Back to one append at a time, from what is known to agree. */
 export function probing(progress: Progress): Progress {
-  return {
-    ...progress,
-    mode: "probe",
-    nextIndex: progress.matchIndex + 1,
-    inflight: [],
-    snapshot: null,
-  };
+  const next = copyProgress(progress);
+  next.mode = "probe";
+  next.nextIndex = progress.matchIndex + 1;
+  next.inflight = [];
+  next.snapshot = null;
+  return next;
 }
 
 /** After an acknowledgement up to `matchIndex`; a late one of a lower index changes nothing. */
@@ -36,17 +36,15 @@ export function acknowledged(progress: Progress, matchIndex: number, now: number
   while (arrived < progress.inflight.length && (progress.inflight[arrived] ?? 0) <= matchIndex) {
     arrived += 1;
   }
+  const next = copyProgress(progress);
+  next.matchIndex = Math.max(progress.matchIndex, matchIndex);
+  next.nextIndex = Math.max(progress.nextIndex, matchIndex + 1);
   // A probe's window holds nothing that a window of appends could go on with.
-  const inflight = progress.mode === "replicate" ? progress.inflight.slice(arrived) : [];
-  return {
-    ...progress,
-    matchIndex: Math.max(progress.matchIndex, matchIndex),
-    nextIndex: Math.max(progress.nextIndex, matchIndex + 1),
-    mode: "replicate",
-    inflight,
-    snapshot: null,
-    appendTick: arrived > 0 ? now : progress.appendTick,
-  };
+  next.inflight = progress.mode === "replicate" ? progress.inflight.slice(arrived) : [];
+  next.mode = "replicate";
+  next.snapshot = null;
+  if (arrived > 0) next.appendTick = now;
+  return next;
 }
 
 /** Whether a refusal is of the append that waits for an answer, and not of an older one. */

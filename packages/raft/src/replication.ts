@@ -1,5 +1,6 @@
 import { assert } from "./assert.ts";
 import type { MemberId } from "./configuration.ts";
+import { copyProgress } from "./copy.ts";
 import type { Entry } from "./entry.ts";
 import { batchOf, lastIndexOfTerm, termAt } from "./log.ts";
 import type { Message } from "./message.ts";
@@ -17,7 +18,9 @@ export function sendAppends(turn: Turn, id: MemberId): void {
   if (progress === undefined || progress.mode === "snapshot") return;
   const { log, options } = state;
   const isProbe = progress.mode === "probe";
-  if (isProbe && progress.inflight.length > 0) return;
+  if (isProbe ? progress.inflight.length > 0 : progress.inflight.length >= options.inflightMax) {
+    return;
+  }
   let { nextIndex } = progress;
   if (!isProbe && nextIndex > log.lastIndex) return;
   const inflight = progress.inflight.slice();
@@ -33,9 +36,11 @@ export function sendAppends(turn: Turn, id: MemberId): void {
     if (isProbe) break;
     nextIndex += entries.length;
   }
-  const wasIdle = progress.inflight.length === 0;
-  const appendTick = wasIdle && inflight.length > 0 ? state.now : progress.appendTick;
-  setProgress(turn, id, { ...progress, nextIndex, inflight, appendTick });
+  const next = copyProgress(progress);
+  next.nextIndex = nextIndex;
+  next.inflight = inflight;
+  if (progress.inflight.length === 0) next.appendTick = state.now;
+  setProgress(turn, id, next);
 }
 
 function sendAppend(
@@ -88,11 +93,10 @@ export function sendHeartbeat(turn: Turn, to: MemberId): void {
 export function noteAnswer(turn: Turn, from: MemberId, round: number): void {
   const progress = turn.state.progress.get(from);
   if (progress === undefined) return;
-  setProgress(turn, from, {
-    ...progress,
-    ackTick: turn.state.now,
-    round: Math.max(progress.round, Math.min(round, turn.state.round)),
-  });
+  const next = copyProgress(progress);
+  next.ackTick = turn.state.now;
+  next.round = Math.max(progress.round, Math.min(round, turn.state.round));
+  setProgress(turn, from, next);
 }
 
 export function onAppendResponse(turn: Turn, message: MessageOf<"appendResponse">): void {

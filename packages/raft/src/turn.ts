@@ -1,14 +1,13 @@
 import { assert } from "./assert.ts";
 import type { MemberId } from "./configuration.ts";
+import { copyState, type Mutable } from "./copy.ts";
 import type { Effect } from "./effect.ts";
 import type { Entry } from "./entry.ts";
-import { append, truncate } from "./log.ts";
+import { append, truncate, withDurable } from "./log.ts";
 import type { Message } from "./message.ts";
 import { nextRandom } from "./random.ts";
 import type { Progress, RaftState } from "./state.ts";
 import { dropFirst, itemAt, keepFirst, lengthOf, push } from "./vector.ts";
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * One step under way: the next state, owned by this step until it ends, and the effects so far.
@@ -29,7 +28,7 @@ export interface Turn {
 
 export function beginTurn(state: RaftState): Turn {
   return {
-    state: { ...state },
+    state: copyState(state),
     effects: [],
     hardStateChanged: false,
     truncateFrom: null,
@@ -120,7 +119,7 @@ export function markDurable(turn: Turn, ticket: number): void {
   }
   if (done > 0) state.pending = dropFirst(state.pending, done);
   if (ticket > state.durableTicket) state.durableTicket = ticket;
-  if (durableIndex !== state.log.durableIndex) state.log = { ...state.log, durableIndex };
+  if (durableIndex !== state.log.durableIndex) state.log = withDurable(state.log, durableIndex);
 }
 
 export function setHardState(turn: Turn, term: number, votedFor: MemberId | null): void {
