@@ -116,11 +116,13 @@ class Link {
     this.#watch(this.#socket, this.#there);
   }
 
+  /** Whether something waits to go from one to the other: bytes, or a dial that nobody answers. */
   holds(from, to) {
     const { from: dialler, to: dialled } = this.#options;
-    if (from === dialler && to === dialled) return this.#isCut(from, to) && this.#there.length > 0;
-    if (from === dialled && to === dialler) return this.#isCut(from, to) && this.#back.length > 0;
-    return false;
+    const isThere = from === dialler && to === dialled;
+    if (!isThere && !(from === dialled && to === dialler)) return false;
+    if (!this.#isCut(from, to)) return false;
+    return this.#upstream === undefined || (isThere ? this.#there : this.#back).length > 0;
   }
 
   /** Lets go what need not wait any more. */
