@@ -136,6 +136,12 @@ export class Driver {
     this.#sender.close();
   }
 
+  /** Resolves when no snapshot is being written any more; after `end` that is soon. */
+  async idle(): Promise<void> {
+    await this.#saving;
+    await this.#installing;
+  }
+
   readonly #onFlush = (): void => {
     this.#isFlushAsked = false;
     this.#give({ type: "flush", ms: performance.now(), wallMs: Date.now() });
@@ -286,19 +292,16 @@ export class Driver {
     const { cluster } = this.#options;
     const { index, term, configuration } = snapshot;
     let bytes = 0;
-    const log = this.#log;
+    const isEnded = (): boolean => this.#isEnded;
     const chunks = snapshotBytes({ cluster, configuration }, state);
     async function* counted(): AsyncGenerator<Uint8Array> {
       for await (const chunk of chunks) {
+        if (isEnded()) throw new Error("this member ends");
         bytes += chunk.length;
         yield chunk;
       }
     }
-    if ((log.snapshot?.index ?? 0) >= index) {
-      this.#give({ type: "snapshotSkipped" });
-      return;
-    }
-    await log.saveSnapshot({ index, term }, counted());
+    await this.#log.saveSnapshot({ index, term }, counted());
     this.#give({ type: "snapshotSaved", snapshot, bytes });
   }
 

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   deadlineMs,
@@ -168,4 +170,38 @@ describe("strangers", () => {
     expect(answer).toEqual({ type: "done" });
     expect(await other.ended).toMatchObject({ exitCode: 4 });
   });
+});
+
+test(
+  "a member whose log is damaged does not start, and leaves nothing running",
+  limit,
+  async () => {
+    const [one] = await startAgency(cleanUps, 1);
+    if (one === undefined) throw new Error("no member");
+    await leaderOf([one]);
+    await write(one.member, [set("/a", 1), set("/b", 2)]);
+    await one.kill();
+    const path = join(one.dataDir, "agency", "00000000000000000001.log");
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(60) ^ 1, 60);
+    writeFileSync(path, bytes);
+    await expect(restart(one)).rejects.toMatchObject({ code: "HAL_STORE_DAMAGED" });
+    expect(readFileSync(path)).toEqual(bytes);
+  },
+);
+
+test("a member that moved is found at its new address", limit, async () => {
+  const members = await startAgency(cleanUps, 3);
+  const leader = await leaderOf(members);
+  const moving = members.find((member) => member !== leader);
+  if (moving === undefined) throw new Error("no follower");
+  await moving.kill();
+  const moved = await startTestMember(moving.dataDir);
+  cleanUps.push(() => moved.close());
+  expect(moved.address).not.toBe(moving.address);
+  const { id } = moved.member.status;
+  await until("the new address", () => leader.member.status.pool.get(id) === moved.address);
+  expect(await write(leader.member, [set("/a", 1)])).toMatchObject({ status: 200 });
+  const { index } = leader.member.view.committed;
+  await until("a follower that has all", () => moved.member.view.committed.index >= index);
 });

@@ -37,8 +37,10 @@ export class RunningMember implements Member {
   #log: Log | null = null;
   #driver: Driver | null = null;
   #reason: string | null = null;
+  readonly #refusals = new Map<string, string>();
   #isUnavailable = false;
   #reopenTimer: NodeJS.Timeout | null = null;
+  #isEnding = false;
   #isClosed = false;
 
   constructor(
@@ -135,6 +137,7 @@ export class RunningMember implements Member {
     if (this.#reopenTimer !== null) clearTimeout(this.#reopenTimer);
     this.#driver?.end();
     this.#peers?.close("this member ends");
+    await this.#driver?.idle();
     await this.#log?.close();
   }
 
@@ -209,7 +212,7 @@ export class RunningMember implements Member {
       members: membersOf(this.#identity.pool),
       onMessage: (from, bytes) => this.#driver?.receive(from, bytes),
       onLost: (peer) => this.#driver?.lost(peer),
-      onRefused: (peer, reason) => this.#options.log(`${peer}: ${reason}`),
+      onRefused: (peer, reason) => this.#refused(peer, reason),
     });
     this.#contact = new MemberContact({
       id,
@@ -250,6 +253,13 @@ export class RunningMember implements Member {
     else this.#driver = driver;
   }
 
+  /** Once, though it is tried again every second. */
+  #refused(peer: string, reason: string): void {
+    if (this.#refusals.get(peer) === reason) return;
+    this.#refusals.set(peer, reason);
+    this.#options.log(`${peer}: ${reason}`);
+  }
+
   #configured(peers: Peers, members: Configuration["members"]): void {
     if (members.length === 0) return;
     const pool = Object.fromEntries(members.map(({ id, address }) => [id, address]));
@@ -257,10 +267,10 @@ export class RunningMember implements Member {
     peers.update(membersOf(pool));
   }
 
-  /** Full is not broken: what the log holds is known, and there may be room again. */
+  /** Full is not broken: what the log holds is known, and there may be room again. A bad snapshot is sent again. */
   #diskFailed(error: HalonError): void {
     this.#driver = null;
-    if (!isFull(error)) {
+    if (!isFull(error) && error.code !== "HAL_STORE_DAMAGED") {
       this.#end(error.message, 1);
       return;
     }
@@ -297,7 +307,8 @@ export class RunningMember implements Member {
   }
 
   #end(reason: string, exitCode: number): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
     this.#reason = reason;
     // After what is being sent now.
     setImmediate(() => {

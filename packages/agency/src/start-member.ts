@@ -19,6 +19,11 @@ export async function startMember(options: MemberOptions): Promise<Member> {
     identity,
     startup: found === null ? "origin" : "persistence",
   });
-  await member.start();
+  try {
+    await member.start();
+  } catch (error) {
+    await member.stop();
+    throw error;
+  }
   return member;
 }
