@@ -1,6 +1,6 @@
 import { feed } from "./feed.ts";
 import { crashMember, scheduleStart } from "./lifecycle.ts";
-import { cutLinks, linkOf, resetConnection, slotsMax } from "./network.ts";
+import { cutLinks, linkOf, renewLink, resetConnection, slotsMax } from "./network.ts";
 import { addLearner, canLose, leaderOf, promote, remove, replace, transfer } from "./operator.ts";
 import { Prng } from "./prng.ts";
 import type { Fault, Target } from "./scenario.ts";
@@ -174,7 +174,10 @@ export function onFaultEnd(world: World, fault: Fault, index: number): void {
     world.activeCuts -= 1;
     for (const link of world.faultLinks[index] ?? []) cuts[link] = (cuts[link] ?? 0) - 1;
   } else if (fault.type === "slowLink")
-    for (const link of world.faultLinks[index] ?? []) slowness[link] = 1;
+    for (const link of world.faultLinks[index] ?? []) {
+      slowness[link] = 1;
+      renewLink(world.network, link);
+    }
   else if (fault.type === "slowDisk" && member !== undefined) member.disk.slowness = 1;
   else if (fault.type === "fullDisk" && member !== undefined) member.disk.isFull = false;
 }
@@ -197,6 +200,7 @@ export function heal(world: World): void {
   network.cuts.fill(0);
   network.slowness.fill(1);
   network.cloggedUntil.fill(0);
+  for (let link = 0; link < network.cuts.length; link++) renewLink(network, link);
   world.trace.note(world.now, "all faults end");
   for (const member of world.members) {
     member.disk.isFull = false;

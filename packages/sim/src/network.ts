@@ -93,8 +93,13 @@ export function checksumOf(bytes: Uint8Array): number {
 
 /** Loses what is on its way between two members, in both directions. */
 export function resetConnection(network: Network, left: number, right: number): void {
-  for (const link of [linkOf(left, right), linkOf(right, left)])
-    network.connections[link] = (network.connections[link] ?? 0) + 1;
+  for (const link of [linkOf(left, right), linkOf(right, left)]) renewLink(network, link);
+}
+
+/** Loses what is on its way on a link; what is sent from now on does not queue behind it. */
+export function renewLink(network: Network, link: number): void {
+  network.connections[link] = (network.connections[link] ?? 0) + 1;
+  network.lastArrival[link] = 0;
 }
 
 /**
