@@ -97,7 +97,7 @@ async function waitForAgreement(members: readonly Member[]): Promise<void> {
       const configs = await Promise.all(members.map(configOf));
       const views = configs.map(({ leaderId, commitIndex }) => `${leaderId} ${commitIndex}`);
       const [first] = configs;
-      if (first?.leaderId !== "" && views.every((view) => view === views[0])) return true;
+      if (first?.leaderId && views.every((view) => view === views[0])) return true;
       throw new Error(views.join(", "));
     },
     recoveryMs,
@@ -108,6 +108,8 @@ async function configOf({ endpoint }: Member): Promise<Config> {
   const response = await fetch(`${endpoint}/_api/agency/config`, {
     signal: AbortSignal.timeout(2_000),
   });
+  // A member that has not read its disk yet says so, and nothing else.
+  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
   return (await response.json()) as Config;
 }
 
