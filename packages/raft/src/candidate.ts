@@ -76,7 +76,9 @@ export function onVoteResponse(
     ? state.role === "preCandidate" &&
       message.term === state.currentTerm + (message.granted ? 1 : 0)
     : state.role === "candidate" && message.term === state.currentTerm;
-  if (isAsked) count(turn, message.from, message.granted);
+  // Only who has a vote is counted, or even remembered.
+  if (isAsked && isVoter(state.configuration, message.from))
+    count(turn, message.from, message.granted);
 }
 
 /** After a durable write: this member's own vote may be among it. */
