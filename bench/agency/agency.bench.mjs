@@ -35,7 +35,7 @@ const list = (text) => text.split(",").filter((word) => word !== "");
 const wanted =
   values.only === undefined ? [...Object.keys(cases), "memory", "failover"] : list(values.only);
 const dir = mkdtempSync(join(values["data-dir"], "halon-bench-agency-"));
-process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+process.on("exit", () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }));
 
 const without = list(values.without);
 const version = etcdVersion();

@@ -24,7 +24,7 @@ const latencyAt = [1_000, 100_000, 1_000_000].filter((at) => at <= keys);
 const batch = 1_000;
 const inFlight = 4;
 const dir = mkdtempSync(join(values["data-dir"], "halon-bench-keys-"));
-process.on("exit", () => rmSync(dir, { recursive: true, force: true }));
+process.on("exit", () => rmSync(dir, { recursive: true, force: true, maxRetries: 3 }));
 
 /** Path of a key, and the load that writes such keys. */
 const shapes = {
