@@ -47,7 +47,7 @@ export class MemberContact {
   }
 
   #look(): void {
-    const { id, endpoint, join } = this.#port;
+    const { id, endpoint } = this.#port;
     const raft = this.#port.replica()?.raft ?? null;
     if (raft === null) return;
     const { members } = raft.configuration;
@@ -56,7 +56,13 @@ export class MemberContact {
       this.announced(id, endpoint);
       return;
     }
-    if (raft.leaderId !== null && own === endpoint) return;
+    if (raft.leaderId === null || own !== endpoint) this.greet();
+  }
+
+  /** Tells all that this member is there, so that those who are to open links to it do so at once. */
+  greet(): void {
+    const { endpoint, join } = this.#port;
+    const members = this.#port.replica()?.raft.configuration.members ?? [];
     const addresses = new Set([...join, ...members.map(({ address }) => address)]);
     addresses.delete(endpoint);
     for (const address of addresses) void this.#tell(address);

@@ -74,6 +74,11 @@ export class Peers {
     for (const { links } of this.#peers.values()) links.get("raft")?.flush();
   }
 
+  /** A member says that it is there. */
+  hurry(id: MemberId): void {
+    for (const keeper of this.#peers.get(id)?.keepers ?? []) keeper.hurry();
+  }
+
   /** Takes a connection that another member opened. Errors: HAL_LINK_REFUSED, HAL_TIMEOUT, HAL_UNREACHABLE. */
   async accept(ws: WebSocket): Promise<void> {
     const check = (peer: Hello): string | null => this.#whyNot(peer);

@@ -92,6 +92,7 @@ export class RunningMember implements Member {
     if (this.#search !== null) return this.#search.answer(message);
     const own = this.#gossip();
     if (Object.hasOwn(own.pool, message.id)) {
+      this.#peers?.hurry(message.id);
       this.#contact?.announced(message.id, message.endpoint);
       return { type: "gossip", gossip: own };
     }
@@ -224,6 +225,7 @@ export class RunningMember implements Member {
       onRemoved: () => this.#removed(),
     });
     await this.#open(this.#peers);
+    this.#contact.greet();
   }
 
   async #open(peers: Peers): Promise<void> {

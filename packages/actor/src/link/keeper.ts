@@ -17,6 +17,8 @@ export interface LinkKeeper {
   readonly events: EventEmitter<KeeperEvents>;
   /** Null while there is none. */
   readonly link: Link | null;
+  /** The peer is known to be there: does not wait for the next attempt. */
+  hurry(): void;
   close(reason?: string): void;
 }
 
@@ -26,9 +28,11 @@ export function keepLink(options: () => ConnectOptions): LinkKeeper {
   let link: Link | null = null;
   let closed: string | null = null;
   let attempt = 0;
-  let timer = setTimeout(() => void connect(), 0);
+  /** Null while an attempt is under way, or a link is up. */
+  let timer: NodeJS.Timeout | null = setTimeout(() => void connect(), 0);
 
   async function connect(): Promise<void> {
+    timer = null;
     let opened: Link;
     try {
       opened = await connectLink(options());
@@ -68,10 +72,17 @@ export function keepLink(options: () => ConnectOptions): LinkKeeper {
     get link() {
       return link;
     },
+    hurry() {
+      attempt = 0;
+      if (timer === null) return;
+      clearTimeout(timer);
+      void connect();
+    },
     close(reason = "closed") {
       if (closed !== null) return;
       closed = reason;
-      clearTimeout(timer);
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
       link?.close(reason);
     },
   };

@@ -191,6 +191,20 @@ describe("refusals", () => {
     expect(await downOf(link)).toBe("closed");
   });
 
+  test("a keeper that is told to hurry does not wait for its next attempt", async () => {
+    const { url } = await listen();
+    let attempts = 0;
+    const keeper = keepLink(() => {
+      attempts += 1;
+      return { url: attempts === 1 ? "ws://127.0.0.1:1/_link" : url, hello: helloOf("node-2") };
+    });
+    cleanUps.push(() => keeper.close());
+    await new Promise((resolve) => keeper.events.once("down", resolve));
+    keeper.hurry();
+    expect(attempts).toBe(2);
+    await new Promise((resolve) => keeper.events.once("up", resolve));
+  });
+
   test("a keeper connects again after its link broke", async () => {
     const { url, accepted } = await listen();
     const keeper = keepLink(() => ({ url, hello: helloOf("node-2") }));
