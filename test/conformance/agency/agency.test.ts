@@ -104,7 +104,7 @@ afterAll(async () => {
 test.each(cases.map((one) => [one.id, one] as const))("%s", async (_, one) => {
   if (!isFresh(one)) {
     for (const name of ["write", "transient"]) {
-      await post(name, [[{ "/": { op: "set", new: {} } }]]);
+      await ask(name, [[{ "/": { op: "set", new: {} } }]]);
     }
   }
   const run = new Run();
@@ -154,10 +154,10 @@ class Run {
 
   #call({ write, read, transact, transient, inquire }: Step): Promise<Answer> {
     if (write !== undefined) return post("write", write);
-    if (read !== undefined) return post("read", read);
+    if (read !== undefined) return ask("read", read);
     if (transact !== undefined) return post("transact", transact);
     if (transient !== undefined) return post("transient", transient);
-    if (inquire !== undefined) return post("inquire", inquire);
+    if (inquire !== undefined) return ask("inquire", inquire);
     throw new Error("a step of no known kind");
   }
 
@@ -271,7 +271,7 @@ class Run {
         return;
       }
       case "inquireThenRetry": {
-        const { text } = await post("inquire", step.ids ?? []);
+        const { text } = await ask("inquire", step.ids ?? []);
         const { results } = JSON.parse(text) as { readonly results: readonly number[] };
         const unknown = (this.#trx as readonly Json[]).filter((_, at) => results[at] === 0);
         if (unknown.length > 0) expect((await post("write", unknown)).status).toBe(200);
@@ -309,6 +309,16 @@ function post(name: string, body: unknown): Promise<Answer> {
   return send(entry, `/_api/agency/${name}`, { method: "POST", body: text });
 }
 
+/** A question or a reset, which does no harm twice: on a busy machine a leader may be lost at any time. */
+function ask(name: string, body: unknown): Promise<Answer> {
+  return waitFor(`an answer to ${name}`, async () => {
+    const answer = await post(name, body);
+    if (answer.status !== 503) return answer;
+    entry = (await leaderOf(members)).endpoint;
+    throw new Error(answer.text);
+  });
+}
+
 async function generate({ n, perRequest, trx, trx2 }: NonNullable<Step["gen"]>): Promise<void> {
   let batch: Json[] = [];
   for (let at = 0; at < n; at++) {
@@ -339,7 +349,7 @@ async function writeAll(batch: readonly Json[]): Promise<void> {
 async function unknownOf(transactions: readonly Json[]): Promise<readonly Json[]> {
   const idOf = (one: Json | undefined) => (one as readonly Json[])[2];
   if (idOf(transactions[0]) === undefined) return transactions;
-  const { text } = await post("inquire", transactions.map(idOf));
+  const { text } = await ask("inquire", transactions.map(idOf));
   const { results } = JSON.parse(text) as { readonly results: readonly number[] };
   return transactions.filter((_, at) => results[at] === 0);
 }
@@ -349,7 +359,7 @@ async function readGenerated(
   results: Results,
 ): Promise<void> {
   const paths = Array.from({ length: n }, (_, at) => [path.replaceAll("{i}", String(at))]);
-  const got = JSON.parse((await post("read", paths)).text) as readonly Json[];
+  const got = JSON.parse((await ask("read", paths)).text) as readonly Json[];
   const wrong = got.findIndex((one, at) => !fits(one, numbered(wanted, at), results));
   expect({ wrong, got: got[wrong] }).toEqual({ wrong: -1, got: undefined });
 }
