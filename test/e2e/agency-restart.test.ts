@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import {
   cleanUp,
+  halond,
   kill,
   type Program,
   root,
@@ -23,6 +24,7 @@ const written = Object.fromEntries(
 
 interface Member {
   readonly endpoint: string;
+  readonly dataDir: string;
   readonly command: readonly string[];
   program: Program;
 }
@@ -57,18 +59,38 @@ test("what was acknowledged is on every member after all were killed at once", a
   expect(answer.entries).toEqual(written);
 });
 
+test("each member that is killed has every one on its own disk", async () => {
+  const members = await startAgency();
+  await writeAll(members);
+  await waitForAgreement(members);
+  await killAll(members);
+  for (const member of members) {
+    // Made an agency of one, so that nobody can give it what it lacks.
+    const { dataDir, endpoint } = member;
+    const rebuilt = await halond("agency", "rebuild", "--data-dir", dataDir, "--accept-loss");
+    expect(rebuilt).toMatchObject({ code: 0 });
+    const listen = new URL(endpoint).host;
+    const alone = ["--listen", listen, "--data-dir", dataDir, "--agency-size", "1"];
+    member.program = start([halondPath, "agency", ...alone]);
+    await waitForAgreement([member]);
+    expect(await entriesOf(member)).toEqual(written);
+  }
+});
+
 async function startAgency(): Promise<readonly Member[]> {
   const directory = temporaryDirectory();
   const ports = await freePorts(3);
   const members = ports.map((port, at) => {
+    const dataDir = join(directory, `member-${at}`);
     const command = [
       ...[halondPath, "agency", "--listen", `127.0.0.1:${port}`, "--agency-size", "3"],
-      ...["--data-dir", join(directory, `member-${at}`)],
+      ...["--data-dir", dataDir],
       ...ports
         .filter((other) => other !== port)
         .flatMap((other) => ["--join", `127.0.0.1:${other}`]),
     ];
-    return { endpoint: `http://127.0.0.1:${port}`, command, program: start(command) };
+    const endpoint = `http://127.0.0.1:${port}`;
+    return { endpoint, dataDir, command, program: start(command) };
   });
   await waitForAgreement(members);
   return members;
@@ -89,9 +111,13 @@ async function writeAll(members: readonly Member[]): Promise<void> {
 }
 
 async function restart(members: readonly Member[]): Promise<void> {
+  await killAll(members);
+  for (const member of members) member.program = start(member.command);
+}
+
+async function killAll(members: readonly Member[]): Promise<void> {
   for (const { program } of members) kill(program.pid, "SIGKILL");
   await Promise.all(members.map(({ program }) => program.ended));
-  for (const member of members) member.program = start(member.command);
 }
 
 /** Waits until all follow one leader and have committed the same. */
