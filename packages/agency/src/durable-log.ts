@@ -184,7 +184,14 @@ export class DurableLog implements Log {
 
   async openSnapshot(): Promise<OutgoingSnapshot | undefined> {
     const point = this.#snapshot;
-    return point === undefined ? undefined : this.#snapshots.open(point);
+    if (point === undefined) return undefined;
+    try {
+      return await this.#snapshots.open(point);
+    } catch (error) {
+      // A newer one took its place while it was being opened.
+      if (this.#snapshot !== point) return undefined;
+      throw error;
+    }
   }
 
   async receiveSnapshot(offset: number, data: Uint8Array): Promise<void> {
@@ -204,7 +211,6 @@ export class DurableLog implements Log {
     // What conflicts goes first: after a crash in between, the log ends before the snapshot and is emptied.
     if (!keepLog && point.index <= this.lastIndex) await this.truncateFrom(point.index);
     await this.#putSnapshot(point, () => this.#snapshots.incoming.adopt(point));
-    await this.#snapshots.removeBefore(point.index);
     if (!keepLog) await this.compactTo(point.index);
   }
 
@@ -226,6 +232,7 @@ export class DurableLog implements Log {
     try {
       await put();
       this.#snapshot = point;
+      await this.#snapshots.removeBefore(point.index);
     } catch (error) {
       if (isDiskError(error)) throw this.#end(diskRefused(this.#dir, error));
       throw error;

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { connectLink } from "@halon/actor";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   deadlineMs,
@@ -137,6 +138,26 @@ describe("strangers", () => {
     const pool = { [id]: other.address };
     const told = one.member.gossip({ id, endpoint: other.address, size: 1, pool, cluster });
     expect(told).toMatchObject({ type: "refused", removed: false });
+  });
+
+  test("a member of another agency, or one that is not known, gets no link", limit, async () => {
+    const [one] = await startAgency(cleanUps, 1);
+    if (one === undefined) throw new Error("no member");
+    await leaderOf([one]);
+    const url = `ws://${one.address}/_link`;
+    const { cluster } = one.member.status;
+    const stranger = { ...one.member.hello, node: "agnt-1", class: "raft" } as const;
+    await expect(connectLink({ url, hello: stranger })).rejects.toMatchObject({
+      message: expect.stringContaining("is not a member of this agency"),
+    });
+    const other = { ...stranger, cluster: "other" };
+    await expect(connectLink({ url, hello: other })).rejects.toMatchObject({
+      message: expect.stringContaining(`this node is of "${cluster}"`),
+    });
+    const homeless = { ...stranger, cluster: null };
+    await expect(connectLink({ url, hello: homeless })).rejects.toMatchObject({
+      message: expect.stringContaining("is of no agency yet"),
+    });
   });
 
   test("a member that lost its disk is told how it is let in, and waits", limit, async () => {

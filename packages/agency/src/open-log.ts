@@ -180,10 +180,7 @@ function snapshotFiles(fs: LogFs, dir: string): SnapshotFiles {
     await fs.syncDir(dir);
   }
   return {
-    async save(point, chunks) {
-      await writeSnapshot(fs, dir, point, chunks);
-      await removeBefore(point.index);
-    },
+    save: (point, chunks) => writeSnapshot(fs, dir, point, chunks),
     async *chunks(point) {
       try {
         yield* readSnapshot(fs, dir, point.index);

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { isSnapshotDue } from "./compaction.ts";
+import { findTransaction, firstKept, loggedFrom } from "./log-view.ts";
+import { decode, Hand, writeOf } from "./testing.ts";
+
+const set = (path: string, value: unknown) => [{ [path]: { op: "set", new: value } }];
+
+test.each([
+  { name: "too few transactions", transactions: 999, bytes: 500, due: false },
+  { name: "less log than the last snapshot", transactions: 5_000, bytes: 99, due: false },
+  { name: "enough of both", transactions: 1_000, bytes: 100, due: true },
+])("$name: due $due", ({ transactions, bytes, due }) => {
+  expect(isSnapshotDue({ transactions, bytes, snapshotBytes: 100 }, 1_000)).toBe(due);
+});
+
+describe("a transaction", () => {
+  const hand = new Hand(["a"], { compactionStep: 1_000_000 });
+  hand.elect("a");
+  // Entries of one to four transactions: 2, 3-4, 5-7, 8-11.
+  for (let count = 1; count <= 4; count++) {
+    hand.turn("a", writeOf(Array.from({ length: count }, (_, at) => set(`/k${at}`, count))));
+    hand.settle();
+  }
+  const { raft, appliedIndex, committed } = hand.replica("a");
+
+  test.each([
+    { transaction: 1, entry: 2 },
+    { transaction: 2, entry: 3 },
+    { transaction: 4, entry: 4 },
+    { transaction: 5, entry: 5 },
+    { transaction: 11, entry: 6 },
+    { transaction: 0, entry: null },
+  ])("$transaction is found in entry $entry", ({ transaction, entry }) => {
+    expect(findTransaction(raft.log, appliedIndex, transaction)).toBe(entry);
+  });
+
+  test("is shown with what the client sent, from any index on", () => {
+    const shown = [...loggedFrom(raft.log, appliedIndex, 10, decode)];
+    expect(shown.map(({ index, term, operations }) => ({ index, term, operations }))).toEqual([
+      { index: 10, term: 1, operations: '{"/k2":{"op":"set","new":4}}' },
+      { index: 11, term: 1, operations: '{"/k3":{"op":"set","new":4}}' },
+    ]);
+    expect(firstKept(raft.log, appliedIndex, committed)).toBe(1);
+  });
+});
