@@ -66,6 +66,7 @@ function countStep(world: World): void {
   }
   if (input.type === "receive") {
     const { message } = input;
+    if (message.type === "timeoutNow") counters.leaderTransfers += 1;
     if (message.type === "voteResponse" && message.preVote && !message.granted)
       counters.preVoteRejection += 1;
   }

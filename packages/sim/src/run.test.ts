@@ -18,7 +18,7 @@ describe("no rule breaks", () => {
     ({ machine, from }) => {
       const broken: unknown[] = [];
       for (let seed = from; seed < from + seedsPerTest; seed++) {
-        const { violation } = run(planOf(seed, { members: 5, seconds: 5, machine }));
+        const { violation } = run(planOf(seed, { members: 5, seconds: 8, machine }));
         if (violation !== null) broken.push(violation);
       }
       expect(broken).toEqual([]);
