@@ -170,7 +170,7 @@ function loosened(window: readonly Operation[], operation: Operation): readonly 
   return [...rest, { ...operation, outcome: "unknown", end: Infinity }];
 }
 
-const historyCount = 3_000;
+const historyCount = 2_000;
 /** Searches take what they take on a busy machine. */
 const slow = { timeout: 60_000 };
 const firstSeed = Number(process.env["LINEARIZABILITY_SEED"] ?? 1);
