@@ -29,8 +29,8 @@ export interface DiscoveryPort {
   /** What an earlier start had learned. */
   readonly pool: Readonly<Record<string, string>>;
   readonly join: readonly string[];
-  /** Must keep the pool durably before it returns: others count on it then. */
-  onPool(pool: Readonly<Record<string, string>>): void;
+  /** Keeps the pool durably before it returns, as others count on it then; false when it could not. */
+  onPool(pool: Readonly<Record<string, string>>): boolean;
   /** Why it does not go on, or null when it does again. */
   onReason(reason: string | null): void;
   onFound(found: Found): void;
@@ -110,7 +110,7 @@ export class Search {
     const { discovery, isNews, refusal } = hear(this.#discovery, gossip);
     this.#port.onReason(refusal);
     if (refusal !== null) return refusal;
-    if (isNews) this.#port.onPool(discovery.pool);
+    if (isNews && !this.#port.onPool(discovery.pool)) return "this member cannot write to its disk";
     this.#discovery = discovery;
     this.#lookWhetherComplete();
     if (isNews && !this.#isOver) {

@@ -9,6 +9,7 @@ import { type Gossip, type GossipAnswer, strangerRefusal } from "./core/gossip.t
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import { type Found, Search } from "./discovery.ts";
 import { type Driver, startDriver, tickMs } from "./driver.ts";
+import { diskRefused } from "./errors.ts";
 import { clusterOf, type Identity, writeIdentity } from "./identity.ts";
 import type { Log } from "./log.ts";
 import type { LogFs } from "./log-fs.ts";
@@ -170,6 +171,16 @@ export class RunningMember implements Member {
     this.#identity = next;
   }
 
+  #tryToKeepPool(pool: Readonly<Record<string, string>>): boolean {
+    try {
+      this.#keepIdentity({ pool: { ...pool } });
+      return true;
+    } catch (error) {
+      this.#options.log(diskRefused(this.#options.dataDir, error).message);
+      return false;
+    }
+  }
+
   #discover(): void {
     const { advertise, join: addresses } = this.#options;
     const { id, size, pool, join: before } = this.#identity;
@@ -179,7 +190,7 @@ export class RunningMember implements Member {
       size,
       pool,
       join: [...new Set([...addresses, ...before])],
-      onPool: (known) => this.#keepIdentity({ pool: { ...known } }),
+      onPool: (known) => this.#tryToKeepPool(known),
       onReason: (reason) => this.#say(reason),
       onFound: (found) => void this.#found(found),
     });
@@ -195,10 +206,10 @@ export class RunningMember implements Member {
     const cluster = found.type === "complete" ? clusterOf(pool) : found.cluster;
     // Whoever was added later learns the configuration from the log alone.
     const founders = clusterOf(pool) === cluster ? pool : {};
-    this.#keepIdentity({ pool, cluster, founders });
-    this.#search = null;
-    this.#say(null);
     try {
+      this.#keepIdentity({ pool, cluster, founders });
+      this.#search = null;
+      this.#say(null);
       await this.#run();
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error), 1);
@@ -265,7 +276,8 @@ export class RunningMember implements Member {
   #configured(peers: Peers, members: Configuration["members"]): void {
     if (members.length === 0) return;
     const pool = Object.fromEntries(members.map(({ id, address }) => [id, address]));
-    if (JSON.stringify(pool) !== JSON.stringify(this.#identity.pool)) this.#keepIdentity({ pool });
+    // Where the log cannot be written either, the next start finds the configuration in the log.
+    if (JSON.stringify(pool) !== JSON.stringify(this.#identity.pool)) this.#tryToKeepPool(pool);
     peers.update(membersOf(pool));
   }
 

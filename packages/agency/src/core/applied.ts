@@ -97,10 +97,6 @@ export class Applied {
     return this.#kept.keptFrom(log, snapshot.index, saving.transaction);
   }
 
-  skipped(): void {
-    this.#saving = null;
-  }
-
   /** The state came as a snapshot; `log` is as it is with it. */
   install(log: RaftLog, snapshot: { readonly state: KvState; readonly bytes: number }): void {
     this.#saving = null;

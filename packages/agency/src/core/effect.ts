@@ -23,7 +23,7 @@ export type ReplicaEffect =
   | { readonly type: "answer"; readonly id: number; readonly answer: AgencyAnswer }
   /** Committed entries wait to be applied: give `apply` soon, after what else waits. */
   | { readonly type: "applyMore" }
-  /** Save this state; then give `snapshotSaved` or `snapshotSkipped`. One at a time. */
+  /** Save this state; then give `snapshotSaved`. One at a time. */
   | { readonly type: "takeSnapshot"; readonly snapshot: SnapshotMeta; readonly state: KvState }
   /** Entries before `firstIndex` are not needed on disk any more. */
   | { readonly type: "compactLog"; readonly firstIndex: number }

@@ -23,8 +23,6 @@ export type ReplicaInput =
   | { readonly type: "apply" }
   /** What `takeSnapshot` asked for is durable, and how large it is. */
   | { readonly type: "snapshotSaved"; readonly snapshot: SnapshotMeta; readonly bytes: number }
-  /** What `takeSnapshot` asked for was given up; it is asked for again when due. */
-  | { readonly type: "snapshotSkipped" }
   /** What `installSnapshot` asked for is durable, its messages are sent; `state` is what it held. */
   | {
       readonly type: "snapshotInstalled";

@@ -170,9 +170,6 @@ export class Replica {
       case "snapshotSaved":
         this.#compact(input);
         return;
-      case "snapshotSkipped":
-        this.#applied.skipped();
-        return;
       case "snapshotInstalled":
         this.#install(input);
         return;
