@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { clean, notBuilt } from "./failure.ts";
 import type { Io } from "./io.ts";
 
@@ -34,6 +34,16 @@ export function once(value: string, previous: string | undefined): string {
 /** Reads the values of an option that may be repeated. */
 export function repeated(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), plain(value)];
+}
+
+/** An option that may be given once. */
+export function single(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(once);
+}
+
+/** An option that may be repeated. */
+export function many(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(repeated);
 }
 
 function plain(value: string): string {

@@ -14,7 +14,7 @@ export interface Session {
   readonly timeoutMs: number;
 }
 
-interface GlobalOptions {
+export interface GlobalOptions {
   readonly endpoint?: readonly string[];
   readonly output: Format;
   readonly timeout: string;
@@ -39,14 +39,25 @@ export function action<A extends readonly unknown[]>(
 }
 
 function openSession(io: Io, options: GlobalOptions): Session {
+  const { endpoints, timeoutMs, print } = settingsOf(io, options);
+  return { io, timeoutMs, print, client: createClient({ endpoints, timeoutMs }) };
+}
+
+/** What the options of every command say. */
+export function settingsOf(
+  io: Io,
+  options: GlobalOptions,
+): {
+  readonly endpoints: readonly string[];
+  readonly timeoutMs: number;
+  readonly print: Printer;
+} {
   const fromEnv = io.env["HALON_ENDPOINT"]?.split(",").filter((text) => text !== "") ?? [];
   const standard = fromEnv.length > 0 ? fromEnv : ["http://127.0.0.1:8528"];
-  const timeoutMs = durationOf("--timeout", options.timeout);
   const noColor = (io.env["NO_COLOR"] ?? "") !== "";
   return {
-    io,
-    timeoutMs,
-    client: createClient({ endpoints: options.endpoint ?? standard, timeoutMs }),
+    endpoints: options.endpoint ?? standard,
+    timeoutMs: durationOf("--timeout", options.timeout),
     print: createPrinter(io, {
       format: options.output,
       isQuiet: options.quiet === true,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { address, refuseSecrets, startOptions } from "./options.ts";
+import { address } from "./common-options.ts";
+import { refuseSecrets, startOptions } from "./options.ts";
 
 const around = { hostname: "Db_1.example", directory: "/srv", isTerminal: false };
 

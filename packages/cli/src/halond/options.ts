@@ -1,8 +1,13 @@
 import { resolve } from "node:path";
-import { isLoopback } from "@halon/api";
-import { Name } from "@halon/protocol";
-
 import { notBuilt, usage } from "../failure.ts";
+import {
+  advertised,
+  joined,
+  listened,
+  logged,
+  nameOf,
+  type Surroundings,
+} from "./common-options.ts";
 import type { NodeOptions } from "./run.ts";
 import type { RawSettings } from "./settings.ts";
 
@@ -15,25 +20,12 @@ export interface StartOptions {
   readonly apply: readonly string[];
 }
 
-export interface Surroundings {
-  readonly hostname: string;
-  readonly directory: string;
-  readonly isTerminal: boolean;
-}
-
-const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"];
 const localMax = 64;
 
 /** Checks the settings of `halond start`. Errors are `HAL_USAGE` or `HAL_NOT_BUILT`. */
 export function startOptions(raw: RawSettings, around: Surroundings): StartOptions {
   checkStore(raw);
-  const listen = address("--listen", raw.listen ?? "127.0.0.1:8528");
-  const isInsecure = raw.insecure ?? false;
-  if (!isLoopback(listen.host) && !isInsecure) {
-    throw usage(
-      `--listen ${raw.listen} can be reached by other machines, and there is no authentication yet: who reaches it runs the cluster. Listen on 127.0.0.1, or say --insecure if the network is safe.`,
-    );
-  }
+  const listen = listened(raw);
   const local = localCount(raw, listen.port);
   return {
     local,
@@ -44,34 +36,11 @@ export function startOptions(raw: RawSettings, around: Surroundings): StartOptio
       listen,
       advertise: advertised(raw.advertise, listen.host, local),
       labels: labelsOf(raw.label ?? []),
-      join: joined(raw.join ?? []),
-      insecure: isInsecure,
-      log: {
-        level: oneOf("--log.level", raw.logLevel ?? "info", logLevels),
-        format: oneOf("--log.format", raw.logFormat ?? (around.isTerminal ? "pretty" : "json"), [
-          "json",
-          "pretty",
-        ] as const),
-        file: raw.logFile === undefined ? undefined : resolve(around.directory, raw.logFile),
-      },
+      join: joinedOne(raw.join ?? []),
+      insecure: raw.insecure ?? false,
+      log: logged(raw, around),
     },
   };
-}
-
-/** Splits `HOST:PORT`; an IPv6 address stands in brackets. */
-export function address(
-  option: string,
-  text: string,
-): { readonly host: string; readonly port: number } {
-  const match = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]{1,253}):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  const host = match?.[1];
-  if (host === undefined || port > 65_535) {
-    throw usage(
-      `Expected ${option} to be HOST:PORT with a port of 0 to 65535, such as 127.0.0.1:8528, got ${JSON.stringify(text.slice(0, 200))}.`,
-    );
-  }
-  return { host: host.replace(/^\[|\]$/g, ""), port };
 }
 
 /** Tells arguments that hold a secret: every process of the machine can read them. */
@@ -124,39 +93,9 @@ function localCount(raw: RawSettings, port: number): number | undefined {
   return count;
 }
 
-function nameOf(given: string | undefined, hostname: string): string {
-  if (given === undefined) {
-    const derived = (hostname.split(".")[0] ?? "").toLowerCase().replace(/[^a-z0-9-]+/g, "-");
-    return Name.safeParse(derived).data ?? "node-1";
-  }
-  if (Name.safeParse(given).success) return given;
-  throw usage(
-    `Expected --name to be of a-z, 0-9 and -, at most 63 characters, got ${JSON.stringify(given.slice(0, 100))}.`,
-  );
-}
-
-function advertised(
-  given: string | undefined,
-  listenHost: string,
-  local: number | undefined,
-): string | undefined {
-  if (given === undefined) {
-    if (!["0.0.0.0", "::"].includes(listenHost) || local !== undefined) return undefined;
-    throw usage(
-      `Nobody can be sent to ${listenHost}. Say with --advertise HOST:PORT how other nodes reach this one.`,
-    );
-  }
-  if (address("--advertise", given).port !== 0) return given;
-  throw usage(`Expected --advertise to name a port that others can reach, got ${given}.`);
-}
-
-function joined(given: readonly string[]): readonly string[] {
-  const addresses = given.flatMap((text) => text.split(","));
-  for (const text of addresses) {
-    if (address("--join", text).port === 0) {
-      throw usage(`Expected --join to name the port of a node, got ${text}.`);
-    }
-  }
+/** Only one address, until several nodes can agree on who leads. */
+function joinedOne(given: readonly string[]): readonly string[] {
+  const addresses = joined(given);
   if (addresses.length <= 1) return addresses;
   throw notBuilt("--join with several addresses", "Name the tracking node only.");
 }
@@ -171,10 +110,4 @@ function labelsOf(given: readonly string[]): Readonly<Record<string, string>> {
     labels[match[1]] = match[2];
   }
   return labels;
-}
-
-function oneOf<const T extends string>(option: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  throw usage(`Expected ${option} to be ${allowed.join(", ")}, got ${JSON.stringify(value)}.`);
 }

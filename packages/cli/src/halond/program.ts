@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { Duration, HalonError } from "@halon/protocol";
 import { type Command, Option } from "commander";
-import { addNotBuilt, createProgram, once, repeated } from "../command-line.ts";
+import { addNotBuilt, createProgram, many, single } from "../command-line.ts";
 import { notBuilt, usage } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { versionOf } from "../version.ts";
@@ -150,12 +150,4 @@ async function usedAt(dataDir: string): Promise<string> {
 
 function attributeOf(flag: string): string {
   return new Option(flag).attributeName();
-}
-
-function single(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(once);
-}
-
-function many(flags: string, description: string): Option {
-  return new Option(flags, description).argParser(repeated);
 }
