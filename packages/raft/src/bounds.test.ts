@@ -169,7 +169,21 @@ test("compaction gives memory back", () => {
   expect(cluster.node("a").state.configurations).toHaveLength(1);
 });
 
-test("votes of strangers and old progress are not kept", () => {
+test("votes of strangers are not kept", () => {
+  const [candidate] = step(startOf("a"), {
+    type: "receive",
+    message: { type: "timeoutNow", from: "b", to: "a", term: 0 },
+  });
+  const vote = { type: "voteResponse", to: "a", term: 1, preVote: false, granted: true } as const;
+  const [next] = giveAll(
+    candidate,
+    times(100, (at) => ({ type: "receive", message: { ...vote, from: `x${at}` } })),
+  );
+  expect(next.role).toBe("candidate");
+  expect(next.votes.size).toBe(0);
+});
+
+test("strangers that ask for votes are told of the log in bounded number", () => {
   const { state } = leaderOf().node("a");
   const request = {
     type: "requestVote",
