@@ -74,10 +74,11 @@ export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
     if (world.phase === "done")
       for (const invariant of world.invariants.all) invariant.atEnd?.(world);
   } catch (error) {
-    if (!(error instanceof ViolationError)) throw error;
+    // Whatever else is thrown broke something too: a write out of order, or the simulator itself.
+    const broken = error instanceof ViolationError ? error : unexpected(error);
     violation = {
-      invariant: error.invariant,
-      message: error.message,
+      invariant: broken.invariant,
+      message: broken.message,
       seed: scenario.seed,
       step: world.events,
       timeUs: world.now,
@@ -94,6 +95,13 @@ export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
     transcript: options.transcriptEvents === undefined ? [] : world.trace.lines(),
     violation,
   };
+}
+
+function unexpected(error: unknown): ViolationError {
+  return new ViolationError(
+    "I19",
+    error instanceof Error ? (error.stack ?? error.message) : `${error}`,
+  );
 }
 
 function boot(world: World): void {

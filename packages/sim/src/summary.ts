@@ -12,6 +12,7 @@ export interface SeedReport {
 /** What came of many seeds. */
 export interface Summary {
   readonly seeds: number;
+  /** Of second runs too. */
   readonly events: number;
   /** By CPU time of all threads. */
   readonly eventsPerCoreSecond: number;
@@ -44,7 +45,7 @@ export class Tally {
 
   add({ seed, outcome, secondHash }: SeedReport): void {
     this.seeds += 1;
-    this.events += outcome.events;
+    this.events += secondHash === null ? outcome.events : 2 * outcome.events;
     this.simulatedUs += outcome.simulatedUs;
     for (const name of Object.keys(noCounts) as (keyof Counters)[]) {
       this.totals[name] += outcome.counters[name];
