@@ -157,6 +157,8 @@ function isMoment({ observed }: World, moment: CrashMoment): boolean {
       return effects.some((effect) => effect.type === "persist" && effect.entries.length > 1);
     case "truncating":
       return effects.some((effect) => effect.type === "persist" && effect.truncateFrom !== null);
+    case "changing":
+      return after.role === "leader" && after.configuration !== before.configuration;
     case "compacting":
       return input.type === "snapshotSaved" || effects.some(({ type }) => type === "takeSnapshot");
   }

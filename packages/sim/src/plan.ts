@@ -115,6 +115,9 @@ const moments: readonly [CrashMoment, ...CrashMoment[]] = [
   "elected",
   "truncating",
   "compacting",
+  // Of members: elections in joint configurations come of it.
+  "changing",
+  "changing",
 ];
 const shapes: readonly [CutShape, ...CutShape[]] = [
   "halves",

@@ -11,7 +11,13 @@ export type CrashTail = "lost" | "prefix" | "torn";
 export type CutShape = "halves" | "one" | "bridge" | "ring" | "inbound" | "outbound" | "link";
 
 /** When a prepared crash comes: the next time that this happens to a member. */
-export type CrashMoment = "snapshotArriving" | "writing" | "elected" | "truncating" | "compacting";
+export type CrashMoment =
+  | "snapshotArriving"
+  | "writing"
+  | "elected"
+  | "truncating"
+  | "compacting"
+  | "changing";
 
 /** One fault, or one wish of an operator. `at` and `forUs` in µs of virtual time. */
 export type Fault = { readonly at: number } & (
