@@ -1,7 +1,16 @@
+export {
+  type AgencyClient,
+  type AgencyReply,
+  createAgencyClient,
+  type WriteInput,
+  type Written,
+} from "./client.ts";
 export type { Gossip, GossipAnswer } from "./core/gossip.ts";
 export type { LoggedTransaction } from "./core/logged.ts";
 export type { AgencyAnswer, AgencyRequest, WriteMode } from "./core/request.ts";
 export { failpoint } from "./failpoint.ts";
+export { type AgencyHttpOptions, agencyHandler } from "./http/handler.ts";
+export { verifySnapshot } from "./http/snapshot-body.ts";
 export type { Entry, HardState, Log, LogOptions, Snapshot, SnapshotPoint } from "./log.ts";
 export type { LogFile, LogFs } from "./log-fs.ts";
 export type { Member, MemberOptions, MemberStatus } from "./member.ts";
