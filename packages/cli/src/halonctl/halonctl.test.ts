@@ -121,7 +121,7 @@ test("config set keeps the other fields", async () => {
 test("what is not built is absent from help", async () => {
   const { exit, out } = await run(["--help"]);
   expect(exit).toBe(0);
-  expect(out).not.toMatch(/bundle|snapshot|token|completion|why/);
+  expect(out).not.toMatch(/bundle|token|completion|why/);
 });
 
 test("a service is reached when all its instances are; one that is gone is stopped", () => {

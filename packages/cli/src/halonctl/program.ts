@@ -4,6 +4,8 @@ import { addInit } from "../init/command.ts";
 import type { Io } from "../io.ts";
 import { formats } from "../output/print.ts";
 import { versionOf } from "../version.ts";
+import { addAgency } from "./agency/command.ts";
+import { addSnapshot } from "./agency/snapshot.ts";
 import { addApply } from "./apply.ts";
 import { addEvent } from "./event.ts";
 import { addGraph } from "./graph.ts";
@@ -12,16 +14,7 @@ import { addStatus } from "./status.ts";
 import { addWait } from "./wait.ts";
 
 /** Commands that are reserved and not built (rfc/0003). */
-const notBuilt = [
-  "diff",
-  "bundle",
-  "why",
-  "why-not",
-  "agency",
-  "snapshot",
-  "completion",
-  "dashboard",
-];
+const notBuilt = ["diff", "bundle", "why", "why-not", "completion", "dashboard"];
 const notBuiltBelow: Readonly<Record<string, readonly string[]>> = {
   node: ["drain", "resume", "maintenance", "remove"],
   rule: ["show", "enable", "disable", "check", "test", "simulate", "replay", "trace"],
@@ -50,6 +43,8 @@ export function halonctlProgram(io: Io): Command {
   addEvent(program, io);
   addGraph(program, io);
   addWait(program, io);
+  addAgency(program, io);
+  addSnapshot(program, io);
   program
     .command("version")
     .description("print the version")

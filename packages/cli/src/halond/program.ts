@@ -7,6 +7,7 @@ import { addNotBuilt, createProgram, many, single } from "../command-line.ts";
 import { notBuilt, usage } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { versionOf } from "../version.ts";
+import { addAgency } from "./agency/command.ts";
 import { startLocal } from "./local.ts";
 import { refuseSecrets, type StartOptions, startOptions } from "./options.ts";
 import { loadStartNode } from "./run.ts";
@@ -32,7 +33,10 @@ export function halondProgram(
   refuseSecrets(argv);
   const program = createProgram("halond", io)
     .description("Runs a node of a Halon cluster.")
-    .addHelpText("after", "\nThe options of the node: halond start --help");
+    .addHelpText(
+      "after",
+      "\nThe options of the node: halond start --help, of a member: halond agency --help",
+    );
   program
     .command("start", { isDefault: true })
     .description("run a node in the foreground (the default)")
@@ -58,6 +62,7 @@ export function halondProgram(
     .action((_: unknown, command: Command) => start(command, io).then(onExit));
   const [startCommand] = program.commands;
   for (const flags of optionsNotBuilt) startCommand?.addOption(new Option(flags).hideHelp());
+  addAgency(program, io, onExit);
   program
     .command("stop")
     .description("stop a node and wait until it is gone")
@@ -70,7 +75,7 @@ export function halondProgram(
     .command("version")
     .description("print the version")
     .action(() => io.out(`${versionOf()}\n`));
-  addNotBuilt(program, ["agency", "config"]);
+  addNotBuilt(program, ["config"]);
   return program;
 }
 
