@@ -2,9 +2,10 @@
  * `npm run mutants`: tests the simulator. Each patch beside this file plants one bug in a copy of the cores; the
  * simulator must find a violation within the bounded number of seeds.
  *
- * Options: `--only NAME,…`, `--seeds N` (default 2000), `--keep` leaves the copies. Exit 7 when a bug was not found.
+ * Options: `--only NAME,…`, `--seeds N` (default 2000), `--lanes N` bugs at a time (default: one a core), `--keep`
+ * leaves the copies. Exit 7 when a bug was not found.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import {
   cpSync,
   mkdirSync,
@@ -13,107 +14,179 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const here = join(root, "test/mutants");
+const tsc = join(root, "node_modules/@typescript/native/bin/tsc");
 /** What a planted bug may be in, and what is compiled anew for it. */
 const copied = ["protocol", "raft", "kv", "actor", "agency", "sim"];
 /** The command line of the simulator, as `npm run sim` calls it. */
 const simulator = "packages/sim/dist/cli.js";
+/** A run that hangs is a bug that was not found. */
+const runMsMax = 3_600_000;
 
 const { values: options } = parseArgs({
   options: {
     only: { type: "string" },
     seeds: { type: "string", default: "2000" },
+    lanes: { type: "string", default: String(availableParallelism()) },
     keep: { type: "boolean", default: false },
   },
 });
-const names = readdirSync(here)
-  .filter((file) => file.endsWith(".patch"))
-  .map((file) => file.slice(0, -".patch".length))
-  .filter((name) => options.only === undefined || options.only.split(",").includes(name))
-  .sort();
-if (names.length === 0) {
-  console.error(`no patch in test/mutants fits --only ${options.only}`);
+
+/** Names of the patches to try. */
+function chosen() {
+  const all = readdirSync(here)
+    .filter((file) => file.endsWith(".patch"))
+    .map((file) => file.slice(0, -".patch".length))
+    .sort();
+  if (options.only === undefined) return all;
+  const wanted = options.only.split(",");
+  const unknown = wanted.filter((name) => !all.includes(name));
+  if (unknown.length > 0) fail(`no patch in test/mutants is called ${unknown.join(", ")}`);
+  return wanted;
+}
+
+function wholeNumber(name, text) {
+  if (!/^[1-9]\d*$/.test(text)) fail(`--${name} is a whole number from 1 on, not ${text}`);
+  return Number(text);
+}
+
+function fail(message) {
+  console.error(message);
   process.exit(2);
 }
 
-const base = mkdtempSync(join(tmpdir(), "halon-mutants-"));
-process.on("exit", () => {
-  if (options.keep) console.error(`copies: ${base}`);
-  else rmSync(base, { recursive: true, force: true });
-});
-process.on("SIGINT", () => process.exit(130));
+const children = new Set();
 
-/** A copy of the cores whose packages see each other, and the libraries of this checkout. */
-function copyTree() {
-  const tree = join(base, "tree");
-  rmSync(tree, { recursive: true, force: true });
-  mkdirSync(join(tree, "node_modules/@halon"), { recursive: true });
-  for (const name of readdirSync(join(root, "node_modules"))) {
-    if (name !== "@halon")
-      symlinkSync(join(root, "node_modules", name), join(tree, "node_modules", name));
-  }
-  for (const name of copied) {
-    const from = join(root, "packages", name);
-    cpSync(from, join(tree, "packages", name), {
-      recursive: true,
-      filter: (path) => !/\/(?:node_modules|testdata|\.turbo)(?:\/|$)/.test(path),
+/** Runs a command to its end. */
+function run(cwd, command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    children.add(child);
+    const timer = setTimeout(() => child.kill("SIGKILL"), runMsMax);
+    let out = "";
+    let err = "";
+    child.stdout.on("data", (data) => {
+      out += data;
     });
-    symlinkSync(join(tree, "packages", name), join(tree, "node_modules/@halon", name));
-  }
-  for (const file of ["tsconfig.base.json", "package.json"])
-    cpSync(join(root, file), join(tree, file));
-  return tree;
-}
-
-function run(cwd, command, args, timeoutMs = 600_000) {
-  const done = spawnSync(command, args, { cwd, encoding: "utf8", timeout: timeoutMs });
-  return { status: done.status, output: `${done.stdout}${done.stderr}` };
-}
-
-function compile(tree) {
-  const tsc = join(root, "node_modules/@typescript/native/bin/tsc");
-  return run(tree, process.execPath, [tsc, "-b", "packages/sim"]);
-}
-
-/** @returns {{ found: boolean, seed: string, invariant: string, why: string }} */
-function tryMutant(name) {
-  const missed = (why) => ({ found: false, seed: "-", invariant: "-", why });
-  const tree = copyTree();
-  const patch = join(here, `${name}.patch`);
-  const applied = run(tree, "git", ["apply", "--whitespace=nowarn", patch]);
-  if (applied.status !== 0) return missed(`the patch does not apply: ${lastLine(applied.output)}`);
-  const compiled = compile(tree);
-  if (compiled.status !== 0) return missed(`it does not compile: ${lastLine(compiled.output)}`);
-  const args = [simulator, `--seeds=1..${options.seeds}`, "--until-violation", "--output=json"];
-  const { status, output } = run(tree, process.execPath, args);
-  if (status !== 7) return missed(status === 0 ? "no violation" : `the run ended with ${status}`);
-  const violation = JSON.parse(output.trim().split("\n").at(-1)).violation;
-  return { found: true, seed: String(violation.seed), invariant: violation.invariant, why: "" };
+    child.stderr.on("data", (data) => {
+      err = (err + data).slice(-10_000);
+    });
+    child.on("error", (error) => {
+      err += error.message;
+    });
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      children.delete(child);
+      resolve({ status, out, err });
+    });
+  });
 }
 
 const lastLine = (text) => text.trim().split("\n").at(-1) ?? "";
 
-/** First line of a patch file: what the bug is. */
+/** A copy of the cores whose packages see each other, and the libraries of this checkout. */
+async function createTree(path) {
+  mkdirSync(join(path, "node_modules/@halon"), { recursive: true });
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    if (name !== "@halon")
+      symlinkSync(join(root, "node_modules", name), join(path, "node_modules", name));
+  }
+  for (const name of copied) {
+    cpSync(join(root, "packages", name), join(path, "packages", name), {
+      recursive: true,
+      filter: (from) => !/\/(?:node_modules|testdata|dist|\.turbo)(?:\/|$)/.test(from),
+    });
+    symlinkSync(join(path, "packages", name), join(path, "node_modules/@halon", name));
+  }
+  // A bug often leaves an import or a parameter without use.
+  const config = readFileSync(join(root, "tsconfig.base.json"), "utf8");
+  writeFileSync(
+    join(path, "tsconfig.base.json"),
+    config.replace(/("noUnused(?:Locals|Parameters)": )true/g, "$1false"),
+  );
+  cpSync(join(root, "package.json"), join(path, "package.json"));
+  const { status, out, err } = await compile(path);
+  if (status !== 0) throw new Error(`the copy does not compile: ${lastLine(out + err)}`);
+}
+
+function compile(tree) {
+  return run(tree, process.execPath, [tsc, "-b", "packages/sim"]);
+}
+
+/** Plants one bug and takes it out again; what was found, or why nothing was. */
+async function tryBug(tree, name) {
+  const patch = join(here, `${name}.patch`);
+  const applied = await run(tree, "git", ["apply", "--whitespace=nowarn", patch]);
+  if (applied.status !== 0)
+    return { violation: null, why: `the patch does not apply: ${lastLine(applied.err)}` };
+  const result = await simulate(tree);
+  const reverted = await run(tree, "git", ["apply", "--reverse", "--whitespace=nowarn", patch]);
+  if (reverted.status !== 0) throw new Error(`${name} cannot be taken out: ${reverted.err}`);
+  return result;
+}
+
+async function simulate(tree) {
+  const compiled = await compile(tree);
+  if (compiled.status !== 0)
+    return { violation: null, why: `it does not compile: ${lastLine(compiled.out)}` };
+  // One thread: seeds run in order, so the first that breaks a rule is the same each time.
+  const seeds = ["--seeds", `1..${options.seeds}`, "--workers", "1"];
+  const args = [simulator, ...seeds, "--until-violation", "--output", "json"];
+  const { status, out, err } = await run(tree, process.execPath, args);
+  if (status !== 0 && status !== 7)
+    return { violation: null, why: `the run ended with ${status}: ${lastLine(err)}` };
+  const { violation } = JSON.parse(lastLine(out));
+  return { violation, why: "no rule was broken" };
+}
+
+/** First line of a patch: what the bug is. */
 function titleOf(name) {
   return readFileSync(join(here, `${name}.patch`), "utf8").split("\n")[0] ?? "";
 }
 
-console.log(`${"BUG".padEnd(40)} ${"FOUND AT SEED".padStart(13)}  INVARIANT`);
-let found = 0;
-for (const name of names) {
-  const result = tryMutant(name);
-  if (result.found) found += 1;
-  console.log(
-    `${name.padEnd(40)} ${result.seed.padStart(13)}  ${result.found ? result.invariant : result.why}`,
-  );
-  if (!result.found) console.log(`  ${titleOf(name)}`);
+function tell(name, { violation, why }) {
+  if (violation === null) {
+    console.log(`${name.padEnd(34)} ${"-".padStart(5)}  ${why}\n  ${titleOf(name)}`);
+    return;
+  }
+  const { seed, invariant, message } = violation;
+  const said = message.split("\n")[0].slice(0, 80);
+  console.log(`${name.padEnd(34)} ${String(seed).padStart(5)}  ${invariant.padEnd(12)}  ${said}`);
 }
+
+wholeNumber("seeds", options.seeds);
+const names = chosen();
+const lanes = Math.min(wholeNumber("lanes", options.lanes), names.length);
+const base = mkdtempSync(join(tmpdir(), "halon-mutants-"));
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+  if (options.keep) console.error(`copies: ${base}`);
+  else rmSync(base, { recursive: true, force: true });
+});
+process.on("SIGINT", () => process.exit(130));
+process.on("SIGTERM", () => process.exit(143));
+
+console.log(`${"BUG".padEnd(34)} ${"SEED".padStart(5)}  RULE          WHAT IT SAYS`);
+const left = [...names];
+let found = 0;
+await Promise.all(
+  Array.from({ length: lanes }, async (_, lane) => {
+    const tree = join(base, `tree-${lane}`);
+    await createTree(tree);
+    for (let name = left.shift(); name !== undefined; name = left.shift()) {
+      const result = await tryBug(tree, name);
+      if (result.violation !== null) found += 1;
+      tell(name, result);
+    }
+  }),
+);
 console.log(`${found} of ${names.length} planted bugs found within ${options.seeds} seeds`);
 process.exit(found === names.length ? 0 : 7);
