@@ -30,6 +30,7 @@ export interface DriverOptions {
   readonly agencySize: number;
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  readonly compactionBytesMin: number;
   /** At index 0. */
   readonly founders: Configuration;
   readonly peers: Peers;
@@ -51,7 +52,8 @@ const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
 /** Loads what the log holds and runs it. Errors: HAL_STORE_DAMAGED, HAL_STORE_FAILED. */
 export async function startDriver(log: Log, options: DriverOptions): Promise<Driver> {
   const stored = log.loadSnapshot();
-  const { where, founders, id, raft, agencySize, compactionStep, compactionKeep } = options;
+  const { where, founders, id, raft, agencySize } = options;
+  const { compactionStep, compactionKeep, compactionBytesMin } = options;
   const loaded = stored === undefined ? null : await readSnapshotBytes(stored.chunks, where);
   const configuration = loaded?.head.configuration ?? founders;
   const point = log.snapshot ?? { index: 0, term: 0 };
@@ -59,7 +61,10 @@ export async function startDriver(log: Log, options: DriverOptions): Promise<Dri
   const entries = log.read(log.firstIndex);
   const seed = Math.floor(Math.random() * 0x1_0000_0000);
   const replica = new Replica(
-    { id, raft, seed, encode, decode, agencySize, compactionStep, compactionKeep },
+    {
+      ...{ id, raft, seed, encode, decode, agencySize },
+      ...{ compactionStep, compactionKeep, compactionBytesMin },
+    },
     {
       found: { hardState: log.hardState, snapshot, entries },
       configuration,

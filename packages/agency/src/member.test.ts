@@ -106,7 +106,7 @@ describe("an agency", () => {
 });
 
 test("a member that lags gets a snapshot, and what came after it", limit, async () => {
-  const options = { compactionStep: 20, compactionKeep: 5 };
+  const options = { compactionStep: 20, compactionKeep: 5, compactionBytes: 0 };
   const members = await startAgency(cleanUps, 3, options);
   const leader = await leaderOf(members);
   const lagging = members.find((member) => member !== leader);

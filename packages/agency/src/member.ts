@@ -19,6 +19,8 @@ export interface MemberOptions {
   readonly electionMaxMs: number;
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  /** No snapshot before the log has grown by so many bytes, 16 MiB when left out. */
+  readonly compactionBytes?: number;
   /** The files of the log; the disk when left out. */
   readonly fs?: LogFs;
   /** One line for the operator. */

@@ -25,6 +25,8 @@ import { statusOf } from "./status.ts";
 
 /** Wait before a log whose disk was full is opened again. */
 const reopenMs = 1_000;
+/** Least growth of the log between two snapshots. */
+const compactionBytesDefault = 16 * 1024 * 1024;
 
 /** A member that runs in this process. */
 export class RunningMember implements Member {
@@ -240,7 +242,7 @@ export class RunningMember implements Member {
   }
 
   async #open(peers: Peers): Promise<void> {
-    const { dataDir, compactionStep, compactionKeep } = this.#options;
+    const { dataDir, compactionStep, compactionKeep, compactionBytes } = this.#options;
     const { id, cluster, founders, size: agencySize } = this.#identity;
     const where = join(dataDir, "agency");
     const log = await openLog({ dir: where, fs: this.#fs });
@@ -255,6 +257,7 @@ export class RunningMember implements Member {
       agencySize,
       compactionStep,
       compactionKeep,
+      compactionBytesMin: compactionBytes ?? compactionBytesDefault,
       founders: configurationOf(founders),
       peers,
       where,

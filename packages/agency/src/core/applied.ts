@@ -1,6 +1,6 @@
 import { applyEntry, type KvState } from "@halon/kv";
 import { type Entry, entriesOf, entryKind, type RaftLog, type SnapshotMeta } from "@halon/raft";
-import { isSnapshotDue, KeptEntries } from "./compaction.ts";
+import { isSnapshotDue, KeptEntries, type SnapshotStep } from "./compaction.ts";
 import { commandText, type Decode } from "./log-view.ts";
 
 /** With this much log, and four times the last snapshot, a new one is taken even while the last is being sent. */
@@ -73,7 +73,7 @@ export class Applied {
   }
 
   /** `isSending`: a snapshot is on its way to a follower, which a newer one would begin again. */
-  isSnapshotDue(step: number, isSending: boolean): boolean {
+  isSnapshotDue(step: SnapshotStep, isSending: boolean): boolean {
     if (this.#saving !== null) return false;
     if (isSending && this.#bytesSince < sendingBytesMax + 4 * this.#snapshotBytes) return false;
     const transactions = this.#state.index - this.#snapshotAt;

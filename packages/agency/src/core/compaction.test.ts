@@ -6,11 +6,20 @@ import { decode, Hand, writeOf } from "./testing.ts";
 const set = (path: string, value: unknown) => [{ [path]: { op: "set", new: value } }];
 
 test.each([
-  { name: "too few transactions", transactions: 999, bytes: 500, due: false },
-  { name: "less log than the last snapshot", transactions: 5_000, bytes: 99, due: false },
-  { name: "enough of both", transactions: 1_000, bytes: 100, due: true },
-])("$name: due $due", ({ transactions, bytes, due }) => {
-  expect(isSnapshotDue({ transactions, bytes, snapshotBytes: 100 }, 1_000)).toBe(due);
+  { name: "too few transactions", transactions: 999, bytes: 500, bytesMin: 0, due: false },
+  {
+    name: "less log than the last snapshot",
+    transactions: 5_000,
+    bytes: 99,
+    bytesMin: 0,
+    due: false,
+  },
+  { name: "enough of both", transactions: 1_000, bytes: 100, bytesMin: 0, due: true },
+  { name: "less log than the least", transactions: 5_000, bytes: 200, bytesMin: 201, due: false },
+  { name: "the least", transactions: 1_000, bytes: 200, bytesMin: 200, due: true },
+])("$name: due $due", ({ transactions, bytes, bytesMin, due }) => {
+  const step = { transactions: 1_000, bytesMin };
+  expect(isSnapshotDue({ transactions, bytes, snapshotBytes: 100 }, step)).toBe(due);
 });
 
 describe("a transaction", () => {

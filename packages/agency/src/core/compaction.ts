@@ -11,13 +11,24 @@ export interface SinceSnapshot {
   readonly snapshotBytes: number;
 }
 
+/** What must have been added before a snapshot is taken. */
+export interface SnapshotStep {
+  readonly transactions: number;
+  readonly bytesMin: number;
+}
+
 /**
- * Whether a snapshot is worth its writing: `step` transactions, and as many bytes of log as the last one had.
+ * Whether a snapshot is worth its writing: enough transactions, and as many bytes of log as the last one had.
  *
- * So a large tree is not written over and over, and the disk holds at most three times the live data.
+ * So a large tree is not written over and over, and the disk holds at most three times the live data; `bytesMin`
+ * keeps a small tree from being written many times a second.
  */
-export function isSnapshotDue(since: SinceSnapshot, step: number): boolean {
-  return since.transactions >= Math.max(1, step) && since.bytes >= since.snapshotBytes;
+export function isSnapshotDue(since: SinceSnapshot, step: SnapshotStep): boolean {
+  const { transactions, bytes, snapshotBytes } = since;
+  return (
+    transactions >= Math.max(1, step.transactions) &&
+    bytes >= Math.max(snapshotBytes, step.bytesMin)
+  );
 }
 
 /** Which of the entries that a snapshot covers are kept, for polls and for members that lag. */

@@ -36,6 +36,8 @@ export interface ReplicaOptions {
   /** In transactions, see `isSnapshotDue` and `KeptEntries`. */
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  /** No snapshot before so many bytes of log; 0 when left out. */
+  readonly compactionBytesMin?: number;
 }
 
 /** What a driver found on its disk. */
@@ -277,9 +279,9 @@ export class Replica {
   }
 
   #snapshotIfDue(): void {
-    const { compactionStep } = this.#options;
-    if (this.#isInstalling || !this.#applied.isSnapshotDue(compactionStep, this.#isSending()))
-      return;
+    const { compactionStep: transactions, compactionBytesMin: bytesMin = 0 } = this.#options;
+    if (this.#isInstalling) return;
+    if (!this.#applied.isSnapshotDue({ transactions, bytesMin }, this.#isSending())) return;
     const { index, state } = this.#applied;
     const term = termAt(this.#raft.log, index);
     if (term === null) throw new Error(`the term of entry ${index} is not known`);
