@@ -71,7 +71,7 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
         if (options.untilViolation && report.outcome.violation !== null) isOver = true;
         if (Date.now() - toldAt > progressMs) {
           toldAt = Date.now();
-          tell(`${tally.count} of ${seeds} seeds`);
+          tell(`${tally.count} of ${seeds} seeds, ${tally.violations.length} violations`);
         }
         goOn();
       });
@@ -118,6 +118,10 @@ function withoutTranscripts({ violation, ...rest }: Outcome): object {
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    print(usage);
+    return 0;
+  }
   let options: CliOptions;
   try {
     options = optionsOf(args);

@@ -41,7 +41,7 @@ export class Tally {
   private readonly totals: Counters = { ...noCounts };
   private readonly reached: Counters = { ...noCounts };
   private readonly different: number[] = [];
-  private readonly violations: Violation[] = [];
+  readonly violations: Violation[] = [];
 
   add({ seed, outcome, secondHash }: SeedReport): void {
     this.seeds += 1;
