@@ -8,6 +8,7 @@ import {
   snapshotChunks,
 } from "@halon/kv";
 import type { RaftState, SnapshotMeta } from "@halon/raft";
+import { burstKeys } from "./clients.ts";
 import type {
   Process,
   ProcessEffect,
@@ -157,7 +158,9 @@ function requestOf(request: SimRequest): ReplicaRequest {
 
 function transactionOf(request: SimRequest & { readonly type: "write" | "cas" }): unknown {
   const path = `/r/${request.key}`;
-  const operations = { [path]: { op: "set", new: request.value } };
+  const set = { op: "set", new: request.value };
+  // What nobody reads may expire, so that states differ when members do not agree on the time.
+  const operations = { [path]: request.key < burstKeys ? set : { ...set, ttl: 1 } };
   if (request.type === "write") return [operations, {}, request.clientId];
   const condition = request.expected === null ? { oldEmpty: true } : { old: request.expected };
   return [operations, { [path]: condition }, request.clientId];

@@ -12,7 +12,7 @@ import {
 } from "./world.ts";
 
 /** Keys from here on are written by bursts and read by nobody. */
-const burstKeys = 1_000;
+export const burstKeys = 1_000;
 /** Values of the audit do not meet those of clients. */
 const auditValues = 1_000_000;
 const timeoutUs = 3_000_000;

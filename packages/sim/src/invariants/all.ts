@@ -1,4 +1,5 @@
 import { bounds } from "./bounds.ts";
+import { checkQuorum } from "./check-quorum.ts";
 import { commitMonotonic } from "./commit-monotonic.ts";
 import { configurationSafety } from "./configuration-safety.ts";
 import { durablePromises } from "./durable-promises.ts";
@@ -35,6 +36,7 @@ export function createInvariants(): Invariants {
     freshAnswers(),
     bounds(),
     linearizable(),
+    checkQuorum(),
     liveness(),
   ];
   return {
