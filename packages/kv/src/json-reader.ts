@@ -1,5 +1,11 @@
 import { parseNumber } from "./json-number.ts";
-import { endOfPlainRun, hasPlainStrings, stringBetween } from "./json-string.ts";
+import {
+  endOfPlainRun,
+  hasSurrogates,
+  isShortAndPlain,
+  simpleString,
+  stringBetween,
+} from "./json-string.ts";
 import { Edit, Tree } from "./tree.ts";
 import type { Value } from "./value.ts";
 
@@ -45,6 +51,7 @@ export class JsonReader {
   position = 0;
   readonly #depthMax: number;
   readonly #isPlain: boolean;
+  readonly #hasSurrogates: boolean;
   /** Owns the trees while they are built. */
   readonly #edit = new Edit();
   #depth = 0;
@@ -52,7 +59,8 @@ export class JsonReader {
   constructor(text: string, limits: JsonLimits = {}) {
     this.text = text;
     this.#depthMax = limits.depthMax ?? 64;
-    this.#isPlain = hasPlainStrings(text);
+    this.#isPlain = isShortAndPlain(text);
+    this.#hasSurrogates = !this.#isPlain && hasSurrogates(text);
   }
 
   /** Moves over spaces, tabs and line ends. */
@@ -199,12 +207,21 @@ export class JsonReader {
 
   #string(): string {
     const start = this.position + 1;
-    if (this.#isPlain) {
-      const end = this.text.indexOf('"', start);
-      if (end < 0) this.fail("a closing quote", this.text.length);
-      this.position = end + 1;
-      return stringBetween(this.text, start, end, false);
+    const end = this.#hasSurrogates ? -1 : this.text.indexOf('"', start);
+    if (end > 0) {
+      const string = this.#isPlain
+        ? stringBetween(this.text, start, end, false)
+        : simpleString(this.text, start, end);
+      if (string !== undefined) {
+        this.position = end + 1;
+        return string;
+      }
     }
+    return this.#escapedString(start);
+  }
+
+  /** Takes the string that begins at `start`, unit by unit. */
+  #escapedString(start: number): string {
     let hasEscapes = false;
     let at = endOfPlainRun(this.text, start);
     for (let code = this.text.charCodeAt(at); code !== quote; code = this.text.charCodeAt(at)) {
@@ -212,7 +229,8 @@ export class JsonReader {
         hasEscapes = true;
         at = this.#escapeEnd(at);
       } else if (isHighSurrogate(code) && isLowSurrogate(this.text.charCodeAt(at + 1))) at += 2;
-      else this.fail("a character of a string or a closing quote", at);
+      else if (at < this.text.length) this.fail("a character of a string or a closing quote", at);
+      else this.fail("a closing quote", at);
       at = endOfPlainRun(this.text, at);
     }
     this.position = at + 1;

@@ -4,14 +4,53 @@ const plainRun = /[ !#-[\]-\ud7ff\ue000-\uffff]*/y;
 /** The same, and quotes. */
 const plainText = /[ -[\]-\ud7ff\ue000-\uffff]*/y;
 
+/** Up to this length a look at the whole text is cheaper than one at each string. */
+const shortTextMax = 1024;
+
+const surrogate = /[\ud800-\udfff]/;
+
+const backslash = 0x5c;
+
 /** Slices of fewer units than this are copies in V8; longer ones refer to the text that they come from. */
 const sliceCopiedMax = 12;
 
-/** Whether all strings of a JSON text reach from one quote to the next, with nothing to check between. */
-export function hasPlainStrings(text: string): boolean {
+/** Whether the text is short and all its strings reach from one quote to the next, with nothing to check between. */
+export function isShortAndPlain(text: string): boolean {
+  if (text.length > shortTextMax) return false;
   plainText.lastIndex = 0;
   plainText.test(text);
   return plainText.lastIndex === text.length;
+}
+
+/** Whether there are surrogates in the text, in pairs or alone. */
+export function hasSurrogates(text: string): boolean {
+  // V8 knows without looking that a text of one-byte characters has none.
+  return surrogate.test(text);
+}
+
+/**
+ * The string between the quotes at `start - 1` and `end`, of a text without surrogates.
+ *
+ * Undefined when it is none, or has to be read more closely to tell.
+ */
+export function simpleString(text: string, start: number, end: number): string | undefined {
+  if (end - start > sliceCopiedMax) {
+    // After a backslash the quote may belong to the string; after `\u` half of a surrogate pair may stand.
+    if (text.charCodeAt(end - 1) === backslash) return undefined;
+    const quoted = text.slice(start - 1, end + 1);
+    if (quoted.includes("\\u")) return undefined;
+    try {
+      return JSON.parse(quoted) as string;
+    } catch {
+      // Whoever reads more closely says where it goes wrong.
+      return undefined;
+    }
+  }
+  for (let at = start; at < end; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code === backslash) return undefined;
+  }
+  return text.slice(start, end);
 }
 
 /** Where the first character from `offset` stands that ends a plain run. */
@@ -33,8 +72,7 @@ export function stringBetween(
   end: number,
   hasEscapes: boolean,
 ): string {
-  if (hasEscapes || (end - start > sliceCopiedMax && text.length > 2 * (end - start))) {
-    return JSON.parse(text.slice(start - 1, end + 1)) as string;
-  }
-  return text.slice(start, end);
+  return hasEscapes || (end - start > sliceCopiedMax && text.length > 2 * (end - start))
+    ? (JSON.parse(text.slice(start - 1, end + 1)) as string)
+    : text.slice(start, end);
 }

@@ -14,12 +14,13 @@ import type { Value } from "./value.ts";
  * `Malformed`.
  */
 export function readOperations(reader: JsonReader): WriteTransaction["operations"] {
-  const operations: [path: string, operation: Value, raw: string][] = [];
-  readMembers(reader, (raw, value) => {
-    operations.push([writablePath(raw), preparedOperation(value), raw]);
-  });
-  if (operations.length > 1) operations.sort(byPath);
-  return operations.map(([path, operation]) => [path, operation]);
+  const { pairs, spellings } = readMembers(reader, preparedOperation);
+  if (spellings === undefined) return pairs;
+  const raws = [...spellings];
+  return pairs
+    .map(([path, operation], n): [string, Value, string] => [path, operation, raws[n] ?? path])
+    .sort(byPath)
+    .map(([path, operation]) => [path, operation]);
 }
 
 function byPath(
@@ -31,30 +32,44 @@ function byPath(
 
 /** Takes the object of preconditions that comes next. Throws `JsonError` or `Malformed`. */
 export function readPreconditions(reader: JsonReader): WriteTransaction["preconditions"] {
-  const preconditions: [path: string, condition: Value][] = [];
-  readMembers(reader, (raw, value) => {
-    preconditions.push([writablePath(raw), value]);
-  });
-  return preconditions;
+  return readMembers(reader, (condition) => condition).pairs;
 }
 
-function readMembers(reader: JsonReader, take: (key: string, value: Value) => void): void {
+/** Members of an object of paths, in the order of the text. */
+interface Members {
+  readonly pairs: (readonly [path: string, value: Value])[];
+  /** The paths as they are written, in the same order; undefined up to one member. */
+  readonly spellings: ReadonlySet<string> | undefined;
+}
+
+function readMembers(reader: JsonReader, prepared: (value: Value) => Value): Members {
   reader.expect("{");
-  if (reader.take("}")) return;
-  let first: string | undefined;
-  let keys: Set<string> | undefined;
-  do {
+  if (reader.take("}")) return { pairs: [], spellings: undefined };
+  const first = reader.readString();
+  const pairs = [readMember(reader, first, prepared)];
+  if (reader.take("}")) return { pairs, spellings: undefined };
+  const spellings = new Set([first]);
+  while (reader.take(",")) {
     const key = reader.readString();
-    if (first === undefined) first = key;
-    else {
-      keys ??= new Set([first]);
-      if (keys.has(key)) throw new Malformed(`Duplicate key ${JSON.stringify(key.slice(0, 100))}`);
-      keys.add(key);
+    if (spellings.has(key)) {
+      throw new Malformed(`Duplicate key ${JSON.stringify(key.slice(0, 100))}`);
     }
-    reader.expect(":");
-    take(key, reader.readValue());
-  } while (reader.take(","));
+    spellings.add(key);
+    pairs.push(readMember(reader, key, prepared));
+  }
   reader.expect("}");
+  return { pairs, spellings };
+}
+
+/** Takes what comes after the key of a member. */
+function readMember(
+  reader: JsonReader,
+  key: string,
+  prepared: (value: Value) => Value,
+): readonly [path: string, value: Value] {
+  reader.expect(":");
+  const value = reader.readValue();
+  return [writablePath(key), prepared(value)];
 }
 
 /** The operation with the keys of what it assigns split at slashes. */

@@ -33,6 +33,7 @@ export function applyOperation(
     draft.assign(segments, operation, null);
     return true;
   }
+  if (name === "set") return set(draft, segments, operation);
   const operator = typeof name === "string" ? operators.get(name) : undefined;
   return operator?.({ draft, path, segments, args: operation }) ?? false;
 }
@@ -46,7 +47,6 @@ export function canFail(operation: Value): boolean {
 }
 
 const operators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
-  ["set", set],
   ["delete", remove],
   ["increment", (target) => add(target, stepOf(target.args))],
   ["decrement", (target) => add(target, negated(stepOf(target.args)))],
@@ -84,7 +84,7 @@ function listAt(target: Target): readonly Value[] {
   return isList(value) ? value : [];
 }
 
-function set({ draft, segments, args }: Target): boolean {
+function set(draft: Draft, segments: readonly string[], args: Tree): boolean {
   const value = args.get("new");
   if (value === undefined) return false;
   draft.assign(segments, value, expiryFor(args.get("ttl"), draft.stamp.logTime));

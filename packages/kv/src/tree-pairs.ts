@@ -12,11 +12,13 @@ export function findInPairs(pairs: Pairs, key: string): Value | undefined {
   return undefined;
 }
 
-/** Pairs in which `key` has `value`. */
+/** Pairs in which `key` has `value`; the same pairs when it has it already. */
 export function setInPairs(pairs: Pairs, key: string, value: Value): Pairs {
+  if (pairs.length === 0) return [key, value];
   let place = 0;
   while (place < pairs.length && (pairs[place] as string) < key) place += 2;
   if (place < pairs.length && pairs[place] === key) {
+    if (pairs[place + 1] === value) return pairs;
     const copy = pairs.slice();
     copy[place + 1] = value;
     return copy;

@@ -51,17 +51,18 @@ export class Tree {
    * With the token that this tree was made under, it is this tree, changed in place.
    */
   set(key: string, value: Value, edit?: Edit): Tree {
-    const old = this.get(key);
-    if (old === value) return this;
     const owner = edit ?? null;
-    const size = old === undefined ? this.#size + 1 : this.#size;
-    let root = this.#root;
-    if (root instanceof Branch) root = setInBranch(root, key, value, owner);
-    else {
-      root = setInPairs(root, key, value);
-      if (size > smallMax) root = branchOf(root, owner);
+    const root = this.#root;
+    if (root instanceof Branch) {
+      const old = findInBranch(root, key);
+      if (old === value) return this;
+      const size = old === undefined ? this.#size + 1 : this.#size;
+      return this.become(setInBranch(root, key, value, owner), size, owner);
     }
-    return this.become(root, size, owner);
+    const pairs = setInPairs(root, key, value);
+    if (pairs === root) return this;
+    const size = pairs.length >> 1;
+    return this.become(size > smallMax ? branchOf(pairs, owner) : pairs, size, owner);
   }
 
   /** A tree without `key`; this tree when it has none. In place as `set` is. */
