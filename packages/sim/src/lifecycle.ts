@@ -11,6 +11,8 @@ import type { CrashTail } from "./scenario.ts";
 import { eventKind, type MemberStatus, type SimMember, type World } from "./world.ts";
 
 const tickUs = 15_000;
+/** No clock is so much faster than another, see `clockRates`. */
+const leaseDriftMax = 0.05;
 /** How long a member waits for room on its disk before it looks again. */
 export const retryFullUs = 1_000_000;
 
@@ -68,8 +70,9 @@ function createProcess(world: World, member: SimMember, start: ProcessStart): Pr
 }
 
 function raftOptionsOf({ scenario }: World): ProcessStart["raft"] {
-  const { appendBytesMax, inflightMax } = scenario.settings;
-  return { ...defaultOptions, appendBytesMax, inflightMax, promoteLagMax: 50 };
+  const { appendBytesMax, inflightMax, leases } = scenario.settings;
+  const leaseDrift = leases === true ? leaseDriftMax : null;
+  return { ...defaultOptions, appendBytesMax, inflightMax, leaseDrift, promoteLagMax: 50 };
 }
 
 /** Lets the next tick come. */

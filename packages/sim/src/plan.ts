@@ -45,7 +45,7 @@ function settingsOf(prng: Prng, { members, seconds, machine }: PlanOptions): Set
   const clockRates: number[] = [];
   const drifts = prng.chance(500);
   for (let slot = 0; slot < 16; slot++) clockRates.push(drifts ? prng.between(980, 1020) : 1000);
-  return {
+  const settings: Settings = {
     machine: machine ?? drawn,
     members,
     faultsUs: seconds * second,
@@ -67,6 +67,7 @@ function settingsOf(prng: Prng, { members, seconds, machine }: PlanOptions): Set
     clients: prng.between(3, 8),
     keys: prng.between(2, 6),
   };
+  return { ...settings, leases: prng.chance(200) };
 }
 
 type FaultType = Fault["type"];
@@ -96,7 +97,8 @@ function faultsOf(seed: number, settings: Settings): readonly Fault[] {
   const prng = new Prng(seed, "faults");
   const bag: FaultType[] = [];
   for (const [type, weight] of weights)
-    if (prng.chance(550)) for (let i = 0; i < weight; i++) bag.push(type);
+    if (prng.chance(550) && !(settings.leases === true && type === "pause"))
+      for (let i = 0; i < weight; i++) bag.push(type);
   const [first, ...rest] = bag;
   if (first === undefined) return [];
   const gapUs = prng.pick([300_000, 800_000, 2_500_000]);

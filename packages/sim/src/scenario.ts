@@ -98,6 +98,8 @@ export interface Settings {
   readonly snapshotChunkBytes: number;
   readonly appendBytesMax: number;
   readonly inflightMax: number;
+  /** Reads rest on leases; nobody is paused then, as a lease counts on clocks that go on. Absent: they do not. */
+  readonly leases?: boolean;
   readonly clients: number;
   readonly keys: number;
 }
