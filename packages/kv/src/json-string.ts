@@ -4,6 +4,9 @@ const plainRun = /[ !#-[\]-\ud7ff\ue000-\uffff]*/y;
 /** The same, and quotes. */
 const plainText = /[ -[\]-\ud7ff\ue000-\uffff]*/y;
 
+/** All but control characters and surrogates. */
+const printableRun = /[ -\ud7ff\ue000-\uffff]*/y;
+
 /** Up to this length a look at the whole text is cheaper than one at each string. */
 const shortTextMax = 1024;
 
@@ -75,4 +78,19 @@ export function stringBetween(
   return hasEscapes || (end - start > sliceCopiedMax && text.length > 2 * (end - start))
     ? (JSON.parse(text.slice(start - 1, end + 1)) as string)
     : text.slice(start, end);
+}
+
+/** Up to this length one look at each character is cheaper than three at all of them. */
+const lookedAtOnceMax = 64;
+
+/** The JSON text of a string, which refers to the string where it can. */
+export function quoted(text: string): string {
+  return isPlain(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+function isPlain(text: string): boolean {
+  if (text.length <= lookedAtOnceMax) return endOfPlainRun(text, 0) === text.length;
+  printableRun.lastIndex = 0;
+  printableRun.test(text);
+  return printableRun.lastIndex === text.length && !text.includes('"') && !text.includes("\\");
 }

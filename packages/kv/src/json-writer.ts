@@ -1,3 +1,4 @@
+import { quoted } from "./json-string.ts";
 import { Tree } from "./tree.ts";
 import type { TreeCursor } from "./tree-cursor.ts";
 import type { Value } from "./value.ts";
@@ -55,8 +56,7 @@ export class JsonWriter {
       this.#text += "}";
       return;
     }
-    this.#text +=
-      open.count > 0 ? `,${JSON.stringify(cursor.key)}:` : `${JSON.stringify(cursor.key)}:`;
+    this.#text += open.count > 0 ? `,${quoted(cursor.key)}:` : `${quoted(cursor.key)}:`;
     open.count += 1;
     this.#begin(cursor.value);
   }
@@ -85,5 +85,5 @@ export class JsonWriter {
 }
 
 function scalar(value: null | boolean | number | bigint | string): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return typeof value === "string" ? quoted(value) : String(value);
 }

@@ -1,3 +1,4 @@
+import { quoted } from "./json-string.ts";
 import { writeJson } from "./json-writer.ts";
 import { childOf, type Found, findIn } from "./locate.ts";
 import { normalisePath, segmentsOf } from "./path.ts";
@@ -35,9 +36,17 @@ export function readText(
   now: number,
   lengthMax: number,
 ): string {
-  const wanted = wantedOf(paths);
+  if (root === undefined) return "";
+  const [first] = paths;
+  if (first !== undefined && paths.length === 1) {
+    const printer = new Printer(now, isHidden(first), lengthMax);
+    // An empty path reads nothing; only a slash is the root.
+    if (first === "") printer.text = "{}";
+    else printer.printOne(root, segmentsOf(normalisePath(first)));
+    return printer.text;
+  }
   const printer = new Printer(now, paths.some(isHidden), lengthMax);
-  if (root !== undefined) printer.printWanted(root, wanted);
+  printer.printWanted(root, wantedOf(paths));
   return printer.text;
 }
 
@@ -61,7 +70,6 @@ interface Wanted {
 function wantedOf(paths: ReadTransaction): Wanted {
   const root: Wanted = { isWhole: false, children: new Map() };
   for (const raw of paths) {
-    // An empty path reads nothing; only a slash is the root.
     if (raw === "") continue;
     let node = root;
     for (const key of segmentsOf(normalisePath(raw))) {
@@ -90,6 +98,21 @@ class Printer {
     this.#lengthMax = lengthMax;
   }
 
+  /** What `printWanted` gives for a single path. */
+  printOne(root: Found, segments: readonly string[]): void {
+    let found: Found | undefined = root;
+    let ends = "";
+    for (const key of segments) {
+      found = childOf(found, key, this.#now);
+      if (found === undefined) break;
+      this.text += `{${quoted(key)}:`;
+      ends += "}";
+    }
+    if (found === undefined) this.text += "{}";
+    else this.print(found);
+    this.text += ends;
+  }
+
   printWanted(found: Found, wanted: Wanted): void {
     if (wanted.isWhole) {
       this.print(found);
@@ -99,7 +122,7 @@ class Printer {
     for (const [key, deeper] of wanted.children) {
       const child = childOf(found, key, this.#now);
       if (child === undefined) continue;
-      this.text += `${separator}${JSON.stringify(key)}:`;
+      this.text += `${separator}${quoted(key)}:`;
       separator = ",";
       this.printWanted(child, deeper);
     }
@@ -121,7 +144,7 @@ class Printer {
       const child =
         found.ttls === null ? { value: members.value, ttls: null } : childOf(found, key, this.#now);
       if (child === undefined) continue;
-      this.text += `${separator}${JSON.stringify(key)}:`;
+      this.text += `${separator}${quoted(key)}:`;
       separator = ",";
       this.print(child);
     }
