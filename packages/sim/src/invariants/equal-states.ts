@@ -1,5 +1,6 @@
+import { type Configuration, configurationAt, encodeConfiguration } from "@halon/raft";
 import type { StoredSnapshot } from "../disk.ts";
-import { hashBytes } from "../prng.ts";
+import { hashBytes, mix } from "../prng.ts";
 import type { SimMember } from "../world.ts";
 import { type Invariant, type InvariantId, violated } from "./invariant.ts";
 
@@ -22,20 +23,23 @@ export function equalStates(): Invariant {
   };
 }
 
-/** I13: a snapshot at an index is the state that comes of all entries up to it, on every member. */
+/** I13: a snapshot at an index is the state that comes of all entries up to it, and their configuration (Raft §7). */
 export function snapshotsEqualReplay(): Invariant {
   const hashes = new Map<number, number>();
   return {
     id: "I13",
     name: "snapshot equals replay",
     onSnapshot(_world, member, snapshot: StoredSnapshot) {
-      compare("I13", hashes, member, snapshot.meta.index, snapshot.bytes);
+      const { index, configuration } = snapshot.meta;
+      compare("I13", hashes, member, index, snapshot.bytes, configuration);
     },
     afterStep(_world, { member, input }) {
       if (input.type !== "snapshotInstalled" || member.process === null) return;
       const { index } = input.snapshot.meta;
-      if (member.process.appliedIndex === index)
-        compare("I13", hashes, member, index, member.process.stateBytes());
+      const { appliedIndex, raft } = member.process;
+      if (appliedIndex !== index) return;
+      const configuration = configurationAt(raft, index);
+      compare("I13", hashes, member, index, member.process.stateBytes(), configuration);
     },
   };
 }
@@ -46,8 +50,11 @@ function compare(
   member: SimMember,
   index: number,
   bytes: Uint8Array,
+  configuration: Configuration | null = null,
 ): void {
-  const hash = hashBytes(bytes);
+  const state = hashBytes(bytes);
+  const hash =
+    configuration === null ? state : mix(state, hashBytes(encodeConfiguration(configuration)));
   const known = hashes.get(index);
   if (known === undefined) hashes.set(index, hash);
   else if (known !== hash)
