@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { ErrorCode } from "@halon/protocol";
 import type { Refusal } from "@halon/raft";
 import type { AgencyAnswer } from "../core/request.ts";
-import type { MemberStatus } from "../member.ts";
+import type { Member, MemberStatus } from "../member.ts";
 
 /** All that a client learns of a bug. */
 export const bugText = "This is a bug in Halon; the log of the node has the details.";
@@ -32,15 +32,16 @@ export function sendJson(
   text: string,
   headers: readonly string[] = [],
 ): void {
-  const bytes = Buffer.from(text);
+  response.sendDate = false;
   response.writeHead(status, [
     "Content-Type",
     "application/json",
     "Content-Length",
-    String(bytes.length),
+    String(Buffer.byteLength(text)),
     ...headers,
   ]);
-  response.end(bytes);
+  // Text rather than bytes: Node then sends head and body in one write.
+  response.end(text);
 }
 
 /** An error of the agency itself. */
@@ -92,7 +93,7 @@ export function addressOf(status: MemberStatus, id: string): string | undefined 
 export function sendAnswer(
   response: ServerResponse,
   answer: AgencyAnswer,
-  status: MemberStatus,
+  member: Pick<Member, "status">,
   target: string,
 ): void {
   switch (answer.type) {
@@ -106,7 +107,7 @@ export function sendAnswer(
       sendJson(response, 200, "{}");
       break;
     case "notLeader":
-      redirect(response, status, answer.leaderId, target);
+      redirect(response, member.status, answer.leaderId, target);
       break;
     case "noLeader":
       sendNoLeader(response);

@@ -155,7 +155,7 @@ function memberOf(call: Call, wanted: string): string | undefined {
 }
 
 function finish(call: Call, answer: AgencyAnswer): void {
-  sendAnswer(call.response, answer, call.member.status, targetOf(call));
+  sendAnswer(call.response, answer, call.member, targetOf(call));
 }
 
 /** Reads the body of a route that only Halon has: forms of other sites are told by their type. */

@@ -72,7 +72,7 @@ function ask(call: Call, request: AgencyRequest, mode: WriteMode): void {
     member.request(request).then((answer) => {
       // Who waits for nothing is not told what came of it.
       if (answer.type === "written" && mode === "noWait") sendJson(response, 200, "{}");
-      else sendAnswer(response, answer, member.status, targetOf(call));
+      else sendAnswer(response, answer, member, targetOf(call));
     }),
   );
 }
@@ -98,7 +98,7 @@ async function pollUntil(call: Call, index: number, end: number): Promise<void> 
     const answer = await member.request({ type: "poll", index, timeoutMs });
     const isEmpty = answer.type === "json" && answer.text.endsWith('"log":[]}}');
     if (isEmpty && left > pollPartMs && !response.destroyed) continue;
-    sendAnswer(response, answer, member.status, targetOf(call));
+    sendAnswer(response, answer, member, targetOf(call));
     return;
   }
 }
