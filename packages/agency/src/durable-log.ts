@@ -8,9 +8,10 @@ import type { IncomingSnapshot, OutgoingSnapshot } from "./snapshot-transfer.ts"
 /** What one fsync may cover. */
 const groupBytesMax = 4 * 1024 * 1024;
 const groupEntriesMax = 4_096;
+const holdMsDefault = 0.5;
 
 type Job = { readonly done: () => void; readonly failed: (error: HalonError) => void } & (
-  | { readonly type: "append"; readonly entries: readonly Entry[] }
+  | { readonly type: "append"; readonly entries: readonly Entry[]; readonly holdMs: number }
   | { readonly type: "change"; readonly run: () => Promise<void> }
 );
 
@@ -97,14 +98,14 @@ export class DurableLog implements Log {
     return this.#bytes;
   }
 
-  append(entries: readonly Entry[]): Promise<void> {
+  append(entries: readonly Entry[], holdMs = holdMsDefault): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const wrong = this.#whyNotNext(entries);
     if (wrong !== undefined) return Promise.reject(wrong);
     for (const entry of entries) this.#entries.push(entry);
     this.#bytes += bytesOf(entries);
     return new Promise((done, failed) => {
-      this.#enqueue({ type: "append", entries, done, failed });
+      this.#enqueue({ type: "append", entries, holdMs, done, failed });
     });
   }
 
@@ -294,7 +295,7 @@ export class DurableLog implements Log {
   async #perform(first: Job, group: readonly Job[]): Promise<void> {
     if (first.type === "change") return first.run();
     const entries = group.flatMap((job) => (job.type === "append" ? job.entries : []));
-    await this.#files.append(entries);
+    await this.#files.append(entries, first.holdMs);
     this.#durableIndex = entries.at(-1)?.index ?? this.#durableIndex;
   }
 

@@ -24,7 +24,7 @@ import {
 } from "./snapshot-file.ts";
 import { IncomingSnapshot, openOutgoing } from "./snapshot-transfer.ts";
 
-const segmentBytesDefault = 16 * 1024 * 1024;
+const segmentBytesDefault = 8 * 1024 * 1024;
 
 /**
  * Opens the log in a directory, or makes it.

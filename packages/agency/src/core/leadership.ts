@@ -82,6 +82,11 @@ export class Leadership {
     return this.#readCount;
   }
 
+  /** Entries that were sequenced here and are not applied. */
+  get pendingCount(): number {
+    return this.#pending.length;
+  }
+
   get waitingCount(): number {
     return this.#waiting.count;
   }

@@ -130,6 +130,11 @@ export class Replica {
     return this.#applied.bases;
   }
 
+  /** Entries that this leader sequenced and that are not committed and applied yet. */
+  get pendingCount(): number {
+    return this.#leadership?.pendingCount ?? 0;
+  }
+
   /** Requests that wait for an answer. */
   get waitingCount(): number {
     return (this.#leadership?.waitingCount ?? 0) + this.#handovers.count;
