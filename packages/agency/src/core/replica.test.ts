@@ -1,4 +1,5 @@
 import { stateDigest } from "@halon/kv";
+import { entryKind } from "@halon/raft";
 import { describe, expect, test } from "vitest";
 import { Hand, readOf, writeOf } from "./testing.ts";
 import { commitTimeoutMs, waitingMax } from "./waiting.ts";
@@ -39,6 +40,26 @@ describe("writes", () => {
     hand.settle();
     expect(hand.answers.get(first)).toEqual({ type: "written", status: 200, results: [2] });
     expect(hand.answers.get(second)).toEqual({ type: "written", status: 200, results: [3] });
+  });
+
+  test("a follower persists an append, and its answer, before it applies what is committed", () => {
+    const hand = agency();
+    hand.settle();
+    const follower = hand.replica("b");
+    const { currentTerm: term, log } = follower.raft;
+    const entry = { index: log.lastIndex + 1, term, data: Uint8Array.of(entryKind.noop) };
+    const effects = follower.step({
+      type: "receive",
+      message: {
+        ...{ type: "append", from: "a", to: "b", term, round: 0 },
+        ...{ prevIndex: log.lastIndex, prevTerm: log.lastTerm },
+        ...{ entries: [entry], commitIndex: entry.index },
+      },
+    });
+    expect(effects.map(({ type }) => type)).toEqual(["persist", "applyMore"]);
+    expect(follower.appliedIndex).toBe(entry.index - 1);
+    follower.step({ type: "apply" });
+    expect(follower.appliedIndex).toBe(entry.index);
   });
 
   test("a failed precondition is not answered before what it stands on is committed", () => {

@@ -78,6 +78,8 @@ export class Replica {
   #outcome: number | Refusal = 0;
   #isInstalling = false;
   #isApplyAsked = false;
+  /** What is persisted and answered now must not wait for what is applied. */
+  #isFollowing = false;
 
   constructor(options: ReplicaOptions, start: ReplicaStart) {
     this.#options = options;
@@ -142,6 +144,7 @@ export class Replica {
 
   step(input: ReplicaInput): readonly ReplicaEffect[] {
     this.#out = [];
+    this.#isFollowing = input.type === "receive" && this.#leadership === null;
     this.#take(input);
     this.#settle();
     return this.#out;
@@ -257,7 +260,8 @@ export class Replica {
   #apply(): void {
     const { log, commitIndex } = this.#raft;
     let bytes = 0;
-    while (this.#applied.index < commitIndex && bytes < applyBytesMax) {
+    const bytesMax = this.#isFollowing ? 0 : applyBytesMax;
+    while (this.#applied.index < commitIndex && bytes < bytesMax) {
       const next = this.#applied.index + 1;
       const [entry] = entriesOf(log, next, next);
       if (entry === undefined) throw new Error(`entry ${next} is not held`);
