@@ -9,6 +9,7 @@ import { freshAnswers } from "./fresh-answers.ts";
 import type { Invariants } from "./invariant.ts";
 import { leaderAppendOnly } from "./leader-append-only.ts";
 import { leaderCompleteness } from "./leader-completeness.ts";
+import { leaseSafety } from "./lease-safety.ts";
 import { linearizable } from "./linearizable.ts";
 import { liveness } from "./liveness.ts";
 import { logMatching } from "./log-matching.ts";
@@ -34,6 +35,7 @@ export function createInvariants(): Invariants {
     snapshotsEqualReplay(),
     silentWhenGone(),
     freshAnswers(),
+    leaseSafety(),
     bounds(),
     linearizable(),
     checkQuorum(),
