@@ -48,7 +48,11 @@ export function findInBranch(root: Branch, key: string): Value | undefined {
   }
 }
 
-/** A branch in which `key` has `value`; `hash` is that of `key` at `level`. In place when `edit` owns `node`. */
+/**
+ * A branch in which `key` has `value`; the same one when it has it already.
+ *
+ * `hash` is that of `key` at `level`. In place when `edit` owns `node`.
+ */
 export function setInBranch(
   node: Branch,
   key: string,
@@ -60,7 +64,11 @@ export function setInBranch(
   const bit = 1 << (hash & fragmentMask);
   if ((node.keyMap & bit) !== 0) {
     const place = keyPlace(node, bit);
-    if (node.slots[place] === key) return withSlot(node, place + 1, value, node.size, edit);
+    if (node.slots[place] === key) {
+      return node.slots[place + 1] === value
+        ? node
+        : withSlot(node, place + 1, value, node.size, edit);
+    }
     const below = nextHash(hash, key, level);
     return withBucket(node, bit, level, setInBucket([], below, key, value), edit);
   }
@@ -74,7 +82,8 @@ export function setInBranch(
       child instanceof Branch
         ? setInBranch(child, key, value, edit, level + 1, below)
         : grown(setInBucket(child, below, key, value), level + 1, edit);
-    return withSlot(node, place, next, others + sizeOf(next), edit);
+    const size = others + sizeOf(next);
+    return next === child && size === node.size ? node : withSlot(node, place, next, size, edit);
   }
   const place = keyPlace(node, bit);
   const slots = withRoom(node.slots, place, 2);

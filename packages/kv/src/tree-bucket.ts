@@ -49,12 +49,13 @@ export function findInBucket(bucket: Bucket, hash: number, key: string): Value |
     : undefined;
 }
 
-/** A bucket in which `key` has `value`. */
+/** A bucket in which `key` has `value`; the same one when it has it already. */
 export function setInBucket(bucket: Bucket, hash: number, key: string, value: Value): Bucket {
   const n = numberOf(bucket, hash, key);
   const size = bucketSize(bucket);
   const place = size + 2 * n;
   if (n < size && bucket[place] === key) {
+    if (bucket[place + 1] === value) return bucket;
     const copy = bucket.slice();
     copy[place + 1] = value;
     return copy;

@@ -54,10 +54,11 @@ export class Tree {
     const owner = edit ?? null;
     const root = this.#root;
     if (root instanceof Branch) {
-      const old = findInBranch(root, key);
-      if (old === value) return this;
-      const size = old === undefined ? this.#size + 1 : this.#size;
-      return this.become(setInBranch(root, key, value, owner), size, owner);
+      const next = setInBranch(root, key, value, owner);
+      if (next !== root) return this.become(next, next.size, owner);
+      // The same root has nothing new in it, or was changed in place and so belongs to this tree alone.
+      this.#size = root.size;
+      return this;
     }
     const pairs = setInPairs(root, key, value);
     if (pairs === root) return this;
