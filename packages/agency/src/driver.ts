@@ -43,11 +43,13 @@ export interface DriverOptions {
 }
 
 /**
- * How long a sync may hold the thread. A leader has requests to parse meanwhile; a follower has nothing to do but to
- * acknowledge, and each journey through the thread pool costs two switches of threads.
+ * How long a sync may hold the thread. A leader of many clients has requests to parse meanwhile; whoever has none has
+ * nothing to do but to wait for it, and each journey through the thread pool costs two switches of threads.
  */
-const leaderHoldMs = 0.5;
-const followerHoldMs = 8;
+const busyHoldMs = 0.5;
+const idleHoldMs = 8;
+/** Requests that make a leader busy. */
+const busyCount = 8;
 
 /**
  * Writes that come while an entry is on its way wait for it and share the next one, as each entry costs all members a
@@ -300,8 +302,8 @@ export class Driver {
     if (effect.truncateFrom !== null) begun.push(log.truncateFrom(effect.truncateFrom));
     // An append of nothing is durable when all before it is.
     if (effect.entries.length > 0 || begun.length === 0) {
-      const holdMs = this.replica.raft.role === "leader" ? leaderHoldMs : followerHoldMs;
-      begun.push(log.append(effect.entries, holdMs));
+      const isBusy = this.replica.waitingCount > busyCount;
+      begun.push(log.append(effect.entries, isBusy ? busyHoldMs : idleHoldMs));
     }
     await Promise.all(begun);
     if (this.#isEnded) return;
