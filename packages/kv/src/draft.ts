@@ -10,6 +10,9 @@ import { Edit, Tree } from "./tree.ts";
 import { expiredDepth, ttlsAt, withExpiry } from "./ttl.ts";
 import type { Value } from "./value.ts";
 
+/** Where the store keeps what it writes itself; requests may not name it. */
+const ownKey = ".agency";
+
 /** Expired values that a transaction removes, besides two for each operation of its own. */
 const sweptMin = 16;
 
@@ -32,6 +35,7 @@ export class Draft {
   #due: Tree;
   #sweptTo: number;
   #clientIds: ClientIds;
+  #own: Tree;
   #edit = new Edit();
 
   /** Log time is whole, and never goes back, whatever the stamp says. */
@@ -45,6 +49,7 @@ export class Draft {
     this.#due = state.due;
     this.#sweptTo = state.sweptTo;
     this.#clientIds = state.clientIds;
+    this.#own = state.own;
   }
 
   get edit(): Edit {
@@ -67,6 +72,7 @@ export class Draft {
       sweptTo: this.#sweptTo,
       observers: this.observers,
       clientIds: this.#clientIds,
+      own: this.#own,
     };
   }
 
@@ -89,7 +95,10 @@ export class Draft {
   /** Puts a value at the path, with its parents; it expires at `expiry` or, when that is null, never. */
   assign(segments: readonly string[], value: Value, expiry: number | null): void {
     this.#clearExpired(segments);
+    const wasObject = this.#root instanceof Tree;
     this.#root = assigned(this.#root, segments, 0, value, this.#edit);
+    if (segments.length === 1 && segments[0] === ownKey && value instanceof Tree) this.#own = value;
+    else if (segments.length === 0 || !wasObject) this.#putOwnBack();
     if (this.#ttls !== null || expiry !== null) this.#setExpiry(segments, expiry);
     if (expiry !== null && expiry <= this.stamp.logTime) this.#take(segments);
   }
@@ -102,7 +111,14 @@ export class Draft {
 
   #take(segments: readonly string[]): void {
     this.#root = removed(this.#root, segments, 0, this.#edit) ?? Tree.empty;
+    if (segments.length === 0) this.#putOwnBack();
     if (this.#ttls !== null) this.#setExpiry(segments, null);
+  }
+
+  /** Whatever becomes of the root, nobody removes what the store itself wrote. */
+  #putOwnBack(): void {
+    if (this.#own.size === 0 || !(this.#root instanceof Tree) || this.#root.has(ownKey)) return;
+    this.#root = this.#root.set(ownKey, this.#own, this.#edit);
   }
 
   #setExpiry(segments: readonly string[], expiry: number | null): void {

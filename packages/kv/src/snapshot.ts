@@ -9,7 +9,7 @@ export const snapshotFormat = 1;
 const chunkLength = 65_536;
 
 /** The parts of a state that are trees, in the order in which they are written. */
-const parts = ["root", "ttls", "due", "observers", "old", "young"] as const;
+const parts = ["root", "ttls", "due", "observers", "old", "young", "own"] as const;
 type Part = (typeof parts)[number];
 
 function partOf(state: KvState, part: Part): Value {
@@ -26,6 +26,8 @@ function partOf(state: KvState, part: Part): Value {
       return state.clientIds.old;
     case "young":
       return state.clientIds.young;
+    case "own":
+      return state.own;
   }
 }
 
@@ -231,6 +233,7 @@ export class SnapshotReader {
       due: this.#tree("due"),
       observers: this.#tree("observers"),
       clientIds,
+      own: this.#tree("own"),
     };
   }
 

@@ -12,7 +12,8 @@ export interface Stamp {
  *
  * `ttls` has the shape of the tree, with nodes only where something expires: the instant stands under the empty key,
  * in ms of log time. `due` maps seconds to the paths that expire in them; what is due up to `sweptTo` is gone.
- * `observers` maps a normalised path to the URLs that observe it.
+ * `observers` maps a normalised path to the URLs that observe it. `own` is what the store itself wrote at `/.agency`; it
+ * stays there whatever becomes of the root, as long as that is an object.
  */
 export interface KvState {
   /** Number of the last logged transaction; 0 before the first. */
@@ -27,6 +28,7 @@ export interface KvState {
   readonly sweptTo: number;
   readonly observers: Tree;
   readonly clientIds: ClientIds;
+  readonly own: Tree;
 }
 
 /** Client id → highest index that carries it; `old` is dropped when `young` is full. */
@@ -46,4 +48,5 @@ export const emptyKv: KvState = {
   sweptTo: 0,
   observers: Tree.empty,
   clientIds: { young: Tree.empty, old: Tree.empty },
+  own: Tree.empty,
 };

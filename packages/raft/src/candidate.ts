@@ -1,5 +1,6 @@
 import { becomeFollower } from "./follower.ts";
 import { becomeLeader } from "./leader.ts";
+import { configurationAt } from "./membership.ts";
 import type { Message } from "./message.ts";
 import { isVoter, voteResult } from "./quorum.ts";
 import { failReads } from "./reads.ts";
@@ -12,10 +13,20 @@ export function isSoleVoter({ configuration, id }: RaftState): boolean {
   return voters.length === 1 && voters[0] === id && outgoing.every((each) => each === id);
 }
 
+/**
+ * Whether this member may stand for election: it has a vote, or had one in the last configuration that it knows to be
+ * committed. The others may need the log of one that its own newest configuration leaves out (thesis §4.2.2).
+ */
+export function canCampaign(state: RaftState): boolean {
+  if (state.installing !== null) return false;
+  const { configuration, commitIndex, id } = state;
+  return isVoter(configuration, id) || isVoter(configurationAt(state, commitIndex), id);
+}
+
 /** The wait for a leader is over. */
 export function onElectionTimeout(turn: Turn): void {
   const { state } = turn;
-  if (!isVoter(state.configuration, state.id) || state.installing !== null) {
+  if (!canCampaign(state)) {
     waitForElection(turn);
   } else if (isSoleVoter(state)) {
     // Its own vote is on its way to the disk since the last tick.

@@ -263,10 +263,12 @@ export class Registers implements Process {
     if (this.isSaving || this.appliedIndex - this.snapshotIndex < this.start.compactEntries) return;
     const index = this.appliedIndex;
     const term = termAt(this.raft.log, index);
-    if (term === null) return;
+    const configuration = configurationAt(this.raft, index);
+    // One that was added later knows nobody before it has the entry that added it; no snapshot may say so.
+    if (term === null || configuration.members.length === 0) return;
     this.isSaving = true;
     this.snapshotIndex = index;
-    const meta = { index, term, configuration: configurationAt(this.raft, index) };
+    const meta = { index, term, configuration };
     this.effects.push({ type: "takeSnapshot", snapshot: { meta, bytes: this.stateBytes() } });
   }
 

@@ -291,10 +291,13 @@ export class Replica {
     const { compactionStep: transactions, compactionBytesMin: bytesMin = 0 } = this.#options;
     if (this.#isInstalling) return;
     if (!this.#applied.isSnapshotDue({ transactions, bytesMin }, this.#isSending())) return;
+    const { configuration } = this;
+    // One that was added later knows nobody before it has the entry that added it; no snapshot may say so.
+    if (configuration.members.length === 0) return;
     const { index, state } = this.#applied;
     const term = termAt(this.#raft.log, index);
     if (term === null) throw new Error(`the term of entry ${index} is not known`);
-    const snapshot = { index, term, configuration: this.configuration };
+    const snapshot = { index, term, configuration };
     this.#applied.saving(snapshot);
     this.#out.push({ type: "takeSnapshot", snapshot, state });
   }
