@@ -34,6 +34,8 @@ export class Members {
     const [program, args] = network.command(at, [
       ...[process.execPath, halond, "agency", "--data-dir", join(this.#directory, `member-${at}`)],
       ...["--listen", network.listenOf(at), "--advertise", network.advertiseOf(at)],
+      // Snapshots every few seconds, so that members that were away are sent some.
+      ...["--compaction.step", "200", "--compaction.keep", "200", "--compaction.bytes", "20000"],
       ...["--agency-size", String(this.all.length), ...joins, ...network.memberArgs],
     ]);
     const log = openSync(join(this.#directory, `member-${at}.log`), "a");

@@ -221,6 +221,7 @@ export class DurableLog implements Log {
       this.#ended = new HalonError("HAL_STORE_FAILED", `the log in ${this.#dir} is closed`);
       await drained;
     }
+    await this.#snapshots.incoming.close();
     await this.#files.close();
   }
 

@@ -50,11 +50,16 @@ export class IncomingSnapshot {
   }
 
   async drop(): Promise<void> {
-    await this.#file?.close();
-    this.#file = null;
+    await this.close();
     if ((await this.#fs.readdir(this.#dir)).includes(incomingName)) {
       await this.#fs.unlink(this.#path);
     }
+  }
+
+  /** What came stays, and is dropped when the log is opened again. */
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = null;
   }
 
   /** The chunks of what came; `HAL_STORE_DAMAGED` when it is not the snapshot at `point` or not whole. */
@@ -66,8 +71,7 @@ export class IncomingSnapshot {
   /** Makes it the snapshot at `point`, durably. */
   async adopt(point: SnapshotPoint): Promise<void> {
     await this.#file?.datasync();
-    await this.#file?.close();
-    this.#file = null;
+    await this.close();
     await this.#fs.rename(this.#path, join(this.#dir, snapshotName(point.index)));
     await this.#fs.syncDir(this.#dir);
   }

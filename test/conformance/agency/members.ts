@@ -84,7 +84,7 @@ export async function startAgency(
   const members = await Promise.all(
     ports.map((port, at) =>
       startMember(join(directory, `a${at + 1}`), port, [
-        ...["--name", `a${at + 1}`, "--agency-size", String(size)],
+        ...["--name", `a${at + 1}`, "--agency-size", String(size), "--compaction.bytes", "0"],
         ...(at === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`]),
         ...args,
       ]),

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type RunningAgencyNode, startAgencyNode } from "@halon/node";
+import { type RunningAgencyNode, startAgencyNode } from "@halon/node/agency";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { memoryIo } from "../../../testdata/memory-io.ts";
 import { openAgency } from "../../halond/agency/open.ts";

@@ -57,7 +57,7 @@ async function restore(file: string, { dataDir, advertise }: RestoreOptions) {
   // A damaged file is found before anything is made.
   await verified(file);
   const [{ withDataDir }, { restoreSnapshot }] = await Promise.all([
-    import("@halon/node"),
+    import("@halon/node/agency"),
     import("@halon/agency"),
   ]);
   return withDataDir(resolve(dataDir), (path) =>

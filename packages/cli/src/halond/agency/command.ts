@@ -28,6 +28,9 @@ export function addAgency(program: Command, io: Io, onExit: (code: number) => vo
       single("--compaction.keep <n>", "transactions kept before a snapshot (default: 50000)"),
     )
     .addOption(
+      single("--compaction.bytes <n>", "least bytes of log between snapshots (default: 16777216)"),
+    )
+    .addOption(
       single("--log.level <level>", "trace, debug, info, warn, error or fatal (default: info)"),
     )
     .addOption(single("--log.format <format>", "json or pretty (default: pretty on a terminal)"))
@@ -61,6 +64,7 @@ async function start(command: Command, io: Io): Promise<number> {
     electionMaxMs: flags["election.maxMs"],
     compactionStep: flags["compaction.step"],
     compactionKeep: flags["compaction.keep"],
+    compactionBytes: flags["compaction.bytes"],
   };
   const options = agencyOptions(raw, {
     hostname: hostname(),
@@ -68,7 +72,7 @@ async function start(command: Command, io: Io): Promise<number> {
     isTerminal: io.isTerminal,
   });
   const [{ startAgencyNode }, { openAgency }] = await Promise.all([
-    import("@halon/node"),
+    import("@halon/node/agency"),
     import("./open.ts"),
   ]);
   return runAgency(() => startAgencyNode(options.node, openAgency(options)), io);

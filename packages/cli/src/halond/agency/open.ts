@@ -1,5 +1,5 @@
 import { agencyHandler, startMember } from "@halon/agency";
-import { type OpenAgency, version } from "@halon/node";
+import { type OpenAgency, version } from "@halon/node/agency";
 import type { AgencyOptions } from "./options.ts";
 
 /** Opens a member, and the routes over it, for the process that `startAgencyNode` runs. */

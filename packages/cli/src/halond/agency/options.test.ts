@@ -18,6 +18,7 @@ test("without settings a member runs on loopback, and waits for two others", () 
     electionMaxMs: 600,
     compactionStep: 1_000,
     compactionKeep: 50_000,
+    compactionBytes: 16_777_216,
   });
 });
 

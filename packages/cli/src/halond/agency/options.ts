@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { AgencyNodeOptions } from "@halon/node";
+import type { AgencyNodeOptions } from "@halon/node/agency";
 import { usage } from "../../failure.ts";
 import {
   advertised,
@@ -17,6 +17,7 @@ export interface RawTuning {
   readonly electionMaxMs?: string | undefined;
   readonly compactionStep?: string | undefined;
   readonly compactionKeep?: string | undefined;
+  readonly compactionBytes?: string | undefined;
 }
 
 /** What `halond agency` does, checked. */
@@ -29,6 +30,8 @@ export interface AgencyOptions {
   /** In transactions. */
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  /** Of log, before a snapshot. */
+  readonly compactionBytes: number;
 }
 
 /** Shorter waits than this are shorter than a heartbeat. */
@@ -58,6 +61,7 @@ export function agencyOptions(raw: RawSettings & RawTuning, around: Surroundings
     electionMaxMs,
     compactionStep: count("--compaction.step", raw.compactionStep, 1_000, 1),
     compactionKeep: count("--compaction.keep", raw.compactionKeep, 50_000, 1),
+    compactionBytes: count("--compaction.bytes", raw.compactionBytes, 16_777_216, 0),
   };
 }
 

@@ -18,7 +18,7 @@ export async function rebuildAgency(
   }
   const [{ rebuild }, { withDataDir }] = await Promise.all([
     import("@halon/agency"),
-    import("@halon/node"),
+    import("@halon/node/agency"),
   ]);
   const { id, cluster, index } = await withDataDir(resolve(dataDir), (path) =>
     rebuild(path, typeof advertise === "string" ? advertise : null),

@@ -1,4 +1,4 @@
-import type { AgencyEnd } from "@halon/node";
+import type { AgencyEnd } from "@halon/node/agency";
 import { expect, test } from "vitest";
 import { memoryIo } from "../../../testdata/memory-io.ts";
 import { deferred } from "../../deferred.ts";

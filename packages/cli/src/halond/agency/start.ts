@@ -1,4 +1,4 @@
-import type { AgencyEnd, RunningAgencyNode } from "@halon/node";
+import type { AgencyEnd, RunningAgencyNode } from "@halon/node/agency";
 import { deferred } from "../../deferred.ts";
 import { clean } from "../../failure.ts";
 import type { Io } from "../../io.ts";
