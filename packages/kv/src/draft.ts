@@ -111,11 +111,10 @@ export class Draft {
 
   #take(segments: readonly string[]): void {
     this.#root = removed(this.#root, segments, 0, this.#edit) ?? Tree.empty;
-    if (segments.length === 0) this.#putOwnBack();
     if (this.#ttls !== null) this.#setExpiry(segments, null);
   }
 
-  /** Whatever becomes of the root, nobody removes what the store itself wrote. */
+  /** A new root that is an object has what the store itself wrote; only a delete of the root takes it away. */
   #putOwnBack(): void {
     if (this.#own.size === 0 || !(this.#root instanceof Tree) || this.#root.has(ownKey)) return;
     this.#root = this.#root.set(ownKey, this.#own, this.#edit);

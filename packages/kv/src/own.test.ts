@@ -23,16 +23,23 @@ function after(state: KvState, ...bodies: readonly string[]): Batch {
 }
 
 test.each([
-  { name: "deleted", bodies: ['[[{"/":{"op":"delete"}}]]'] },
+  {
+    name: "deleted, then set to an object",
+    bodies: ['[[{"/":{"op":"delete"}}]]', '[[{"/":{"op":"set","new":{}}}]]'],
+  },
   { name: "set to another object", bodies: ['[[{"/":{"op":"set","new":{"a":1}}}]]'] },
   {
     name: "a number, then an object",
     bodies: ['[[{"/":{"op":"increment"}}]]', '[[{"/":{"op":"set","new":{}}}]]'],
   },
   { name: "an array, then written below", bodies: ['[[{"/":[1]}]]', '[[{"/a":1}]]'] },
-  { name: "expired", bodies: ['[[{"/":{"op":"set","new":{"a":1},"ttl":0}}]]', '[[{"/b":1}]]'] },
 ])("what the store itself wrote stays when the root is $name", ({ bodies }) => {
   expect(after(announced(), ...bodies).read(["/.agency"])).toBe('{".agency":{"term":1}}');
+});
+
+test("what the store itself wrote goes with the root when that is deleted", () => {
+  const batch = after(announced(), '[[{"/":{"op":"delete"}}]]', '[[{"/a":1}]]');
+  expect(batch.read(["/.agency"])).toBe("{}");
 });
 
 test("what the store itself wrote comes back after a snapshot of a root that is no object", () => {

@@ -12,8 +12,8 @@ export interface Stamp {
  *
  * `ttls` has the shape of the tree, with nodes only where something expires: the instant stands under the empty key,
  * in ms of log time. `due` maps seconds to the paths that expire in them; what is due up to `sweptTo` is gone.
- * `observers` maps a normalised path to the URLs that observe it. `own` is what the store itself wrote at `/.agency`; it
- * stays there whatever becomes of the root, as long as that is an object.
+ * `observers` maps a normalised path to the URLs that observe it. `own` is what the store itself wrote at `/.agency`,
+ * and is put there again whenever the root is set to an object.
  */
 export interface KvState {
   /** Number of the last logged transaction; 0 before the first. */
