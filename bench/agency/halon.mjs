@@ -23,7 +23,7 @@ export async function startAgency(
       process.execPath,
       [
         ...[...nodeArgs, halond, "agency", "--listen", `${host}:${port}`, "--data-dir", dir],
-        ...["--agency-size", String(size), ...joins, ...args],
+        ...["--agency-size", String(size), "--log.level", "warn", ...joins, ...args],
       ],
       ["ignore", "ignore", "inherit"],
     );
