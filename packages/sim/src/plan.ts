@@ -61,7 +61,7 @@ function settingsOf(prng: Prng, { members, seconds, machine }: PlanOptions): Set
     clockRates,
     compactEntries: prng.pick([20, 50, 100]),
     keepEntries: prng.pick([0, 5, 30]),
-    snapshotChunkBytes: prng.pick([64, 256, 4096]),
+    snapshotChunkBytes: prng.pick([256, 1024, 4096]),
     appendBytesMax: prng.pick([256, 4096, 65_536]),
     inflightMax: prng.pick([1, 4, 64]),
     clients: prng.between(3, 8),
