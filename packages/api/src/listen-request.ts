@@ -1,8 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { HalonError } from "@halon/protocol";
-import { getRequestListener } from "@hono/node-server";
 import { refusalOf } from "./admit.ts";
-import { createApp } from "./app.ts";
 import { errorBodyOf } from "./error-body.ts";
 import type { Limits } from "./limits.ts";
 import type { ListenOptions } from "./listen.ts";
@@ -13,13 +11,13 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 const hostsMax = 64;
 
 /** What answers a request: `onRequest` if it takes it, then the routes of the node. */
-export function requestListener(
+export async function requestListener(
   options: ListenOptions,
   limits: Limits,
   closing: AbortSignal,
-): Answer {
+): Promise<Answer> {
   const { onRequest } = options;
-  const answer = routesOf(options, limits, closing);
+  const answer = await routesOf(options, limits, closing);
   if (onRequest === undefined) return answer;
   const isAdmitted = admission(options.allowedHosts, limits.headerCountMax);
   return (request, response) => {
@@ -28,9 +26,18 @@ export function requestListener(
   };
 }
 
-function routesOf(options: ListenOptions, limits: Limits, closing: AbortSignal): Answer {
+async function routesOf(
+  options: ListenOptions,
+  limits: Limits,
+  closing: AbortSignal,
+): Promise<Answer> {
   const { ports, allowedHosts } = options;
   if (ports === undefined) return (request, response) => refuse(request, response, allowedHosts);
+  // Loaded only where they are used: a member of an agency has no use for the megabytes of their libraries.
+  const [{ getRequestListener }, { createApp }] = await Promise.all([
+    import("@hono/node-server"),
+    import("./app.ts"),
+  ]);
   const app = createApp({
     ports,
     limits,

@@ -9,6 +9,8 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import { requestListener } from "./listen-request.ts";
 import type { ApiPorts } from "./ports.ts";
 
+export { isLoopback } from "./admit.ts";
+
 export interface ListenOptions {
   readonly host: string;
   /** 0: any free port. */
@@ -50,7 +52,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       // Half requests are cut at the next look, by default only every 30 s.
       connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
     },
-    requestListener(options, limits, closing.signal),
+    await requestListener(options, limits, closing.signal),
   );
   server.maxConnections = limits.connectionsMax;
   // One more than allowed: Node drops what is above its own limit without a word.

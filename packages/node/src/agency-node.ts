@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { linkPath, linkServerOptions } from "@halon/actor";
-import { type Listener, listen } from "@halon/api";
+import { type Listener, listen } from "@halon/api/listen";
 import { HalonError, toErrorData } from "@halon/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type DataDir, openDataDir } from "./data-dir.ts";
