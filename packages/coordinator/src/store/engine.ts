@@ -19,15 +19,29 @@ export interface EngineSnapshot {
 export const slotBytesMax = 1024 * 1024 + 64;
 
 /**
- * What a place to keep the decision log must do; `storeOf` makes a `Store` of it.
+ * What a place to keep the decision log must do; `storeOf` makes a `Store` of it (rfc/0006).
  *
- * An engine numbers slots by position from 1 without a gap, and knows nothing of records. Opening it fences all
- * earlier epochs before it gives its own.
+ * An engine numbers slots by position from 1 without a gap, and knows nothing of records. It is opened by every
+ * tracking node, and can be read from then on; one of them owns it at a time.
  */
 export interface Engine {
+  /** Under which this handle owns the store; 0 before `lead` has resolved, and it stays when ownership is lost. */
   readonly epoch: number;
   /** The oldest slot that can still be read, or the next one to come. */
   readonly firstPosition: number;
+  /** Whether each handle keeps snapshots of its own; else the owner keeps them for all, and only it may save. */
+  readonly snapshotsAreOwn: boolean;
+  /** `host:port` of the node whose handle owns the store, as far as is known. */
+  readonly owner: string | null;
+  /** Called after `owner` has changed. The answer ends it. */
+  onOwner(listener: () => void): () => void;
+  /**
+   * Resolves when this handle owns the store: all earlier epochs are fenced, and all that was committed under them can
+   * be read here. May take for ever; rejects when the handle is closed. Once for each handle.
+   */
+  lead(): Promise<void>;
+  /** Called once, when what `lead` gave is over, with the reason; nothing can be appended any more. */
+  onLost(listener: (reason: string) => void): () => void;
   /**
    * Stores one slot of at most `slotBytesMax` and resolves when it survives a crash. Called for one slot at a
    * time. Rejects with `HAL_STORE_FAILED` when the outcome is unknown.

@@ -32,14 +32,27 @@ export interface StoreSnapshot {
 export type SnapshotChunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /**
- * The decision log, whatever keeps it.
+ * The decision log, whatever keeps it (rfc/0006).
  *
- * Opening gives an epoch higher than every earlier one and fences those. One owner appends, one record at a
- * time; reading and following are open to anyone who holds the store.
+ * Every tracking node opens it, reads and follows it. One of them owns it at a time, under an epoch higher than every
+ * earlier one, and appends one record at a time.
  */
 export interface Store {
-  /** Who may append: the number to put into `AppendAt` and into commands. */
+  /** Who may append: the number to put into `AppendAt` and into commands. 0 before `lead` has resolved. */
   readonly epoch: number;
+  /** Whether each handle keeps snapshots of its own; else only the owner may save one. */
+  readonly snapshotsAreOwn: boolean;
+  /** `host:port` of the node that owns the store, as far as is known. */
+  readonly owner: string | null;
+  /** Called after `owner` has changed. The answer ends it. */
+  onOwner(listener: () => void): () => void;
+  /**
+   * Resolves with the epoch when this handle owns the store, and with the index of the last record, which can be read
+   * by then. May take for ever; rejects with HAL_STORE_FAILED when the store is closed. Once for each handle.
+   */
+  lead(): Promise<{ readonly epoch: number; readonly index: number }>;
+  /** Called once when ownership has ended, with the reason. Open it anew to lead again. */
+  onLost(listener: (reason: string) => void): () => void;
   /**
    * Stores one record of up to 256 MiB (`HAL_TOO_LARGE`) and resolves when it survives a crash.
    *
@@ -57,8 +70,15 @@ export interface Store {
    * Calls `listener` once for every committed record from `from` on, in order, those of the past first; never
    * for a record that is not durable, and never before `follow` has returned. The listener must not throw.
    * Throws `HAL_NOT_FOUND` when a snapshot has replaced `from`. The answer ends it.
+   *
+   * `broken` is called once, and nothing after it, when a snapshot from elsewhere has replaced records that were not
+   * given yet, or the store cannot be read: load the snapshot and follow from there.
    */
-  follow(from: number, listener: (record: StoredRecord) => void): () => void;
+  follow(
+    from: number,
+    listener: (record: StoredRecord) => void,
+    broken?: (error: unknown) => void,
+  ): () => void;
   /**
    * Keeps a snapshot of a committed `index` and drops the records that it covers; durable when it resolves.
    *
