@@ -9,6 +9,7 @@ export type { Gossip, GossipAnswer } from "./core/gossip.ts";
 export type { LoggedTransaction } from "./core/logged.ts";
 export type { AgencyAnswer, AgencyRequest, WriteMode } from "./core/request.ts";
 export { failpoint } from "./failpoint.ts";
+export type { HostAppended, HostLog, HostLogStatus, HostSlot } from "./host-log.ts";
 export { type AgencyHttpOptions, agencyHandler } from "./http/handler.ts";
 export { verifySnapshot } from "./http/snapshot-body.ts";
 export type { Entry, HardState, Log, LogOptions, Snapshot, SnapshotPoint } from "./log.ts";

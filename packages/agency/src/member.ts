@@ -5,6 +5,7 @@ import type { WebSocket } from "ws";
 import type { Gossip, GossipAnswer } from "./core/gossip.ts";
 import type { LoggedTransaction } from "./core/logged.ts";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
+import type { HostLog } from "./host-log.ts";
 import type { LogFs } from "./log-fs.ts";
 
 /** Address, data and timing of one member. Times in milliseconds. */
@@ -21,6 +22,15 @@ export interface MemberOptions {
   readonly compactionKeep: number;
   /** No snapshot before the log has grown by so many bytes, 16 MiB when left out. */
   readonly compactionBytes?: number;
+  /**
+   * A member of an agency that is already known: nothing is discovered. `id` is `AGNT-<uuid>`; `founders` are ids and
+   * addresses of the configuration at index 0, the same on every member. Later starts must name the same id and cluster.
+   */
+  readonly given?: {
+    readonly id: string;
+    readonly cluster: string;
+    readonly founders: Readonly<Record<string, string>>;
+  };
   /** The files of the log; the disk when left out. */
   readonly fs?: LogFs;
   /** One line for the operator. */
@@ -78,6 +88,8 @@ export interface Member {
     /** The tree as of a transaction's index, clamped to what is kept. */
     readonly at: (index: number) => KvState;
   };
+  /** The log that this member keeps for its host; the same object for the life of the member. */
+  readonly hostLog: HostLog;
   /** A copy of the committed state, in the chunks of a snapshot. */
   snapshot(): AsyncIterable<string>;
   /** Says who it is, for `acceptLink`. */

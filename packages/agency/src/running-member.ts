@@ -10,6 +10,7 @@ import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import { type Found, Search } from "./discovery.ts";
 import { type Driver, startDriver, tickMs } from "./driver.ts";
 import { diskRefused } from "./errors.ts";
+import type { HostLog } from "./host-log.ts";
 import { clusterOf, type Identity, writeIdentity } from "./identity.ts";
 import type { Log } from "./log.ts";
 import type { LogFs } from "./log-fs.ts";
@@ -79,6 +80,10 @@ export class RunningMember implements Member {
 
   get view(): Member["view"] {
     return viewOf(this.#driver?.replica ?? null);
+  }
+
+  get hostLog(): HostLog {
+    throw new Error("not built yet");
   }
 
   get hello(): Omit<Hello, "class"> {

@@ -74,6 +74,9 @@ export function memoryMember(overrides: Partial<MemberStatus> = {}) {
     return answer;
   };
   const member: Member = {
+    get hostLog(): never {
+      throw new Error("no route asks for the host's log");
+    },
     status,
     request,
     gossip: (message: Gossip) => forced.gossip ?? { type: "gossip", gossip: message },
