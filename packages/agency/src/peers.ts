@@ -96,7 +96,8 @@ export class Peers {
   #keep(peerId: MemberId): readonly LinkKeeper[] {
     return classes.map((linkClass) => {
       const keeper = keepLink(() => ({
-        url: `ws://${this.#members.get(peerId) ?? ""}${linkPath}`,
+        // A node that has links of its own at this path hands it to its member.
+        url: `ws://${this.#members.get(peerId) ?? ""}${linkPath}?for=agency`,
         hello: { ...this.#port.hello, class: linkClass },
         check: (peer) =>
           peer.node === linkName(peerId) ? this.#whyNot(peer) : this.#other(peerId, peer),
