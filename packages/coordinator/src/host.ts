@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { type ErrorData, type EventEntry, fromErrorData, HalonError } from "@halon/protocol";
+import { type EventEntry, fromErrorData, HalonError } from "@halon/protocol";
 import type { EventInput, Reply } from "./core/index.ts";
 import type { HistoryQuery } from "./history.ts";
 import { makeProgress } from "./thread/progress.ts";
@@ -7,6 +7,7 @@ import type {
   CoordinatorData,
   CoordinatorThreadData,
   FromCoordinator,
+  JournalRecord,
   NumberedEvent,
   ToCoordinator,
 } from "./thread/wire.ts";
@@ -20,25 +21,62 @@ const answerDeadlineMs = 10_000;
 /** What the coordinator tells, besides its answers. */
 export type CoordinatorNews = Extract<
   FromCoordinator,
-  { type: "commands" | "ack" | "gap" | "record" | "warning" }
+  {
+    type:
+      | "following"
+      | "leading"
+      | "owner"
+      | "commands"
+      | "ack"
+      | "gap"
+      | "record"
+      | "journalGap"
+      | "blobsMissing"
+      | "warning";
+  }
 >;
 
-/** The coordinator's thread, seen from the main thread. */
+/**
+ * The coordinator's thread, seen from the main thread.
+ *
+ * It is a standby first: `record` tells each record that follows the last `following.index`, in order, without a gap. After
+ * `leading` it decides; `record` goes on in the same order.
+ */
 export interface CoordinatorHost {
+  /** `leading` from that news on until the end. */
+  readonly phase: "standby" | "leading";
+  /** Under which it decides; of the last record before `following` while it is a standby. */
   readonly epoch: number;
-  /** Of the last record before `ready`. */
+  /** As of the last `following`, as are `clusterId` and `graph`. */
   readonly index: number;
-  readonly clusterId: string;
-  /** The graph's JSON as of the last record before `ready`. */
+  readonly clusterId: string | null;
+  /** The graph's JSON. */
   readonly graph: string;
+  /** Errors: HAL_NO_LEADER when it does not lead. */
   events(source: string, incarnation: number, events: readonly NumberedEvent[]): void;
+  /** Errors: HAL_NO_LEADER when it does not lead, or ended before it answered; HAL_TIMEOUT. */
   submit(id: string, event: EventInput, timeoutMs: number): Promise<Reply>;
+  /** What this node has seen; no effect when it does not lead: the next leader sees it for itself. */
   observe(type: string, data: EventInput["data"]): void;
+  /** No effect when it does not lead. */
   resend(node: string): void;
-  /** The last sequence of the source that is durable; 0 for none of this incarnation. */
+  /** The last sequence of the source that is durable; 0 for none of this incarnation. Errors: HAL_NO_LEADER. */
   watermark(source: string, incarnation: number): Promise<number>;
+  /** In both phases. */
   history(query: HistoryQuery): Promise<readonly EventEntry[]>;
-  /** Rejects when it ends without having been told to. */
+  /** What the journal has from `from` to `to`, for the journal of another node: in order, at most 1 MiB or one record. */
+  journalRecords(from: number, to: number): Promise<readonly JournalRecord[]>;
+  /**
+   * Gives records that `journalGap` named, in order, at most 1 MiB a call. Those passed over are missing for good. The gap
+   * is closed by its last record.
+   */
+  fillJournal(records: readonly JournalRecord[]): void;
+  /** Nobody has the rest of the gap: the journal goes on behind it. */
+  leaveJournalGap(): void;
+  /**
+   * Rejects when it ends without having been told to: with HAL_NO_LEADER when leadership was lost, with another code
+   * when it crashed or hung.
+   */
   readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
@@ -48,26 +86,31 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** Starts the coordinator's thread and resolves when it has read its log. */
+/**
+ * Starts the coordinator's thread and resolves with its first `following`, which `listener` is told too.
+ *
+ * The port in `data.store` goes over to the thread.
+ */
 export async function startCoordinator(
   data: CoordinatorData,
   listener: (news: CoordinatorNews) => void,
 ): Promise<CoordinatorHost> {
   const progress = makeProgress();
   const workerData: CoordinatorThreadData = { ...data, progress };
-  const worker = new Worker(entry(), { workerData, name: "coordinator" });
+  const transferList = data.store.type === "agency" ? [data.store.port] : [];
+  const worker = new Worker(entry(), { workerData, transferList, name: "coordinator" });
+  const seen: Seen = { phase: "standby", following: undefined, epoch: 0, files: [] };
   const pending = new Map<number, Pending>();
-  const ended = new Ending(pending);
-  let files: Extract<FromCoordinator, { type: "ruleFiles" }>["files"] = [];
+  const ended = new Ending(pending, seen);
   const watch = watchThread({
     worker,
     progress,
-    files: () => files,
+    files: () => seen.files,
     hung: (error) => ended.fail(error),
   });
-  const ready = new Promise<Extract<FromCoordinator, { type: "ready" }>>((resolve, reject) => {
+  const following = new Promise<void>((resolve, reject) => {
     const late = setTimeout(() => {
-      reject(
+      ended.fail(
         new HalonError(
           "HAL_TIMEOUT",
           `The coordinator did not read its log within ${startDeadlineMs} ms.`,
@@ -76,11 +119,10 @@ export async function startCoordinator(
       void worker.terminate();
     }, startDeadlineMs);
     worker.on("message", (message: FromCoordinator) => {
-      if (message.type === "ready") {
-        clearTimeout(late);
-        resolve(message);
-      } else if (message.type === "ruleFiles") files = message.files;
-      else receive(message, pending, listener, ended);
+      receive(message, { seen, pending, ended, listener });
+      if (message.type !== "following") return;
+      clearTimeout(late);
+      resolve();
     });
     worker.on("error", (error) =>
       ended.fail(
@@ -95,11 +137,20 @@ export async function startCoordinator(
       ended.close();
       reject(
         ended.reason ??
-          new HalonError("HAL_INTERNAL", "The coordinator ended before it was ready."),
+          new HalonError("HAL_INTERNAL", "The coordinator ended before it had read its log."),
       );
     });
   });
-  return createHost(worker, await ready, pending, ended);
+  await following;
+  return createHost(worker, seen, pending, ended);
+}
+
+/** What the thread has told so far. */
+interface Seen {
+  phase: "standby" | "leading";
+  following: Extract<FromCoordinator, { type: "following" }> | undefined;
+  epoch: number;
+  files: Extract<FromCoordinator, { type: "ruleFiles" }>["files"];
 }
 
 function entry(): URL {
@@ -111,16 +162,86 @@ function entry(): URL {
 
 function createHost(
   worker: Worker,
-  ready: Extract<FromCoordinator, { type: "ready" }>,
+  seen: Seen,
   pending: Map<number, Pending>,
   ended: Ending,
 ): CoordinatorHost {
-  let lastRef = 0;
   const post = (message: ToCoordinator): void => worker.postMessage(message);
-  const ask = (
-    timeoutMs: number,
-    question: (ref: number) => ToCoordinator,
-  ): Promise<FromCoordinator> => {
+  const ask = asker(post, pending, ended);
+  const refuseStandby = (): void => {
+    if (seen.phase !== "leading") throw notLeading();
+  };
+  return {
+    get phase() {
+      return seen.phase;
+    },
+    get epoch() {
+      return seen.epoch;
+    },
+    get index() {
+      return seen.following?.index ?? 0;
+    },
+    get clusterId() {
+      return seen.following?.clusterId ?? null;
+    },
+    get graph() {
+      return seen.following?.graph ?? "";
+    },
+    events(source, incarnation, events) {
+      refuseStandby();
+      post({ type: "events", source, incarnation, events });
+    },
+    async submit(id, event, timeoutMs) {
+      refuseStandby();
+      const answer = await ask(timeoutMs, (ref) => ({ type: "submit", ref, id, event }));
+      if (answer.type !== "reply") throw noLeader();
+      return answer.reply;
+    },
+    observe(type, data) {
+      if (seen.phase === "leading") post({ type: "observe", event: { type, version: 1, data } });
+    },
+    resend(node) {
+      if (seen.phase === "leading") post({ type: "resend", node });
+    },
+    async watermark(source, incarnation) {
+      refuseStandby();
+      const answer = await ask(answerDeadlineMs, (ref) => ({
+        type: "watermark",
+        ref,
+        source,
+        incarnation,
+      }));
+      return answer.type === "watermarkIs" ? answer.sequence : 0;
+    },
+    async history(query) {
+      const answer = await ask(answerDeadlineMs, (ref) => ({ type: "history", ref, query }));
+      return answer.type === "historyIs" ? answer.entries : [];
+    },
+    async journalRecords(from, to) {
+      const answer = await ask(answerDeadlineMs, (ref) => ({ type: "readJournal", ref, from, to }));
+      return answer.type === "journalIs" ? answer.records : [];
+    },
+    fillJournal: (records) => post({ type: "journalRecords", records }),
+    leaveJournalGap: () => post({ type: "journalGapStays" }),
+    ended: ended.promise,
+    stop: async () => {
+      ended.expect();
+      post({ type: "stop" });
+      const late = setTimeout(() => void worker.terminate(), stopDeadlineMs);
+      await ended.promise;
+      clearTimeout(late);
+    },
+  };
+}
+
+/** Asks the thread, and waits for the answer of the same number. */
+function asker(
+  post: (message: ToCoordinator) => void,
+  pending: Map<number, Pending>,
+  ended: Ending,
+): (timeoutMs: number, question: (ref: number) => ToCoordinator) => Promise<FromCoordinator> {
+  let lastRef = 0;
+  return (timeoutMs, question) => {
     if (ended.isOver) return Promise.reject(noLeader());
     lastRef += 1;
     const ref = lastRef;
@@ -147,48 +268,21 @@ function createHost(
       post(question(ref));
     });
   };
-  return {
-    epoch: ready.epoch,
-    index: ready.index,
-    clusterId: ready.clusterId,
-    graph: ready.graph,
-    events: (source, incarnation, events) => post({ type: "events", source, incarnation, events }),
-    submit: async (id, event, timeoutMs) => {
-      const answer = await ask(timeoutMs, (ref) => ({ type: "submit", ref, id, event }));
-      if (answer.type !== "reply") throw noLeader();
-      return answer.reply;
-    },
-    observe: (type, data) => post({ type: "observe", event: { type, version: 1, data } }),
-    resend: (node) => post({ type: "resend", node }),
-    watermark: async (source, incarnation) => {
-      const answer = await ask(answerDeadlineMs, (ref) => ({
-        type: "watermark",
-        ref,
-        source,
-        incarnation,
-      }));
-      return answer.type === "watermarkIs" ? answer.sequence : 0;
-    },
-    history: async (query) => {
-      const answer = await ask(answerDeadlineMs, (ref) => ({ type: "history", ref, query }));
-      return answer.type === "historyIs" ? answer.entries : [];
-    },
-    ended: ended.promise,
-    stop: async () => {
-      ended.expect();
-      post({ type: "stop" });
-      const late = setTimeout(() => void worker.terminate(), stopDeadlineMs);
-      await ended.promise;
-      clearTimeout(late);
-    },
-  };
 }
 
 function receive(
-  message: Exclude<FromCoordinator, { type: "ready" | "ruleFiles" }>,
-  pending: Map<number, Pending>,
-  listener: (news: CoordinatorNews) => void,
-  ended: Ending,
+  message: FromCoordinator,
+  {
+    seen,
+    pending,
+    ended,
+    listener,
+  }: {
+    readonly seen: Seen;
+    readonly pending: Map<number, Pending>;
+    readonly ended: Ending;
+    readonly listener: (news: CoordinatorNews) => void;
+  },
 ): void {
   switch (message.type) {
     case "reply":
@@ -197,17 +291,30 @@ function receive(
       return;
     case "watermarkIs":
     case "historyIs":
+    case "journalIs":
       take(pending, message.ref)?.resolve(message);
       return;
     case "failed":
       take(pending, message.ref)?.reject(fromErrorData(message.error));
       return;
-    case "fatal":
-      ended.fail(fatalError(message.error));
+    case "ruleFiles":
+      seen.files = message.files;
       return;
+    case "fatal":
+      seen.phase = "standby";
+      ended.fail(fromErrorData(message.error));
+      return;
+    case "following":
+      seen.following = message;
+      seen.epoch = message.epoch;
+      break;
+    case "leading":
+      seen.phase = "leading";
+      seen.epoch = message.epoch;
+      break;
     default:
-      listener(message);
   }
+  listener(message);
 }
 
 function take(pending: Map<number, Pending>, ref: number): Pending | undefined {
@@ -216,14 +323,17 @@ function take(pending: Map<number, Pending>, ref: number): Pending | undefined {
   return found;
 }
 
-function fatalError(error: ErrorData): HalonError {
-  return fromErrorData(error);
+function notLeading(): HalonError {
+  return new HalonError(
+    "HAL_NO_LEADER",
+    "The coordinator of this node does not lead; send it to the one that does.",
+  );
 }
 
 function noLeader(): HalonError {
   return new HalonError(
     "HAL_NO_LEADER",
-    "The coordinator is not running; it is started again. Try again.",
+    "The coordinator has ended before it answered: whether the event took effect is not known; ask again under the same id.",
   );
 }
 
@@ -234,10 +344,12 @@ class Ending {
   isOver = false;
   #isExpected = false;
   readonly #pending: Map<number, Pending>;
+  readonly #seen: Seen;
   #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  constructor(pending: Map<number, Pending>) {
+  constructor(pending: Map<number, Pending>, seen: Seen) {
     this.#pending = pending;
+    this.#seen = seen;
     this.promise = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -255,8 +367,12 @@ class Ending {
 
   close(): void {
     this.isOver = true;
-    for (const { reject } of this.#pending.values()) reject(noLeader());
-    this.#pending.clear();
+    this.#seen.phase = "standby";
+    // Replies that came last are handed on a turn later, and go before this.
+    setImmediate(() => {
+      for (const { reject } of this.#pending.values()) reject(noLeader());
+      this.#pending.clear();
+    });
     if (this.#isExpected) this.#settle?.resolve();
     else
       this.#settle?.reject(

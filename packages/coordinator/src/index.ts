@@ -2,6 +2,6 @@ export { type Blobs, openBlobs } from "./blob/open.ts";
 export type { EventInput, Reply } from "./core/index.ts";
 export { entriesOf, type HistoryQuery } from "./history.ts";
 export { type CoordinatorHost, type CoordinatorNews, startCoordinator } from "./host.ts";
-export type { CoordinatorData, NumberedEvent } from "./thread/wire.ts";
+export type { CoordinatorData, JournalRecord, NumberedEvent, StoreData } from "./thread/wire.ts";
 export { trace, traceFailures, traceReport, traceStarts } from "./trace.ts";
 export type { Suspect } from "./watchdog.ts";

@@ -82,6 +82,7 @@ export class DecisionLoop {
     store: Store,
     options: { readonly ruleFiles: RuleFileHost; readonly listener: LoopListener },
   ): Promise<DecisionLoop> {
+    await store.lead();
     const state = await recover(store);
     const { rules, failures } = await loadRuleSet(state.graph, options.ruleFiles);
     const loop = new DecisionLoop(store, state, rules, options);

@@ -49,7 +49,10 @@ export interface Engine {
   append(data: Uint8Array, at: { position: number; epoch: number }): Promise<SlotAppended>;
   /** Some committed slots from `from` on, at least one if there is one, in order. */
   read(from: number): Promise<readonly Slot[]>;
-  /** Calls `listener` after slots were committed, by any handle. The answer ends it. */
+  /**
+   * Calls `listener` after slots were committed, by any handle, and after `firstPosition` has moved past slots that were
+   * never to be read here. The answer ends it.
+   */
   onCommit(listener: () => void): () => void;
   /** Durable when it resolves. It replaces an older snapshot and drops no slot. */
   saveSnapshot(position: number, chunks: AsyncIterable<Uint8Array>): Promise<void>;

@@ -1,4 +1,5 @@
 import { type Log, openLog } from "@halon/agency";
+import { HalonError } from "@halon/protocol";
 import type { Engine } from "./engine.ts";
 import { storeOf } from "./parts.ts";
 import type { Store } from "./port.ts";
@@ -14,26 +15,35 @@ export async function openFileStore(options: FileStoreOptions): Promise<Store> {
   return storeOf(await openFileEngine(options));
 }
 
-/** The epoch is the log's term, so that a replicated log can take the same directory over. */
+/** The epoch is the log's term. Nobody else can own the files, so ownership is never lost and has no address. */
 export async function openFileEngine(options: FileStoreOptions): Promise<Engine> {
-  const log = await openLog(options);
-  const epoch = Math.max(log.hardState.term, log.lastTerm) + 1;
-  // Before use: after a crash the same epoch must not be given again.
-  await log.saveHardState({ term: epoch, votedFor: null });
-  return fileEngine(log, epoch);
+  return fileEngine(await openLog(options));
 }
 
 const readBytes = 4 * 1024 * 1024;
 
-function fileEngine(log: Log, epoch: number): Engine {
+function fileEngine(log: Log): Engine {
   const listeners = new Set<() => void>();
+  let epoch = 0;
   return {
-    epoch,
+    get epoch() {
+      return epoch;
+    },
     get firstPosition() {
       return log.firstIndex;
     },
+    snapshotsAreOwn: false,
+    owner: null,
+    onOwner: () => () => undefined,
+    async lead() {
+      if (epoch !== 0) throw new HalonError("HAL_STORE_FAILED", "a handle leads once");
+      epoch = Math.max(log.hardState.term, log.lastTerm) + 1;
+      // Before use: after a crash the same epoch must not be given again.
+      await log.saveHardState({ term: epoch, votedFor: null });
+    },
+    onLost: () => () => undefined,
     async append(data, at) {
-      if (at.epoch !== epoch) return { type: "fenced", epoch };
+      if (at.epoch !== epoch || epoch === 0) return { type: "fenced", epoch };
       if (at.position !== log.lastIndex + 1) return { type: "conflict" };
       await log.append([{ index: at.position, term: epoch, data }]);
       for (const listener of listeners) listener();

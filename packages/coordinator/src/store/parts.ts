@@ -22,21 +22,33 @@ export async function storeOf(engine: Engine): Promise<Store> {
   const stopListening = engine.onCommit(() => {
     for (const follower of followers) follower.wake();
   });
-  let appending: Promise<unknown> = Promise.resolve();
-
+  const ownership = watchOwnership(engine);
+  const appends = new Appends(engine, records);
   const read = (from: number): AsyncGenerator<StoredRecord> => readRecords(engine, records, from);
 
   return {
-    epoch: engine.epoch,
-    append(data, at) {
-      const appended = appending.then(() => append(engine, records, data, at));
-      appending = appended.catch(() => undefined);
-      return appended;
+    get epoch() {
+      return engine.epoch;
     },
+    snapshotsAreOwn: engine.snapshotsAreOwn,
+    get owner() {
+      return engine.owner;
+    },
+    onOwner: (listener) => engine.onOwner(listener),
+    async lead() {
+      await engine.lead();
+      await records.catchUp();
+      return { epoch: engine.epoch, index: records.next - 1 };
+    },
+    onLost: ownership.onLost,
+    append: (data, at) => appends.append(data, at),
     read,
-    follow(from, listener) {
+    follow(from, listener, broken) {
       records.refuseDropped(from);
-      const follower = follow(from, read, listener);
+      const follower: Follower = follow(from, read, listener, (error) => {
+        followers.delete(follower);
+        broken?.(error);
+      });
       followers.add(follower);
       follower.wake();
       return () => {
@@ -45,6 +57,10 @@ export async function storeOf(engine: Engine): Promise<Store> {
       };
     },
     async saveSnapshot(index, chunks) {
+      if (!engine.snapshotsAreOwn && (engine.epoch === 0 || ownership.isLost())) {
+        const message = "The snapshots of this store are its owner's; this handle does not own it.";
+        throw new HalonError("HAL_STORE_FAILED", message);
+      }
       await records.catchUp();
       if (index <= records.snapshotIndex) return;
       const place = records.place(index);
@@ -53,49 +69,104 @@ export async function storeOf(engine: Engine): Promise<Store> {
         throw new HalonError("HAL_INTERNAL", message);
       }
       await engine.saveSnapshot(place.position, withIndex(index, chunks));
-      while ([...followers].some((follower) => follower.next() <= index)) {
-        await Promise.all([...followers].map((follower) => follower.idle()));
-      }
+      for (const follower of followers) if (follower.next() <= index) follower.wake();
+      await Promise.all([...followers].map((follower) => follower.idle()));
       records.drop(index);
       await engine.compactTo(place.position);
     },
     loadSnapshot: () => loadSnapshot(engine),
     async close() {
       stopListening();
+      ownership.close();
       for (const follower of followers) follower.end();
       followers.clear();
-      await appending;
+      await appends.idle();
       await engine.close();
     },
   };
 }
 
-async function append(
-  engine: Engine,
-  records: RecordIndex,
-  data: Uint8Array,
-  at: AppendAt,
-): Promise<Appended> {
-  if (at.epoch !== engine.epoch) return { type: "fenced", epoch: engine.epoch };
-  if (data.length > recordBytesMax) {
-    const message = `A record has ${data.length} bytes; at most ${recordBytesMax} are allowed.`;
-    throw new HalonError("HAL_TOO_LARGE", message);
+/** Whoever asks late whether ownership was lost hears of it too. */
+function watchOwnership(engine: Engine): {
+  readonly onLost: Store["onLost"];
+  isLost(): boolean;
+  close(): void;
+} {
+  const listeners = new Set<(reason: string) => void>();
+  let lost: string | undefined;
+  const stop = engine.onLost((reason) => {
+    lost = reason;
+    for (const listener of [...listeners]) listener(reason);
+    listeners.clear();
+  });
+  return {
+    onLost(listener) {
+      const told = (reason: string): void => {
+        if (listeners.delete(told)) listener(reason);
+      };
+      listeners.add(told);
+      const reason = lost;
+      if (reason !== undefined) queueMicrotask(() => told(reason));
+      return () => void listeners.delete(told);
+    },
+    isLost: () => lost !== undefined,
+    close() {
+      stop();
+      listeners.clear();
+    },
+  };
+}
+
+/** Stores one record after the other. */
+class Appends {
+  readonly #engine: Engine;
+  readonly #records: RecordIndex;
+  #turn: Promise<unknown> = Promise.resolve();
+  /** What was appended last may be there or not. */
+  #isUncertain = true;
+
+  constructor(engine: Engine, records: RecordIndex) {
+    this.#engine = engine;
+    this.#records = records;
   }
-  // Also after an append of unknown outcome: its slots are found here, and a lost reply shows as a conflict.
-  await records.catchUp();
-  if (at.index !== records.next) return { type: "conflict", next: records.next };
-  let position = records.nextPosition;
-  for (const slot of encodeRecord(at.index, data)) {
-    const appended = await engine.append(slot, { position, epoch: at.epoch });
-    if (appended.type === "fenced") return appended;
-    if (appended.type === "conflict") {
-      await records.catchUp();
-      return { type: "conflict", next: records.next };
+
+  append(data: Uint8Array, at: AppendAt): Promise<Appended> {
+    const appended = this.#turn.then(() => this.#append(data, at));
+    this.#turn = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
+  async #append(data: Uint8Array, at: AppendAt): Promise<Appended> {
+    const { epoch } = this.#engine;
+    if (at.epoch !== epoch || epoch === 0) return { type: "fenced", epoch };
+    if (data.length > recordBytesMax) {
+      const message = `A record has ${data.length} bytes; at most ${recordBytesMax} are allowed.`;
+      throw new HalonError("HAL_TOO_LARGE", message);
     }
-    position += 1;
+    const records = this.#records;
+    // The slots of an append of unknown outcome are found here, and a lost reply shows as a conflict.
+    if (this.#isUncertain) await records.catchUp();
+    if (at.index !== records.next) return { type: "conflict", next: records.next };
+    this.#isUncertain = true;
+    let position = records.nextPosition;
+    for (const slot of encodeRecord(at.index, data)) {
+      const appended = await this.#engine.append(slot, { position, epoch });
+      if (appended.type === "fenced") return appended;
+      if (appended.type === "conflict") {
+        await records.catchUp();
+        return { type: "conflict", next: records.next };
+      }
+      await records.committed({ position, epoch, data: slot });
+      position += 1;
+    }
+    if (records.next <= at.index) await records.catchUp();
+    this.#isUncertain = false;
+    return { type: "committed", index: at.index };
   }
-  await records.catchUp();
-  return { type: "committed", index: at.index };
 }
 
 async function* readRecords(
@@ -127,6 +198,7 @@ function follow(
   from: number,
   read: (from: number) => AsyncGenerator<StoredRecord>,
   listener: (record: StoredRecord) => void,
+  broken: (error: unknown) => void,
 ): Follower {
   let next = from;
   let isEnded = false;
@@ -135,16 +207,22 @@ function follow(
   const deliver = async (): Promise<void> => {
     isWaiting = false;
     if (isEnded) return;
-    for await (const record of read(next)) {
+    try {
+      for await (const record of read(next)) {
+        if (isEnded) return;
+        next = record.index + 1;
+        listener(record);
+      }
+    } catch (error) {
       if (isEnded) return;
-      next = record.index + 1;
-      listener(record);
+      isEnded = true;
+      broken(error);
     }
   };
   return {
     next: () => next,
     wake() {
-      if (isWaiting) return;
+      if (isWaiting || isEnded) return;
       isWaiting = true;
       turn = turn.then(deliver);
     },

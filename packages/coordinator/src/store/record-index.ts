@@ -4,6 +4,10 @@ import type { StoredRecord } from "./port.ts";
 import { badSlot, decodeSlot } from "./slot.ts";
 import { loadSnapshot } from "./snapshot.ts";
 
+/** How long a snapshot may take to follow the news that slots were dropped. */
+const snapshotWaitMs = 20;
+const snapshotWaitsMax = 250;
+
 /** Where a record stands: its head, and how many parts are directly before it. */
 export interface Place {
   readonly position: number;
@@ -45,9 +49,14 @@ export class RecordIndex {
 
   /** Learns of all slots committed by now. */
   catchUp(): Promise<void> {
-    const caughtUp = this.#turn.then(() => this.#learn());
-    this.#turn = caughtUp.catch(() => undefined);
-    return caughtUp;
+    return this.#inTurn(() => this.#learn());
+  }
+
+  /** Learns of a slot that was just committed, without reading it again. */
+  committed(slot: Slot): Promise<void> {
+    return this.#inTurn(async () => {
+      if (slot.position === this.#nextPosition) this.#take(slot);
+    });
   }
 
   /** Forgets the records up to `index`: a snapshot has them. */
@@ -80,6 +89,7 @@ export class RecordIndex {
     for (let position = place.position - place.parts; position <= place.position; position++) {
       const slot = await slotAt(position);
       if (slot === undefined) {
+        await this.catchUp();
         this.refuseDropped(index);
         throw badSlot(position, "the engine does not hold it any more");
       }
@@ -91,9 +101,16 @@ export class RecordIndex {
     return { index, epoch, data };
   }
 
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
   async #learn(): Promise<void> {
-    // At the start, and when another handle has dropped slots that this one had not seen.
+    // At the start, and when slots that this handle had not seen were replaced by a snapshot from elsewhere.
     if (this.#nextPosition < this.#engine.firstPosition) await this.#begin();
+    else this.#forgetDropped();
     for (;;) {
       const slots = await this.#engine.read(this.#nextPosition);
       if (slots.length === 0) return;
@@ -102,18 +119,37 @@ export class RecordIndex {
   }
 
   async #begin(): Promise<void> {
-    const snapshot = await loadSnapshot(this.#engine);
-    if (snapshot !== undefined) {
-      const { index } = snapshot;
-      if (index >= this.next) {
-        this.#places = [];
-        this.#firstIndex = index + 1;
-      } else {
-        this.drop(index);
-      }
-    }
-    this.#nextPosition = this.#engine.firstPosition;
+    const { position, index } = await this.#newestSnapshot();
+    this.#places = [];
+    this.#firstIndex = index + 1;
+    // Slots before it may still be there; they are of no use without those that are not.
+    this.#nextPosition = position + 1;
     this.#openParts = 0;
+  }
+
+  /** The snapshot that goes with the oldest slot held; what an engine tells of the two may be apart for a moment. */
+  async #newestSnapshot(): Promise<{ readonly position: number; readonly index: number }> {
+    for (let waits = 0; ; waits++) {
+      const snapshot = await loadSnapshot(this.#engine);
+      const found = snapshot ?? { position: 0, index: 0 };
+      if (found.position + 1 >= this.#engine.firstPosition) return found;
+      if (waits === snapshotWaitsMax) {
+        const message = `The store holds slots from ${this.#engine.firstPosition} on, and no snapshot of those before; the newest is of ${found.position}.`;
+        throw new HalonError("HAL_STORE_FAILED", message);
+      }
+      await new Promise((resolve) => setTimeout(resolve, snapshotWaitMs));
+    }
+  }
+
+  /** Another handle has saved a snapshot and dropped slots: their records are not held any more. */
+  #forgetDropped(): void {
+    const { firstPosition } = this.#engine;
+    let dropped = 0;
+    for (const { position, parts } of this.#places) {
+      if (position - parts >= firstPosition) break;
+      dropped += 1;
+    }
+    if (dropped > 0) this.drop(this.#firstIndex + dropped - 1);
   }
 
   #take(slot: Slot): void {

@@ -13,15 +13,18 @@ export async function* withIndex(
   yield* chunks;
 }
 
-/** The newest snapshot of an engine, in terms of records. */
-export async function loadSnapshot(engine: Engine): Promise<StoreSnapshot | undefined> {
+/** The newest snapshot of an engine, in terms of records; `position` is of the slot that it stands at. */
+export async function loadSnapshot(
+  engine: Engine,
+): Promise<(StoreSnapshot & { readonly position: number }) | undefined> {
   for (;;) {
     const head = await engine.loadSnapshot();
     if (head === undefined) return undefined;
     const index = await indexOf(head);
     // Loaded again, so that nothing stays open for a caller who never looks at the chunks.
     const snapshot = await engine.loadSnapshot();
-    if (snapshot?.position === head.position) return { index, chunks: afterFirst(snapshot.chunks) };
+    if (snapshot?.position === head.position)
+      return { index, position: head.position, chunks: afterFirst(snapshot.chunks) };
   }
 }
 

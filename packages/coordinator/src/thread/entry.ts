@@ -8,7 +8,8 @@ import type { Journal } from "../journal/journal.ts";
 import { openJournal } from "../journal/open.ts";
 import { DecisionLoop } from "../loop.ts";
 import { decodeRecord, encodeRecord } from "../recover.ts";
-import { openFileStore } from "../store/file.ts";
+import { openEngine } from "../store/open.ts";
+import { storeOf } from "../store/parts.ts";
 import type { Store } from "../store/port.ts";
 import { traceFailures } from "../trace.ts";
 import { ProgressWriter } from "./progress.ts";
@@ -41,7 +42,7 @@ function end(error: unknown): void {
 }
 
 async function run(): Promise<void> {
-  const store = await openFileStore({ dir: join(data.dataDir, "agency") });
+  const store = await storeOf(await openEngine(data));
   const journal = await openJournal({
     dir: join(data.dataDir, "journal"),
     maxBytes: data.journalBytesMax,
@@ -71,14 +72,14 @@ async function run(): Promise<void> {
       fatal: end,
     },
   });
-  const cluster = loop.state.graph.list("Cluster")[0]?.id ?? data.newCluster.id;
   tell({
-    type: "ready",
+    type: "following",
     epoch: loop.epoch,
     index: loop.state.index,
-    clusterId: cluster,
+    clusterId: loop.state.graph.list("Cluster")[0]?.id ?? null,
     graph: canonicalJson(toJSON(loop.state.graph)),
   });
+  tell({ type: "leading", epoch: loop.epoch, index: loop.state.index });
   if (loop.state.graph.list("Cluster").length === 0) {
     loop.observe(events.ClusterCreated.type, {
       cluster: data.newCluster.id,
@@ -131,6 +132,10 @@ function receive(loop: DecisionLoop, journal: Journal, message: ToCoordinator): 
         (entries) => tell({ type: "historyIs", ref: message.ref, entries }),
         (error) => tell({ type: "failed", ref: message.ref, error: toErrorData(error) }),
       );
+      return;
+    case "readJournal":
+    case "journalRecords":
+    case "journalGapStays":
       return;
     case "stop":
       void stop(loop, journal);

@@ -1,10 +1,25 @@
+import type { MessagePort } from "node:worker_threads";
 import type { Command, ErrorData, EventEntry } from "@halon/protocol";
 import type { EventInput, Reply } from "../core/index.ts";
 import type { HistoryQuery } from "../history.ts";
 
+/**
+ * Where the decision log is kept.
+ *
+ * `agency`: the port leads to this node's member, and goes over to the thread. `etcd`: `etcd://…`. `file`: in `<data-dir>/agency`,
+ * for one node alone.
+ */
+export type StoreData =
+  | { readonly type: "agency"; readonly port: MessagePort }
+  | { readonly type: "etcd"; readonly url: string }
+  | { readonly type: "file" };
+
 /** What the coordinator's thread is started with. */
 export interface CoordinatorData {
   readonly dataDir: string;
+  /** `host:port` of this node, as others reach it. */
+  readonly address: string;
+  readonly store: StoreData;
   /** Name of the cluster and id to give it, when the log is empty. */
   readonly newCluster: { readonly id: string; readonly name: string };
   readonly journalBytesMax: number;
@@ -21,6 +36,12 @@ export interface CoordinatorThreadData extends CoordinatorData {
 export interface NumberedEvent {
   readonly sequence: number;
   readonly event: EventInput;
+}
+
+/** A record for the journal, as another node's journal has it. */
+export interface JournalRecord {
+  readonly index: number;
+  readonly data: Uint8Array;
 }
 
 /** What the main thread tells the coordinator. */
@@ -47,18 +68,39 @@ export type ToCoordinator =
       readonly incarnation: number;
     }
   | { readonly type: "history"; readonly ref: number; readonly query: HistoryQuery }
+  | {
+      readonly type: "readJournal";
+      readonly ref: number;
+      readonly from: number;
+      readonly to: number;
+    }
+  /** Some of what `journalGap` named, in order, at most 1 MiB. */
+  | { readonly type: "journalRecords"; readonly records: readonly JournalRecord[] }
+  /** Nobody has what is still missing of it. */
+  | { readonly type: "journalGapStays" }
   | { readonly type: "stop" };
 
 /** What the coordinator tells the main thread. */
 export type FromCoordinator =
+  /** It has folded all there is, and follows. Again after a snapshot from elsewhere has replaced records. */
   | {
-      readonly type: "ready";
-      readonly epoch: number;
+      readonly type: "following";
+      /** Of the last record folded, as is `epoch`; 0 for an empty log. */
       readonly index: number;
-      readonly clusterId: string;
+      readonly epoch: number;
+      /** Null as long as the log does not say. */
+      readonly clusterId: string | null;
       /** The graph's JSON. */
       readonly graph: string;
     }
+  /** It decides from now on, after record `index`. */
+  | { readonly type: "leading"; readonly epoch: number; readonly index: number }
+  /** Which node's coordinator owns the store, as far as is known. */
+  | { readonly type: "owner"; readonly address: string | null }
+  /** The journal lacks these records and the store has them no more; what comes after them is kept once they came. */
+  | { readonly type: "journalGap"; readonly from: number; readonly to: number }
+  /** Rule files that this node lacks; they are looked for again as long as the coordinator runs. */
+  | { readonly type: "blobsMissing"; readonly blobs: readonly string[] }
   | { readonly type: "commands"; readonly commands: readonly Command[] }
   /** All up to `sequence` is durable. */
   | {
@@ -78,6 +120,11 @@ export type FromCoordinator =
   | { readonly type: "record"; readonly text: string }
   | { readonly type: "watermarkIs"; readonly ref: number; readonly sequence: number }
   | { readonly type: "historyIs"; readonly ref: number; readonly entries: readonly EventEntry[] }
+  | {
+      readonly type: "journalIs";
+      readonly ref: number;
+      readonly records: readonly JournalRecord[];
+    }
   | { readonly type: "failed"; readonly ref: number; readonly error: ErrorData }
   /** The rule files that are loaded from now on, for reading the shared progress. */
   | {
