@@ -1,9 +1,10 @@
-// Kills services, satellites and the tracking node under load, and checks that nothing acknowledged is lost:
+// Kills and pauses services, satellites and tracking nodes under load, and checks that nothing acknowledged is lost:
 //   clients.mjs   eight clients and their ledger; an event is sent again under its id until it is acknowledged
 //   operator.mjs  starts, stops, restarts and checks, and what was told of their end
-//   faults.mjs    rounds of two kills, one of them at a failpoint; the seed fixes kinds, places and times
+//   faults.mjs    rounds of two faults, one of them at a failpoint; the seed fixes kinds and times, and places but the leader's
+//   stale.mjs     with --stale, instead of rounds: leaders are paused with commands on their way, while others take over
 //   reality.mjs   after each round: nodes, processes and held names by the kernel, against the graph
-//   verify.mjs    at the end: ledger, history, effects and oracle
+//   verify.mjs    at the end: ledger, effects and oracle, and one history on all tracking nodes
 // Each service instance first binds a socket of its service name and node; one that finds it taken says so in
 // oracle.txt. A run that fails keeps its directory.
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,10 +13,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startClients } from "./clients.mjs";
-import { Cluster, trackingNode } from "./cluster.mjs";
+import { Cluster } from "./cluster.mjs";
 import { describe, Faults, failpoints, schedule } from "./faults.mjs";
 import { Operator } from "./operator.mjs";
 import { createRandom } from "./random.mjs";
+import { pauseWithCommands } from "./stale.mjs";
 import { readHistory, verifyEffects, verifyLedger, verifyOracle } from "./verify.mjs";
 
 const ratePerSecondMin = 50;
@@ -25,12 +27,12 @@ const settleLateMs = 60_000;
 const pollMs = 100;
 const violationsShownMax = 50;
 
-const { seed, seconds } = options();
+const { seed, seconds, nodes, tracking, store, stale } = options();
 const run = `${process.pid}-${seed}`;
 const directory = mkdtempSync(join(tmpdir(), "halon-chaos-"));
 const violations = [];
 const startedAt = performance.now();
-const cluster = await Cluster.create({ directory, run, violate });
+const cluster = await Cluster.create({ directory, run, nodes, tracking, store, violate });
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   process.once(signal, async () => {
@@ -41,7 +43,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   });
 }
 
-console.log(`chaos: seed ${seed}, ${seconds} s, run ${run}, everything of it in ${directory}`);
+console.log(
+  `chaos: seed ${seed}, ${seconds} s, ${nodes} nodes, ${tracking} of them tracking nodes, run ${run}, everything of it in ${directory}`,
+);
 try {
   summarize(await torment());
 } catch (error) {
@@ -61,14 +65,23 @@ function options() {
     options: {
       seed: { type: "string", default: "1" },
       seconds: { type: "string", default: "300" },
+      nodes: { type: "string", default: "5" },
+      tracking: { type: "string", default: "3" },
+      store: { type: "string" },
+      stale: { type: "boolean", default: false },
     },
   });
-  const [seed, seconds] = [Number(values.seed), Number(values.seconds)];
-  if (!Number.isInteger(seed) || !(seconds > 0)) {
-    console.error("usage: npm run chaos -- [--seed N] [--seconds N]");
+  const [seed, seconds, nodes, tracking] = ["seed", "seconds", "nodes", "tracking"].map((name) =>
+    Number(values[name]),
+  );
+  const isSize = [1, 3, 5, 7].includes(tracking) && Number.isInteger(nodes) && nodes >= tracking;
+  if (!Number.isInteger(seed) || !(seconds > 0) || !isSize || (values.stale && tracking === 1)) {
+    console.error(
+      "usage: npm run chaos -- [--seed N] [--seconds N] [--nodes N] [--tracking 1|3|5|7] [--store URL] [--stale]\n--stale needs three tracking nodes",
+    );
     process.exit(2);
   }
-  return { seed, seconds };
+  return { seed, seconds, nodes, tracking, store: values.store, stale: values.stale };
 }
 
 function violate(text) {
@@ -86,13 +99,14 @@ async function torment() {
   await settle();
   say("the cluster runs");
   const ledgerPath = join(directory, "ledger.txt");
-  const clients = startClients({ port: cluster.ports[trackingNode], run, ledgerPath, violate });
+  const clients = startClients({ cluster, run, ledgerPath, violate });
   const operator = new Operator({ cluster, random: createRandom(seed + 1_000_003), violate });
   const faults = new Faults({ cluster, violate });
   const settledMs = [];
   const endAt = performance.now() + seconds * 1_000;
   let rounds = 0;
-  for (const round of schedule(createRandom(seed))) {
+  const refused = stale ? await pauseWithCommands({ cluster, violate, say, settle, endAt }) : [];
+  for (const round of stale ? [] : schedule(createRandom(seed), cluster)) {
     if (performance.now() >= endAt) break;
     rounds += 1;
     say(`#${rounds} ${describe(round)}`);
@@ -109,7 +123,7 @@ async function torment() {
   await operator.verify(history);
   await cluster.stop();
   verifyOracle({ oraclePath: cluster.oraclePath, violate });
-  return { rounds, load, operations, faults: faults.counts, settledMs, history };
+  return { rounds, load, operations, faults, settledMs, history, refused };
 }
 
 /** Waits until the graph equals what really runs, and all that is wanted runs; gives how long that took in ms. */
@@ -131,24 +145,34 @@ async function settle() {
   }
 }
 
-function summarize({ rounds, load, operations, faults, settledMs, history }) {
-  const sorted = [...settledMs].sort((a, b) => a - b);
-  const ms = (value) => `${Math.round(value)} ms`;
+function summarize({ rounds, load, operations, faults, settledMs, history, refused }) {
+  const ms = (value) => (value === undefined ? "-" : `${Math.round(value)} ms`);
+  const spread = (values) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    return `p50 ${ms(sorted[Math.floor(sorted.length / 2)])}, max ${ms(sorted.at(-1))} of ${sorted.length}`;
+  };
   console.log(`
 seed                ${seed}, ${rounds} rounds
 events acknowledged ${load.acknowledged} (${load.retries} retries, ${load.unacknowledged} left unacknowledged)
-rate                ${load.ratePerSecond.toFixed(1)} events/s over the whole time, at least ${ratePerSecondMin} wanted
-longest outage      ${ms(load.longestOutageMs)} without an acknowledgement
-history             ${history.events} events
+rate                ${load.ratePerSecond.toFixed(1)} events/s, at least ${ratePerSecondMin} wanted; without the ${ms(load.apartMs)} of lost majorities
+longest outage      ${ms(load.longestOutageMs)} without an acknowledgement although a majority ran
+history             ${history.events} events, the same on ${cluster.trackingNodes.length} tracking nodes
 operations          ${operations.operations} ended, ${operations.failed} of them as failed; ${operations.lostAnswers} answers lost
-kills               ${[...faults].map(([kind, count]) => `${kind} ${count}`).join(", ")}
-convergence         p50 ${ms(sorted[Math.floor(sorted.length / 2)])}, max ${ms(sorted.at(-1))}`);
+faults              ${[...faults.counts].map(([kind, count]) => `${kind} ${count}`).join(", ")}
+takeover            ${spread(faults.takeoversMs)} (end or pause of a leader until another says that it leads)
+convergence         ${spread(settledMs)}`);
   if (load.ratePerSecond < ratePerSecondMin)
     violate(
       `${load.ratePerSecond.toFixed(1)} events/s were acknowledged, ${ratePerSecondMin} are wanted`,
     );
   if (load.unacknowledged > 0)
     violate(`${load.unacknowledged} events were not acknowledged in the end`);
+  if (stale) {
+    console.log(`stale commands      ${refused.length} arrived and were refused`);
+    if (refused.length === 0) violate("no stale command was seen; let the run last longer");
+    return;
+  }
   for (const point of failpoints)
-    if (!faults.has(point)) violate(`failpoint ${point} was never hit; let the run last longer`);
+    if (!faults.counts.has(point))
+      violate(`failpoint ${point} was never hit; let the run last longer`);
 }

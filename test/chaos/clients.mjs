@@ -1,6 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { createAsker } from "./http.mjs";
+import { createRoamer } from "./http.mjs";
 
 const clientCount = 8;
 /** Between an acknowledgement and the next event: a run is to load the cluster, not to fill its disk. */
@@ -9,21 +9,26 @@ const retryMs = 40;
 const requestTimeoutMs = 4_000;
 /** After the end of the run, for the event that each client has begun. */
 const lastEventMs = 30_000;
+/** An acknowledgement that was on its way when the majority was lost has arrived by then. */
+const underWayMs = 2_500;
 const refusedForGood = new Set([400, 401, 403, 404, 405, 409, 413, 501]);
 
-/** Starts eight clients; each sends its events in order, the same id again until it is acknowledged. */
-export function startClients({ port, run, ledgerPath, violate }) {
+/**
+ * Starts eight clients, each with its own node at first; each sends its events in order, the same id again, to one node
+ * after the other, until it is acknowledged.
+ */
+export function startClients({ cluster, run, ledgerPath, violate }) {
   const ledger = openSync(ledgerPath, "a");
-  const seen = { acknowledged: 0, retries: 0, unacknowledged: 0, lastAt: performance.now() };
+  const ports = cluster.nodeNames.map((name) => cluster.ports[name]);
+  const seen = { acknowledged: 0, retries: 0, unacknowledged: 0 };
   const startedAt = performance.now();
-  let longestOutageMs = 0;
+  const outages = createOutages(cluster);
   let endBy = Number.POSITIVE_INFINITY;
 
   const acknowledge = (id, index) => {
     writeSync(ledger, `${id} ${index}\n`);
-    const now = performance.now();
-    longestOutageMs = Math.max(longestOutageMs, now - seen.lastAt);
-    seen.lastAt = now;
+    if (outages.acknowledged() > underWayMs && cluster.store === undefined)
+      violate(`event ${id} was acknowledged in record ${index} without a majority`);
     seen.acknowledged += 1;
   };
 
@@ -47,7 +52,7 @@ export function startClients({ port, run, ledgerPath, violate }) {
   };
 
   const loop = async (client) => {
-    const asker = createAsker(port, { timeoutMs: requestTimeoutMs });
+    const asker = createRoamer(ports, { timeoutMs: requestTimeoutMs, first: client });
     for (let n = 1; endBy === Number.POSITIVE_INFINITY; n += 1) {
       await send(asker, { id: `${run}-${client}-${n}`, type: "Mark", data: { client, n } });
       await delay(paceMs);
@@ -61,10 +66,38 @@ export function startClients({ port, run, ledgerPath, violate }) {
     async stop() {
       const tookMs = performance.now() - startedAt;
       const { acknowledged } = seen;
+      const { apartMs, longestMs } = outages;
       endBy = performance.now() + lastEventMs;
       await Promise.all(loops);
       closeSync(ledger);
-      return { ...seen, longestOutageMs, ratePerSecond: acknowledged / (tookMs / 1_000) };
+      const ratePerSecond = acknowledged / ((tookMs - apartMs) / 1_000);
+      return { ...seen, apartMs, longestOutageMs: longestMs, ratePerSecond };
     },
   };
+}
+
+/**
+ * Tells the time without acknowledgements that a lost majority explains from the time that is the cluster's fault. Where
+ * there is one tracking node, none is explained.
+ */
+function createOutages(cluster) {
+  const outages = { apartMs: 0, longestMs: 0, acknowledged };
+  let lastAt = performance.now();
+  let lostAt;
+  let hasMajority = true;
+  cluster.onMajority = (has) => {
+    hasMajority = has;
+    if (!has && cluster.trackingNodes.length > 1) lostAt ??= performance.now();
+  };
+  /** For how long the majority has been lost, in ms; 0 while there is one. */
+  function acknowledged() {
+    const now = performance.now();
+    if (lostAt === undefined) outages.longestMs = Math.max(outages.longestMs, now - lastAt);
+    lastAt = now;
+    if (lostAt === undefined || !hasMajority) return lostAt === undefined ? 0 : now - lostAt;
+    outages.apartMs += now - lostAt;
+    lostAt = undefined;
+    return 0;
+  }
+  return outages;
 }

@@ -43,3 +43,31 @@ export function createAsker(port, { timeoutMs }) {
     close: () => agent.destroy(),
   };
 }
+
+/**
+ * Asks one of several nodes, and stays with it until it does not answer or says that it cannot; the next call asks the
+ * next one. A failure is the caller's: only it knows whether asking again does harm.
+ */
+export function createRoamer(ports, { timeoutMs, first = 0 }) {
+  const askers = ports.map((port) => createAsker(port, { timeoutMs }));
+  let at = first % askers.length;
+  const roam = async (ask) => {
+    const asked = at;
+    let isWell = false;
+    try {
+      const answer = await ask(askers[asked]);
+      isWell = answer.status < 500;
+      return answer;
+    } finally {
+      // Several calls may be under way: one of them moves on, the others go with it.
+      if (!isWell && at === asked) at = (at + 1) % askers.length;
+    }
+  };
+  return {
+    get: (path) => roam((asker) => asker.get(path)),
+    post: (path, body) => roam((asker) => asker.post(path, body)),
+    close: () => {
+      for (const asker of askers) asker.close();
+    },
+  };
+}

@@ -72,7 +72,7 @@ export function tell(run, name, order) {
 }
 
 /** Where the graph and what really runs differ; empty when all is as wanted and so. */
-export function differences({ status, satellites, processes, holders, wanted }) {
+export function differences({ status, replicas, processes, holders, wanted }) {
   const found = [];
   for (const node of status.nodes)
     if (node.state !== "up") found.push(`node ${node.name} is ${node.state}: ${node.reason}`);
@@ -83,7 +83,8 @@ export function differences({ status, satellites, processes, holders, wanted }) 
   }
   const running = new Map();
   for (const row of status.services) {
-    if (row.state === "running") running.set(row.instance, row);
+    // What a node runs of its own accord holds no name, and is not wanted by the cluster file.
+    if (row.state === "running") wanted[row.service] && running.set(row.instance, row);
     else if (row.state !== "stopped" || row.reason !== "stopped by a person")
       found.push(`${row.instance || `${row.service}@${row.node}`} is ${row.state}: ${row.reason}`);
   }
@@ -95,10 +96,10 @@ export function differences({ status, satellites, processes, holders, wanted }) 
   for (const [name, instance] of holders) {
     if (!running.has(instance)) found.push(`${name} is held by "${instance}", not in the graph`);
   }
-  const own = JSON.stringify([status.nodes, status.services]);
-  for (const { name, seen } of satellites) {
-    if (own !== JSON.stringify([seen?.nodes, seen?.services]))
-      found.push(`the replica of ${name} differs from the tracking node's graph`);
+  const told = (of) => JSON.stringify([of?.cluster.leader, of?.nodes, of?.services]);
+  for (const { name, seen } of replicas) {
+    if (told(seen) !== told(status))
+      found.push(`the replica of ${name} differs from the graph of ${status.cluster.leader}`);
   }
   return found;
 }

@@ -1,19 +1,19 @@
 import { readFileSync } from "node:fs";
-import { trackingNode } from "./cluster.mjs";
+import { setTimeout as delay } from "node:timers/promises";
 
 const pageSize = 1_000;
+/** A node that was just started fetches what its journal lacks from the others. */
+const sameMs = 20_000;
 
-/** Reads the whole history through the API, and what is wrong with it in itself. */
+/** Reads the whole history through the API of every tracking node: it is one, and in itself as it must be. */
 export async function readHistory({ cluster, violate }) {
   const history = { marks: new Map(), perClient: new Map(), operationEnds: new Map(), events: 0 };
   let last = { index: 0, position: 0 };
   let after = "0";
   for (;;) {
-    const path = `/v1/events?after=${after}&limit=${pageSize}`;
-    const { status, body } = await cluster.asker(trackingNode).get(path);
-    if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
-    if (body.length === 0) return history;
-    for (const entry of body) {
+    const page = await readPage(cluster, `/v1/events?after=${after}&limit=${pageSize}`, violate);
+    if (page.length === 0) return history;
+    for (const entry of page) {
       const follows =
         entry.index === last.index
           ? entry.position === last.position + 1
@@ -27,6 +27,41 @@ export async function readHistory({ cluster, violate }) {
     }
     after = `${last.index}.${last.position}`;
   }
+}
+
+/** The page as the first tracking node has it; that the others have the same is checked. */
+async function readPage(cluster, path, violate) {
+  const deadline = performance.now() + sameMs;
+  for (;;) {
+    const pages = await Promise.all(
+      cluster.trackingNodes.map((name) => askPage(cluster.asker(name), path)),
+    );
+    const [first, ...others] = pages.map((page) => JSON.stringify(page));
+    if (others.every((other) => other === first) && Array.isArray(pages[0])) return pages[0];
+    if (performance.now() < deadline) await delay(200);
+    else if (!Array.isArray(pages[0])) throw new Error(`${path} was answered with ${first}`);
+    else {
+      const told = cluster.trackingNodes.map((name, at) => `${name}: ${brief(pages[at])}`);
+      violate(`${path} is not the same on every tracking node: ${told.join("; ")}`);
+      return pages[0];
+    }
+  }
+}
+
+async function askPage(asker, path) {
+  try {
+    const { status, body } = await asker.get(path);
+    return status === 200 ? body : { status, body };
+  } catch (error) {
+    return { error: String(error) };
+  }
+}
+
+function brief(page) {
+  if (!Array.isArray(page)) return JSON.stringify(page);
+  const place = ({ index, position }) => `${index}.${position}`;
+  const ends = page.length === 0 ? "" : ` from ${place(page[0])} to ${place(page.at(-1))}`;
+  return `${page.length} events${ends}`;
 }
 
 function take(history, entry, violate) {
@@ -62,17 +97,19 @@ export function verifyLedger({ ledgerPath, history, violate }) {
   return lines.length;
 }
 
-/** Every event of the history had its effect once, in the graph and in the memory of the rule. */
+/** Every event of the history had its effect once, in the graph and in the memory of the rule, as each node tells it. */
 export async function verifyEffects({ cluster, history, violate }) {
   for (const [client, { count, sum }] of history.perClient) {
     const path = `/v1/graph?resource=MarkTally/client-${client}`;
-    const { body } = await cluster.asker(trackingNode).get(path);
     const wanted = { count, misplaced: 0, remembered: count, sum };
-    const found = body.attributes;
-    if (Object.entries(wanted).some(([name, value]) => found?.[name] !== value))
-      violate(
-        `the events of client ${client} had the effect ${JSON.stringify(found ?? body)}, expected ${JSON.stringify(wanted)}`,
-      );
+    for (const name of cluster.trackingNodes) {
+      const { body } = await cluster.asker(name).get(path);
+      const found = body.attributes;
+      if (Object.entries(wanted).some(([attribute, value]) => found?.[attribute] !== value))
+        violate(
+          `on ${name} the events of client ${client} had the effect ${JSON.stringify(found ?? body)}, expected ${JSON.stringify(wanted)}`,
+        );
+    }
   }
 }
 
