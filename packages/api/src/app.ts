@@ -11,7 +11,6 @@ import { starterRoutes } from "./routes/starter.ts";
 /** Routes that are reserved and that nothing answers (rfc/0003). */
 const notBuilt = [
   "/",
-  "/hello",
   "/goodbye",
   "/metrics",
   "/openapi.json",
@@ -26,6 +25,9 @@ const notBuilt = [
   "/_api/foxx/*",
   "/_db/_system/*",
 ];
+
+/** What a node answers before it is part of a complete cluster. */
+const early: ReadonlySet<string> = new Set(["/livez", "/readyz", "/id", "/version", "/hello"]);
 
 export interface AppOptions extends RouteContext {
   readonly allowedHosts: readonly string[];
@@ -48,6 +50,10 @@ export function createApp(options: AppOptions): Hono<Env> {
     }
     const refusal = refusalOf(headers, options.allowedHosts);
     if (refusal !== null) throw refusal;
+    const starting = early.has(c.req.path) ? null : options.ports.starting();
+    if (starting !== null) {
+      throw new HalonError("HAL_NO_LEADER", `The node is starting: ${starting}. Try again.`);
+    }
     await next();
   });
   register(app, [

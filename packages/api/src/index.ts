@@ -15,6 +15,7 @@ export type {
   EventCursor,
   EventQuery,
   GraphFormat,
+  HelloAnswer,
   NodeIdentity,
   RuleEntry,
   Staleness,

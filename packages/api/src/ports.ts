@@ -1,7 +1,9 @@
 import type {
+  ClusterConfig,
   ClusterStatus,
   EventEntry,
   GraphView,
+  HelloRequest,
   Json,
   OperationStatus,
   Resource,
@@ -9,14 +11,23 @@ import type {
 
 /** Who answers, and who leads. Endpoints are `host:port`. */
 export interface NodeIdentity {
+  /** Of its `setup.json`, for ever. */
+  readonly id: string;
   readonly name: string;
+  /** Empty while it belongs to no cluster. */
   readonly clusterId: string;
   readonly version: string;
   readonly endpoint: string;
   /** Null while no tracking node is known. */
   readonly leaderEndpoint: string | null;
-  readonly role: "tracking" | "satellite";
+  /** Null while it joins. */
+  readonly role: "tracking" | "satellite" | null;
 }
+
+/** Answer to a hello: the configuration, or `host:port` of the node to say it to. */
+export type HelloAnswer =
+  | { readonly type: "config"; readonly config: ClusterConfig }
+  | { readonly type: "redirect"; readonly address: string };
 
 /** How old the read replica is; both numbers go out as headers of every read. */
 export interface Staleness {
@@ -56,11 +67,18 @@ export type GraphFormat = "json" | "dot" | "graphml";
 /**
  * What the routes need of the node that they run on.
  *
- * Reads are answered from the replica and do not wait. Routes that change something are called on the tracking
- * node only: elsewhere the client is sent there. Refusals are thrown, or rejected with, as `HalonError`.
+ * Reads are answered from the replica and do not wait. What changes something is called on the node that leads only:
+ * others send such requests on to it. Refusals are thrown, or rejected with, as `HalonError`.
  */
 export interface ApiPorts {
   identity(): NodeIdentity;
+  /**
+   * Takes the sender of a `POST /hello` into the cluster, or tells a `GET` (undefined) how far it is. Rejects with
+   * `HAL_CONFLICT` when the sender cannot be taken, `HAL_NO_LEADER` when it has to ask again.
+   */
+  hello(request: HelloRequest | undefined): Promise<HelloAnswer>;
+  /** Why only probes, `/id`, `/version` and `/hello` are answered yet, or null. */
+  starting(): string | null;
   status(): ClusterStatus;
   graph(): GraphView;
   staleness(): Staleness;

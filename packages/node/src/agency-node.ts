@@ -9,10 +9,10 @@ import { type NodeLog, openLog } from "./log.ts";
 import type { NodeOptions } from "./options.ts";
 
 /** What `halond agency` is started with, as far as the process around a member needs it. */
-export type AgencyNodeOptions = Pick<
-  NodeOptions,
-  "name" | "dataDir" | "listen" | "advertise" | "log"
->;
+export interface AgencyNodeOptions extends Pick<NodeOptions, "dataDir" | "advertise" | "log"> {
+  readonly name: string;
+  readonly listen: { readonly host: string; readonly port: number };
+}
 
 /** One member of an agency, as the process around it sees it. */
 export interface AgencyPart {

@@ -1,52 +1,54 @@
 import { hostname } from "node:os";
 import type { JsonObject } from "@halon/protocol";
+import { addressOf, type CompleteSetup } from "./core/bootstrap-setup.ts";
 import type { OwnHello } from "./links.ts";
 import type { NodeOptions } from "./options.ts";
-import { loadSetup, type Setup, saveSetup } from "./setup.ts";
 import { version } from "./version.ts";
 
-/** Who this node is, kept in `setup.json`. */
+/** Who this node is in its complete cluster; nothing in it changes while the node runs. */
 export class Identity {
-  readonly role: "tracking" | "satellite";
-  readonly #options: NodeOptions;
-  readonly #dataDir: string;
-  #setup: Setup;
-  /** The real port, once it is listened on. */
-  port: number;
+  readonly setup: CompleteSetup;
+  readonly #labels: NodeOptions["labels"];
 
-  constructor(options: NodeOptions, dataDir: string) {
-    this.#options = options;
-    this.#dataDir = dataDir;
-    this.role = options.join.length === 0 ? "tracking" : "satellite";
-    this.port = options.listen.port;
-    this.#setup = loadSetup(dataDir, { name: options.name, role: this.role, now: Date.now() });
+  constructor(setup: CompleteSetup, labels: NodeOptions["labels"]) {
+    this.setup = setup;
+    this.#labels = labels;
+  }
+
+  get id(): string {
+    return this.setup.id;
   }
 
   get name(): string {
-    return this.#options.name;
+    return this.setup.name;
+  }
+
+  get role(): "tracking" | "satellite" {
+    return this.setup.role;
   }
 
   get incarnation(): number {
-    return this.#setup.incarnation;
+    return this.setup.incarnation;
   }
 
-  /** Empty until a satellite has joined. */
   get clusterId(): string {
-    return this.#setup.clusterId ?? "";
-  }
-
-  /** `host:port` of the tracking node, as last known. */
-  get knownLeader(): string | null {
-    return this.#setup.leader;
+    return this.setup.clusterId;
   }
 
   /** `host:port` at which others reach this node. */
   get endpoint(): string {
-    return this.#options.advertise ?? `${this.#options.listen.host}:${this.port}`;
+    return addressOf(this.setup);
+  }
+
+  /** `host:port` of the tracking nodes, this one's own left out. */
+  get trackingNodes(): readonly string[] {
+    return this.setup.peers
+      .filter(({ id, role }) => role === "tracking" && id !== this.id)
+      .map(({ address }) => address);
   }
 
   hello(): OwnHello {
-    const { clusterId, name, incarnation } = this.#setup;
+    const { clusterId, name, incarnation } = this.setup;
     return { protocol: 1, cluster: clusterId, node: name, incarnation, address: this.endpoint };
   }
 
@@ -58,16 +60,8 @@ export class Identity {
       hostname: hostname(),
       role: this.role,
       incarnation: this.incarnation,
-      labels: this.#options.labels,
+      labels: this.#labels,
       version,
     };
-  }
-
-  /** Keeps what was learned at joining for the next start. */
-  remember(changes: { readonly clusterId: string; readonly leader: string }): void {
-    const next = { ...this.#setup, ...changes };
-    if (next.clusterId === this.#setup.clusterId && next.leader === this.#setup.leader) return;
-    saveSetup(this.#dataDir, next);
-    this.#setup = next;
   }
 }

@@ -1,14 +1,29 @@
-/** What `halond` is started with, parsed and checked by the command line. */
+import type { AgencySize } from "@halon/protocol";
+
+/**
+ * What `halond` is started with, parsed and checked by the command line.
+ *
+ * What is undefined was not given: it comes from `setup.json`, at the first start from the defaults of
+ * `loadSetup`.
+ */
 export interface NodeOptions {
-  readonly name: string;
+  readonly name: string | undefined;
   /** Absolute path. */
   readonly dataDir: string;
-  readonly listen: { readonly host: string; readonly port: number };
-  /** `host:port` at which others reach this node; the listen address when undefined. */
+  /** Port 0: any free one at the first start, then the same for ever. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** `host:port` at which others reach this node; the listen address when there is none. */
   readonly advertise: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  /** `host:port` of nodes to join; empty: this node is the tracking node. */
+  /** `host:port` of nodes to say hello to, port filled in; empty: none was given. */
   readonly join: readonly string[];
+  readonly agencySize: AgencySize | undefined;
+  /** Number of the node within `--local`. */
+  readonly local: number | undefined;
+  /** `embedded` or a URL. */
+  readonly store: string | undefined;
+  /** Move what an earlier node left in the data directory aside and begin afresh. */
+  readonly forgetSetup: boolean;
   readonly insecure: boolean;
   readonly log: {
     readonly level: string;
@@ -17,13 +32,21 @@ export interface NodeOptions {
   };
 }
 
+/** What a start is given besides its options. */
+export interface StartContext {
+  /** Says a line to the person at the terminal, while the cluster is not complete. */
+  print(text: string): void;
+  /** Aborted: the start is given up and rejects with the signal's reason, unless the node is ready already. */
+  readonly signal: AbortSignal;
+}
+
 /** A node that is ready. */
 export interface RunningNode {
   readonly name: string;
   /** `host:port` of the listener; the real port when 0 was asked for. */
   readonly endpoint: string;
   readonly role: "tracking" | "satellite";
-  /** Name of the tracking node. */
+  /** Name of the tracking node that leads. */
   readonly leader: string;
   /** Resolves when the node has ended by itself (`POST /shutdown`), rejects when it had to. */
   readonly ended: Promise<void>;

@@ -31,6 +31,15 @@ export {
   splitKey,
 } from "./graph-view.ts";
 export {
+  AgencySize,
+  ClusterConfig,
+  HelloRequest,
+  HostPort,
+  helloProtocol,
+  Peer,
+  peersMax,
+} from "./hello.ts";
+export {
   ClientEventId,
   CommandId,
   commandId,

@@ -1,4 +1,4 @@
-import { HalonError, keyOf, type Resource } from "@halon/protocol";
+import { HalonError, HelloRequest, keyOf, type Resource } from "@halon/protocol";
 import { stream } from "hono/streaming";
 import { readJson } from "../body.ts";
 import { LogsQuery, ShutdownRequest } from "../request.ts";
@@ -14,6 +14,9 @@ import {
 } from "./context.ts";
 import { pump } from "./pump.ts";
 
+/** A hello has less than this, however long its path. */
+const helloBytesMax = 65_536;
+
 /** Probes, and what the starter API tells of one node. */
 export function starterRoutes(context: RouteContext): readonly Route[] {
   const { ports, limits } = context;
@@ -28,9 +31,13 @@ export function starterRoutes(context: RouteContext): readonly Route[] {
       return c.text("ok\n");
     }),
     route("GET", "/id", (c) => {
-      const { name, clusterId, role, version, leaderEndpoint } = ports.identity();
-      return c.json({ id: name, clusterId, role, version, leaderEndpoint });
+      const { id, name, clusterId, role, version, leaderEndpoint } = ports.identity();
+      return c.json({ id, name, clusterId, role, version, leaderEndpoint });
     }),
+    route("GET", "/hello", (c) => hello(c, context, undefined)),
+    route("POST", "/hello", async (c) =>
+      hello(c, context, await readJson(c.env.incoming, HelloRequest, helloBytesMax)),
+    ),
     route("GET", "/version", (c) => {
       const { version } = ports.identity();
       return c.json({ version, build: version });
@@ -47,6 +54,15 @@ export function starterRoutes(context: RouteContext): readonly Route[] {
       return c.text("OK");
     }),
   ];
+}
+
+async function hello(
+  c: Ctx,
+  { ports }: RouteContext,
+  request: HelloRequest | undefined,
+): Promise<Response> {
+  const answer = await ports.hello(request);
+  return answer.type === "config" ? c.json(answer.config) : redirectTo(c, answer.address);
 }
 
 function processes({ ports }: RouteContext) {

@@ -1,4 +1,5 @@
 import {
+  type ClusterConfig,
   type EventEntry,
   type GraphView,
   HalonError,
@@ -8,6 +9,16 @@ import {
 import type { ApiPorts, EventCursor } from "../ports.ts";
 
 const hash = "0".repeat(64);
+
+const nodeId = "7b3f2c1e-2a7d-4b56-9a0e-6a1d4f0c9e11";
+
+const config: ClusterConfig = {
+  clusterId: "0f8fad5b-d9cb-469f-a165-70867728950e",
+  agencySize: 1,
+  store: "embedded",
+  complete: true,
+  peers: [{ id: nodeId, name: "node-1", address: "127.0.0.1:1", role: "tracking" }],
+};
 
 const resources: readonly Resource[] = [
   resource("Cluster", "c1", { name: "c1", createdAt: 0 }),
@@ -54,6 +65,7 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
   const shutdowns: boolean[] = [];
   const ports: ApiPorts = {
     identity: () => ({
+      id: nodeId,
       name: "node-1",
       clusterId: "c1",
       version: "0.1.0",
@@ -61,6 +73,8 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
       leaderEndpoint: "127.0.0.1:1",
       role: "tracking",
     }),
+    starting: () => null,
+    hello: () => Promise.resolve({ type: "config", config }),
     status: () => ({
       cluster: { id: "c1", leader: "node-1", epoch: 1, revision: 7, state: "healthy" },
       nodes: [
