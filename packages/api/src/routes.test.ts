@@ -148,21 +148,6 @@ test("a blob is kept only under its own hash", async () => {
   expect([...blobs.keys()]).toEqual([hash]);
 });
 
-test("changes are sent on to the tracking node, by its own address", async () => {
-  const satellite = { ...memoryPorts().ports.identity(), role: "satellite" as const };
-  const identity = () => ({ ...satellite, leaderEndpoint: "127.0.0.1:9" });
-  const { send, submitted } = await start({ identity });
-  const response = await send("POST", "/v1/services/web/start?wait=true", {});
-  expect(response.status).toBe(307);
-  expect(response.headers.get("location")).toBe(
-    "http://127.0.0.1:9/v1/services/web/start?wait=true",
-  );
-  expect(submitted).toEqual([]);
-  const alone = await start({ identity: () => ({ ...satellite, leaderEndpoint: null }) });
-  const refused = await alone.send("POST", "/v1/events", { type: "X" });
-  expect(await refused.json()).toMatchObject({ code: 503, errorCode: "HAL_NO_LEADER" });
-});
-
 test("a bug shows nothing of itself but goes to the log", async () => {
   const bug = new Error("secret of /home");
   const { url, faults } = await start({
@@ -181,6 +166,17 @@ test("a node that is not ready says why", async () => {
   const response = await fetch(`${url}/readyz`);
   expect(response.status).toBe(503);
   expect(await response.json()).toMatchObject({ errorMessage: "Not ready: it joins" });
+});
+
+test("a node that starts answers probes and hellos, and says of all else why not", async () => {
+  const { url } = await start({ starting: () => "it waits for 2 more nodes" });
+  for (const path of ["/livez", "/readyz", "/id", "/version", "/hello"])
+    expect((await fetch(url + path)).status).toBe(200);
+  const response = await fetch(`${url}/v1/status`);
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({
+    errorMessage: expect.stringContaining("it waits for 2 more nodes"),
+  });
 });
 
 test("a refusal of the coordinator keeps its code", async () => {

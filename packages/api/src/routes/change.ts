@@ -16,12 +16,12 @@ import {
 import { requireTarget, serviceView, typeView } from "../view.ts";
 import {
   answer,
+  answerOfLeader,
   type Ctx,
   param,
   queryOf,
   type Route,
   type RouteContext,
-  redirectToLeader,
   route,
 } from "./context.ts";
 
@@ -41,7 +41,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   const { ports, limits } = context;
   const actions = Object.entries(requestEvents).map(([action, type]) =>
     route("POST", `/v1/services/:service/${action}`, async (c) => {
-      const elsewhere = redirectToLeader(c, ports);
+      const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const query = queryOf(c, WaitQuery);
       const request = await readJson(c.env.incoming, ServiceRequest, limits.bodyBytesMax);
@@ -60,7 +60,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   return [
     ...actions,
     route("POST", "/v1/services/:service/send", async (c) => {
-      const elsewhere = redirectToLeader(c, ports);
+      const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const { timeout } = queryOf(c, SubmitQuery);
       const { on, message, args } = await readJson(
@@ -74,7 +74,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
     }),
     route("PUT", "/v1/services/:service/config", (c) => putConfig(c, context)),
     route("POST", "/v1/apply", async (c) => {
-      const elsewhere = redirectToLeader(c, ports);
+      const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const query = queryOf(c, WaitQuery);
       const request = await readJson(c.env.incoming, ApplyRequest, limits.bodyBytesMax);
@@ -87,7 +87,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
     }),
     route("PUT", "/v1/blobs/:hash", (c) => putBlob(c, context)),
     route("POST", "/v1/blobs/missing", async (c) => {
-      const elsewhere = redirectToLeader(c, ports);
+      const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const { hashes } = await readJson(c.env.incoming, MissingRequest, limits.bodyBytesMax);
       return c.json({ missing: await ports.missingBlobs(hashes) });
@@ -119,7 +119,7 @@ async function request202(
 
 async function putConfig(c: Ctx, context: RouteContext): Promise<Response> {
   const { ports, limits } = context;
-  const elsewhere = redirectToLeader(c, ports);
+  const elsewhere = await answerOfLeader(c, ports);
   if (elsewhere !== null) return elsewhere;
   const query = queryOf(c, WaitQuery);
   const { reason, ...request } = await readJson(c.env.incoming, ConfigRequest, limits.bodyBytesMax);
@@ -147,7 +147,7 @@ function conforming(
 }
 
 async function putBlob(c: Ctx, { ports, limits }: RouteContext): Promise<Response> {
-  const elsewhere = redirectToLeader(c, ports);
+  const elsewhere = await answerOfLeader(c, ports);
   if (elsewhere !== null) return elsewhere;
   const hash = parseWith(Hash, param(c, "hash"), "name of the blob");
   if (c.req.header("content-type") !== "application/octet-stream") {

@@ -3,6 +3,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context, Handler } from "hono";
 import type { z } from "zod";
 import { parseWith } from "../body.ts";
+import { forward, forwardedHeader } from "../forward.ts";
 import type { Limits } from "../limits.ts";
 import type { ApiPorts } from "../ports.ts";
 
@@ -52,17 +53,28 @@ export function stamp(c: Ctx, ports: ApiPorts): void {
   c.header("Halon-Staleness-Ms", String(Math.round(stalenessMs)));
 }
 
-/** Sends the client to the tracking node; null when this is it. */
-export function redirectToLeader(c: Ctx, ports: ApiPorts): Response | null {
-  const identity = ports.identity();
-  if (identity.role === "tracking") return null;
-  if (identity.leaderEndpoint === null) {
-    throw new HalonError(
-      "HAL_NO_LEADER",
-      `Node ${identity.name} knows no tracking node at present. Try again in a second.`,
-    );
+/**
+ * The answer of the node that leads, to which the request is sent on; null when this is it.
+ *
+ * A request that was sent on before is answered here or not at all, so that none goes in circles (rfc/0006).
+ */
+export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response | null> {
+  const { name, endpoint, leaderEndpoint } = ports.identity();
+  if (leaderEndpoint === endpoint) return null;
+  const from = c.req.header(forwardedHeader);
+  if (leaderEndpoint === null || from !== undefined) {
+    const why =
+      from === undefined
+        ? "knows no leader at present"
+        : `does not lead, as ${from.slice(0, 100)} took it to`;
+    throw new HalonError("HAL_NO_LEADER", `Node ${name} ${why}. Try again in a second.`);
   }
-  return redirectTo(c, identity.leaderEndpoint);
+  const { pathname, search } = new URL(c.req.url);
+  return forward(c.env.incoming, {
+    endpoint: leaderEndpoint,
+    node: name,
+    pathAndQuery: pathname + search,
+  });
 }
 
 /** The endpoint comes from the cluster, never from the request's Host. */

@@ -19,11 +19,11 @@ import {
 } from "../request.ts";
 import {
   answer,
+  answerOfLeader,
   type Ctx,
   queryOf,
   type Route,
   type RouteContext,
-  redirectToLeader,
   route,
 } from "./context.ts";
 import { pump } from "./pump.ts";
@@ -36,7 +36,7 @@ export function eventRoutes(context: RouteContext): readonly Route[] {
   const { ports, limits } = context;
   return [
     route("POST", "/v1/events", async (c) => {
-      const elsewhere = redirectToLeader(c, ports);
+      const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const { timeout } = queryOf(c, SubmitQuery);
       const event = await readJson(c.env.incoming, EventRequest, limits.bodyBytesMax);

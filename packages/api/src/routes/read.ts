@@ -10,12 +10,12 @@ import {
 } from "../view.ts";
 import {
   answer,
+  answerOfLeader,
   type Ctx,
   param,
   queryOf,
   type Route,
   type RouteContext,
-  redirectToLeader,
   route,
   stamp,
 } from "./context.ts";
@@ -30,9 +30,9 @@ const contentTypes = {
 export function readRoutes(context: RouteContext): readonly Route[] {
   const { ports } = context;
   const read = (path: string, view: (c: Ctx) => unknown) =>
-    route("GET", path, (c) => {
+    route("GET", path, async (c) => {
       const { consistent } = queryOf(c, ReadQuery);
-      const elsewhere = consistent === true ? redirectToLeader(c, ports) : null;
+      const elsewhere = consistent === true ? await answerOfLeader(c, ports) : null;
       return elsewhere ?? answer(c, context, view(c));
     });
   return [
@@ -72,13 +72,13 @@ export function readRoutes(context: RouteContext): readonly Route[] {
   ];
 }
 
-function graph(c: Ctx, context: RouteContext): Response {
+async function graph(c: Ctx, context: RouteContext): Promise<Response> {
   const { ports } = context;
   const { query, resource, format, at, consistent } = queryOf(c, GraphQuery);
   if (at !== undefined) {
     throw new HalonError("HAL_NOT_BUILT", "The graph at an earlier revision is not built yet.");
   }
-  const elsewhere = consistent === true ? redirectToLeader(c, ports) : null;
+  const elsewhere = consistent === true ? await answerOfLeader(c, ports) : null;
   if (elsewhere !== null) return elsewhere;
   if (resource !== undefined) {
     const { kind, id } = splitKey(resource as ResourceKey);

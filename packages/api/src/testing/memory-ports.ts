@@ -6,7 +6,7 @@ import {
   type OperationStatus,
   type Resource,
 } from "@halon/protocol";
-import type { ApiPorts, EventCursor } from "../ports.ts";
+import type { ApiPorts, EventCursor, NodeIdentity } from "../ports.ts";
 
 const hash = "0".repeat(64);
 
@@ -18,6 +18,16 @@ const config: ClusterConfig = {
   store: "embedded",
   complete: true,
   peers: [{ id: nodeId, name: "node-1", address: "127.0.0.1:1", role: "tracking" }],
+};
+
+const identity: NodeIdentity = {
+  id: nodeId,
+  name: "node-1",
+  clusterId: "c1",
+  version: "0.1.0",
+  endpoint: "127.0.0.1:1",
+  leaderEndpoint: "127.0.0.1:1",
+  role: "tracking",
 };
 
 const resources: readonly Resource[] = [
@@ -64,15 +74,7 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
   const submitted: { readonly id: string; readonly type: string; readonly data: unknown }[] = [];
   const shutdowns: boolean[] = [];
   const ports: ApiPorts = {
-    identity: () => ({
-      id: nodeId,
-      name: "node-1",
-      clusterId: "c1",
-      version: "0.1.0",
-      endpoint: "127.0.0.1:1",
-      leaderEndpoint: "127.0.0.1:1",
-      role: "tracking",
-    }),
+    identity: () => identity,
     starting: () => null,
     hello: () => Promise.resolve({ type: "config", config }),
     status: () => ({
