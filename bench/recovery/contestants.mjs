@@ -11,7 +11,7 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 const victim = join(here, "victim.pl");
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
 /** Number of the system call clock_gettime. */
-const clock = String({ x64: 228, arm64: 113 }[process.arch] ?? 228);
+export const clock = String({ x64: 228, arm64: 113 }[process.arch] ?? 228);
 const numbers = Array.from({ length: instanceCount }, (_, at) => at);
 
 /** Kills the process that stamped last under this name; gives the time of death. */
@@ -32,8 +32,12 @@ async function crash(stamps, name) {
   return diedAt;
 }
 
-/** Three nodes with a worker and an OS process on each; two contestants of one cluster. */
-export async function startHalon(stamps, dir, label = "halon", root = ownRoot) {
+/** Three nodes with a worker and an OS process on each, so many of them tracking nodes; two contestants of one cluster. */
+export async function startHalon(
+  stamps,
+  dir,
+  { label = "halon", root = ownRoot, tracking = 3 } = {},
+) {
   const names = { process: label, worker: `${label}-worker` };
   mkdirSync(dir, { recursive: true });
   const trace = join(dir, "trace");
@@ -56,6 +60,8 @@ export default defineCluster({ services: [
       join(root, "packages/cli/bin/halond.js"),
       ...["start", "--local", String(instanceCount), "--data-dir", join(dir, "data")],
       ...["--listen", "127.0.0.1:0", "--log.level", "error", "--apply", file],
+      // A checkout from before there was a choice has one, and knows no option for it.
+      ...(tracking === null ? [] : ["--agency-size", String(tracking)]),
     ],
     { env: { ...process.env, HALON_TRACE: trace }, stdio: ["ignore", "pipe", "inherit"] },
   );

@@ -1,13 +1,15 @@
 // How long a service stays dead: Halon on three local nodes, a plain loop, pm2 and runit, in turns in one run.
 // After `npm run build`:
-//   node bench/recovery/recovery.bench.mjs [--kills 200] [--only halon,floor] [--against CHECKOUT]
+//   node bench/recovery/recovery.bench.mjs [--kills 200] [--only halon,floor] [--tracking 1|3] [--against CHECKOUT]
+//   node bench/recovery/recovery.bench.mjs --leader-kills 100
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startFloor, startHalon, startPm2, startRunit } from "./contestants.mjs";
-import { breakdown, compare, ms, spawnCalls } from "./report.mjs";
+import { killLeaders } from "./leader.mjs";
+import { breakdown, compare, ms, quantiles, spawnCalls } from "./report.mjs";
 import { Stamps } from "./stamps.mjs";
 
 const restMs = 60;
@@ -19,20 +21,29 @@ const { values: options } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
     only: { type: "string", default: "halon,floor,pm2,runit" },
+    tracking: { type: "string", default: "3" },
     against: { type: "string" },
+    "leader-kills": { type: "string", default: "0" },
   },
 });
 const kills = Number(options.kills);
+const tracking = Number(options.tracking);
+const leaderKills = Number(options["leader-kills"]);
 const wanted = new Set(["floor", ...options.only.split(",")]);
 const dir = mkdtempSync(join(tmpdir(), "halon-recovery-"));
 const stamps = new Stamps(join(dir, "stamps"));
 const contestants = [];
 
 try {
-  await startAll();
-  await killAll();
-  await sleep(traceMs);
-  report();
+  if (leaderKills > 0) {
+    const rows = await killLeaders({ kills: leaderKills, dir: join(dir, "tracking"), stamps });
+    quantiles("the leader's halond, kill -9 to what the next decides first", rows);
+  } else {
+    await startAll();
+    await killAll();
+    await sleep(traceMs);
+    report();
+  }
 } finally {
   for (const stop of new Set(contestants.map((contestant) => contestant.stop))) await stop();
   rmSync(dir, { recursive: true, force: true });
@@ -40,10 +51,15 @@ try {
 
 async function startAll() {
   contestants.push(await startFloor(stamps));
-  if (wanted.has("halon")) contestants.push(...(await startHalon(stamps, join(dir, "halon"))));
+  if (wanted.has("halon"))
+    contestants.push(...(await startHalon(stamps, join(dir, "halon"), { tracking })));
   if (options.against !== undefined)
     contestants.push(
-      ...(await startHalon(stamps, join(dir, "against"), "halon-against", options.against)),
+      ...(await startHalon(stamps, join(dir, "against"), {
+        label: "halon-against",
+        root: options.against,
+        tracking: null,
+      })),
     );
   for (const [name, start] of [
     ["pm2", startPm2],
@@ -57,7 +73,7 @@ async function startAll() {
   for (const contestant of contestants) contestant.kills = [];
 }
 
-/** In turns, so that a noisy moment hits all alike; on the tracking node and the satellites alternately. */
+/** In turns, so that a noisy moment hits all alike; on each node in turn, the leader's among them. */
 async function killAll() {
   for (let round = 0; round < kills; round++) {
     for (const { kill, instances, kills: done, minAgeMs } of contestants) {

@@ -37,6 +37,15 @@ export function compare(title, rows) {
   }
 }
 
+/** One line for each row of times in ms. */
+export function quantiles(title, rows) {
+  console.log(`\n${title}\n${"".padEnd(36)}${cells(["kills", "p50 ms", "p99 ms", "max ms"])}`);
+  for (const { name, values } of rows) {
+    const times = [0.5, 0.99, 1].map((share) => quantile(values, share).toFixed(0));
+    console.log(name.padEnd(36) + cells([values.length, ...times]));
+  }
+}
+
 /** Where the time goes in Halon: from the stamps that it writes where HALON_TRACE names a file. */
 export function breakdown({ title, service, trace, kills }) {
   const recoveries = withTrace(service, trace, kills);
