@@ -1,106 +1,108 @@
-// Events per second that the decision loop decides and makes durable, in the file store, without links and threads.
-// After `npm run build`: node bench/coordinator/coordinator.bench.mjs [directory]
+// Events per second that the coordinator decides and makes durable on a majority of its tracking nodes; without node links.
+// After `npm run build`: node bench/coordinator/coordinator.bench.mjs [--tracking 3|1] [--seconds 4] [--directory DIR]
+import { fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { DecisionLoop } from "../../packages/coordinator/dist/loop.js";
-import { openFileStore } from "../../packages/coordinator/dist/store/file.js";
+import { parseArgs } from "node:util";
 
-const runMs = 2_000;
-const warmUpMs = 500;
-const text = "a line of eighty characters, as long as what an event of a service mostly holds.";
-const rulesBlob = "0".repeat(64);
-const ruleFile = {
-  name: "count",
-  blob: rulesBlob,
-  rules: ["count"],
-  events: [
-    {
-      type: "Said",
-      version: 1,
-      schema: {
-        type: "object",
-        properties: { source: { type: "number" }, text: { type: "string" } },
-        required: ["source", "text"],
-      },
-    },
-  ],
-};
-let lastId = 0;
-const base = process.argv[2] ?? tmpdir();
+const warmUpMs = 1_000;
+const leadMs = 30_000;
+const program = fileURLToPath(new URL("./tracking-node.mjs", import.meta.url));
 
-console.log("events of a declared type, one rule that writes its memory, file store with fsync");
+const { values: options } = parseArgs({
+  options: {
+    tracking: { type: "string", default: "3" },
+    seconds: { type: "string", default: "4" },
+    directory: { type: "string", default: tmpdir() },
+  },
+});
+const count = Number(options.tracking);
+const runMs = Number(options.seconds) * 1_000;
+
+console.log(
+  `events of a declared type, one rule that writes its memory; ${count} tracking nodes in processes of their own, fsync on each`,
+);
 for (const sources of [1, 16, 256]) {
-  const dir = mkdtempSync(join(base, "halon-coordinator-"));
-  const loop = await open(dir);
-  await measure(loop, sources, warmUpMs);
-  const before = loop.state.index;
-  const { latencies, ms } = await measure(loop, sources, runMs);
-  const records = loop.state.index - before;
-  await loop.close();
-  rmSync(dir, { recursive: true });
-  print(sources, latencies, ms, records);
+  const dir = mkdtempSync(join(options.directory, "halon-coordinator-"));
+  const nodes = await startNodes(dir);
+  try {
+    const leader = await leaderOf(nodes);
+    await ask(leader, { type: "prepare" });
+    await ask(leader, { type: "measure", sources, forMs: warmUpMs });
+    print(sources, await ask(leader, { type: "measure", sources, forMs: runMs }));
+  } finally {
+    await Promise.all(nodes.map(end));
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
-async function open(dir) {
-  const store = await openFileStore({ dir });
-  const loop = await DecisionLoop.open(store, {
-    ruleFiles: {
-      blobPath: () => fileURLToPath(new URL("./count.rules.mjs", import.meta.url)),
-      files: () => undefined,
-      running: () => undefined,
-      suspects: new Map(),
-    },
-    listener: {
-      commands: () => undefined,
-      record: () => undefined,
-      warning: (warning) => console.error(warning),
-      beforeSnapshot: async () => undefined,
-      fatal: (error) => {
-        throw error;
-      },
-    },
+/** Every node is told of all: none looks for the others. */
+async function startNodes(dir) {
+  const cluster = randomUUID();
+  const members = [];
+  for (let at = 0; at < count; at++)
+    members.push({ id: `AGNT-${randomUUID()}`, port: await freePort() });
+  const founders = Object.fromEntries(members.map(({ id, port }) => [id, `127.0.0.1:${port}`]));
+  return members.map(({ id, port }, at) => {
+    const setting = { id, port, cluster, founders, dataDir: join(dir, `node-${at + 1}`) };
+    return fork(program, [JSON.stringify(setting)]);
   });
-  loop.observe("ClusterCreated", { cluster: "bench", name: "bench" });
-  const spec = { types: [], deployments: [], rules: [ruleFile], prune: false };
-  await submit(loop, "ClusterApplied", { operation: "apply-1", spec });
-  return loop;
 }
 
-/** Resolves when the event is decided and its record is durable. */
-function submit(loop, type, data) {
-  lastId += 1;
-  const id = `bench-${process.pid}-${lastId}`;
+/** The node whose coordinator was the first to say that it decides. */
+function leaderOf(nodes) {
   return new Promise((resolve, reject) => {
-    loop.submit({ type: "client", id, event: { type, version: 1, data } }, (reply) => {
-      if (reply.type === "accepted") resolve();
-      else reject(new Error(JSON.stringify(reply)));
+    const late = setTimeout(() => reject(new Error(`none led in ${leadMs} ms`)), leadMs);
+    for (const node of nodes) {
+      node.once("exit", (code) => reject(new Error(`a node ended with code ${code}`)));
+      node.on("message", ({ type }) => {
+        if (type !== "leading") return;
+        clearTimeout(late);
+        resolve(node);
+      });
+    }
+  });
+}
+
+function ask(node, question) {
+  return new Promise((resolve, reject) => {
+    const listen = ({ type, answer, error }) => {
+      if (type !== "answer") return;
+      node.off("message", listen);
+      if (error === undefined) resolve(answer);
+      else reject(new Error(error));
+    };
+    node.on("message", listen);
+    node.send(question);
+  });
+}
+
+function end(node) {
+  if (node.exitCode !== null || node.signalCode !== null) return undefined;
+  const exited = new Promise((resolve) => node.once("exit", resolve));
+  node.kill("SIGKILL");
+  return exited;
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
     });
   });
 }
 
-/** Each source sends its next event when the one before is durable. */
-async function measure(loop, sources, forMs) {
-  const latencies = [];
-  const start = performance.now();
-  const run = async (source) => {
-    while (performance.now() - start < forMs) {
-      const from = performance.now();
-      await submit(loop, "Said", { source, text });
-      latencies.push(performance.now() - from);
-    }
-  };
-  await Promise.all(Array.from({ length: sources }, (_, source) => run(source)));
-  return { latencies, ms: performance.now() - start };
-}
-
-function print(sources, latencies, ms, records) {
-  latencies.sort((a, b) => a - b);
-  const at = (share) => latencies[Math.floor(latencies.length * share)].toFixed(2);
-  const perSecond = Math.round((latencies.length / ms) * 1_000);
-  const batch = (latencies.length / records).toFixed(1);
+function print(sources, { events, records, ms, p50, p99 }) {
+  const perSecond = Math.round((events / ms) * 1_000);
+  const batch = (events / records).toFixed(1);
   console.log(
-    `${String(sources).padStart(3)} sources: ${String(perSecond).padStart(6)} events/s, ${batch} in a record, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`,
+    `${String(sources).padStart(3)} sources: ${String(perSecond).padStart(6)} events/s, ${batch} in a record, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`,
   );
 }
