@@ -116,18 +116,27 @@ class Handle {
 
   async open(clusterId: string, prefix: string): Promise<void> {
     const { cluster } = this.#keys;
-    const answer = await this.#ask({
-      compare: [isAbsent(cluster)],
-      success: [put(cluster, clusterId)],
-      failure: [get({ key: cluster })],
-    });
-    const found = answer.succeeded ? clusterId : textOf(answer.found[0]?.kvs[0]);
+    // Looked for first: an etcd that is out of space can be followed yet.
+    const found = (await this.#text(cluster)) || (await this.#claim(cluster, clusterId));
     if (found !== clusterId) {
       const message = `etcd: the prefix '${prefix}' belongs to the cluster ${found}, and this is ${clusterId}. Give each cluster a prefix of its own: --store etcd://…/<prefix>`;
       throw new HalonError("HAL_CONFLICT", message, { details: { found, clusterId, prefix } });
     }
     await this.#within(readMs, () => this.view.survey());
     this.#watcher.start();
+  }
+
+  async #text(key: string): Promise<string> {
+    const { found } = await this.#ask({ compare: [], success: [get({ key })], failure: [] });
+    return textOf(found[0]?.kvs[0]);
+  }
+
+  /** Makes the prefix this cluster's, unless another was faster; whose it is then. */
+  async #claim(key: string, clusterId: string): Promise<string> {
+    const success = [put(key, clusterId)];
+    const failure = [get({ key })];
+    const answer = await this.#ask({ compare: [isAbsent(key)], success, failure });
+    return answer.succeeded ? clusterId : textOf(answer.found[0]?.kvs[0]);
   }
 
   /** Sends the same transaction until etcd has said how it ended: it cannot be done twice. */

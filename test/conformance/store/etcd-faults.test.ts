@@ -1,0 +1,330 @@
+import { cp, rm } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Engine, openEtcdEngine } from "@halon/coordinator/store";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { cleanUp, waitFor } from "../../e2e/cluster.ts";
+import { type Etcd, etcdNotice, hasEtcd, leaderOf, startEtcd } from "./etcd-server.ts";
+import { patterned } from "./faulty.ts";
+
+const opened: Engine[] = [];
+let prefixes = 0;
+const freshPrefix = (): string => `halon-${++prefixes}`;
+
+async function openOn(etcd: Etcd, prefix: string, port = 1): Promise<Engine> {
+  const url = etcd.url(prefix);
+  const engine = await openEtcdEngine({ url, clusterId: "c1", address: `10.0.0.1:${port}` });
+  opened.push(engine);
+  return engine;
+}
+
+async function leadOn(etcd: Etcd, prefix: string, port = 1): Promise<Engine> {
+  const engine = await openOn(etcd, prefix, port);
+  await engine.lead();
+  return engine;
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+async function fill(engine: Engine, from: number, to: number): Promise<void> {
+  for (let position = from; position <= to; position++) {
+    const appended = await engine.append(bytes(`s${position}`), { position, epoch: engine.epoch });
+    expect(appended).toEqual({ type: "committed" });
+  }
+}
+
+/** All slots from `from` on, as texts. */
+async function textsOf(engine: Engine, from = 1): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (;;) {
+    const slots = await engine.read(from + all.length);
+    if (slots.length === 0) return all;
+    all.push(...slots.map(({ data }) => Buffer.from(data).toString("utf8")));
+  }
+}
+
+const numbered = (from: number, to: number): readonly string[] =>
+  Array.from({ length: to - from + 1 }, (_, at) => `s${from + at}`);
+
+const lost = (engine: Engine): Promise<string> => new Promise((done) => engine.onLost(done));
+
+async function* chunked(...chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
+}
+
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((engine) => engine.close()));
+});
+
+describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
+  let etcd: Etcd;
+  beforeAll(async () => {
+    etcd = await startEtcd(1);
+  });
+  afterAll(cleanUp);
+
+  test("two clusters on one prefix refuse each other, and say which", async () => {
+    const prefix = freshPrefix();
+    await openOn(etcd, prefix);
+    const other = openEtcdEngine({ url: etcd.url(prefix), clusterId: "c2", address: "h:1" });
+    await expect(other).rejects.toMatchObject({
+      code: "HAL_CONFLICT",
+      message: expect.stringMatching(new RegExp(`'${prefix}'.*c1.*c2`)),
+    });
+    // With a prefix of its own there is room for both.
+    const url = etcd.url(freshPrefix());
+    opened.push(await openEtcdEngine({ url, clusterId: "c2", address: "h:1" }));
+  });
+
+  test("the largest slot fits, and is read again by another handle", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix);
+    const data = patterned(1024 * 1024 + 64);
+    for (const position of [1, 2, 3, 4, 5]) {
+      const appended = await owner.append(data, { position, epoch: owner.epoch });
+      expect(appended).toEqual({ type: "committed" });
+    }
+    const reader = await openOn(etcd, prefix);
+    for (const position of [1, 2, 3, 4, 5]) {
+      const [slot] = await reader.read(position);
+      expect(slot?.position).toBe(position);
+      expect(Buffer.compare(slot?.data ?? bytes(""), data)).toBe(0);
+    }
+  });
+
+  test("a standby knows the owner, is told of commits, and leads at once when the owner closes", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix, 1);
+    const standby = await openOn(etcd, prefix, 2);
+    expect(standby.owner).toBe("10.0.0.1:1");
+    const told = new Promise<void>((done) => standby.onCommit(done));
+    const changed = new Promise<void>((done) => standby.onOwner(done));
+    const leading = standby.lead();
+    await fill(owner, 1, 3);
+    await told;
+    expect(await textsOf(standby)).toEqual(numbered(1, 3));
+    await owner.close();
+    await changed;
+    await leading;
+    expect(standby.epoch).toBe(owner.epoch + 1);
+    expect(standby.owner).toBe("10.0.0.1:2");
+    await fill(standby, 4, 4);
+    expect(await textsOf(standby)).toEqual(numbered(1, 4));
+  });
+
+  test("an owner that died keeps the store until its lease ends, and no longer", async () => {
+    const prefix = freshPrefix();
+    const { ID } = await etcd.post("lease/grant", { TTL: 2 });
+    const value = base64(JSON.stringify({ epoch: 7, address: "10.0.0.9:1" }));
+    await etcd.post("kv/put", { key: base64(`${prefix}/owner`), value, lease: ID });
+    await etcd.post("kv/put", { key: base64(`${prefix}/epoch`), value: base64("7") });
+    const standby = await openOn(etcd, prefix);
+    expect(standby.owner).toBe("10.0.0.9:1");
+    await standby.lead();
+    expect(standby.epoch).toBe(8);
+  });
+
+  test("an owner whose key is another's learns of it, and its appends store nothing", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix);
+    await fill(owner, 1, 1);
+    const reason = lost(owner);
+    await etcd.post("kv/deleterange", { key: base64(`${prefix}/owner`) });
+    // Whether it has been told yet or not.
+    const late = await owner.append(bytes("late"), { position: 2, epoch: owner.epoch });
+    expect(late).toMatchObject({ type: "fenced" });
+    expect(await reason).toMatch(/owner key/);
+    const next = await leadOn(etcd, prefix);
+    expect(await textsOf(next)).toEqual(["s1"]);
+    expect(await textsOf(owner)).toEqual(["s1"]);
+  });
+
+  test("compaction of etcd's history under a follower hides nothing from it", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix);
+    const follower = await openOn(etcd, prefix);
+    for (let round = 0; round < 5; round++) {
+      await fill(owner, round * 10 + 1, round * 10 + 10);
+      const { header } = await etcd.post("kv/range", { key: base64("x") });
+      await etcd.post("kv/compaction", header as object);
+    }
+    expect(await textsOf(follower)).toEqual(numbered(1, 50));
+  });
+
+  test("slots that another handle drops show in the first position, and the snapshot is whole", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix);
+    const follower = await openOn(etcd, prefix);
+    await fill(owner, 1, 30);
+    await owner.saveSnapshot(10, chunked(bytes("old"), patterned(1024 * 1024), bytes("er")));
+    const older = await follower.loadSnapshot();
+    const chunks = Array.from({ length: 150 }, (_, at) => bytes(`chunk ${at}`));
+    await owner.saveSnapshot(20, chunked(...chunks));
+    await owner.compactTo(20);
+    expect(owner.firstPosition).toBe(21);
+    await waitFor("the follower to know", async () => {
+      await follower.read(1);
+      return follower.firstPosition === 21;
+    });
+    expect(await textsOf(follower, 21)).toEqual(numbered(21, 30));
+    const newest = await follower.loadSnapshot();
+    expect(newest?.position).toBe(20);
+    const read: string[] = [];
+    for await (const chunk of newest?.chunks ?? []) read.push(Buffer.from(chunk).toString("utf8"));
+    expect(read).toEqual(chunks.map((chunk) => Buffer.from(chunk).toString("utf8")));
+    // The one before was opened when it was the newest: it is read as it was.
+    const sizes: number[] = [];
+    for await (const chunk of older?.chunks ?? []) sizes.push(chunk.length);
+    expect(sizes).toEqual([3, 1024 * 1024, 2]);
+    const left = await etcd.post("kv/range", {
+      key: base64(`${prefix}/snapshot/`),
+      range_end: base64(`${prefix}/snapshot0`),
+      count_only: true,
+    });
+    expect(Number(left["count"])).toBe(chunks.length + 1);
+    // Who comes last knows the end of a log whose slots are all gone.
+    await owner.saveSnapshot(30, chunked(bytes("all")));
+    await owner.compactTo(30);
+    await owner.close();
+    const next = await leadOn(etcd, prefix);
+    expect(next.firstPosition).toBe(31);
+    await fill(next, 31, 31);
+  });
+
+  test("only the owner saves a snapshot", async () => {
+    const prefix = freshPrefix();
+    await leadOn(etcd, prefix);
+    const follower = await openOn(etcd, prefix);
+    const saved = follower.saveSnapshot(1, chunked(bytes("x")));
+    await expect(saved).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+  });
+
+  test("a server that stops for 3 s costs the ownership and no slot", async () => {
+    const prefix = freshPrefix();
+    const owner = await leadOn(etcd, prefix);
+    await fill(owner, 1, 3);
+    const reason = lost(owner);
+    const [server] = etcd.members;
+    server?.signal("SIGSTOP");
+    const stopped = delay(3_000);
+    const hanging = owner.append(bytes("s4"), { position: 4, epoch: owner.epoch });
+    await expect(hanging).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+    expect(await reason).toMatch(/not confirmed the lease/);
+    await stopped;
+    server?.signal("SIGCONT");
+    const next = await leadOn(etcd, prefix);
+    expect(next.epoch).toBeGreaterThan(owner.epoch);
+    const left = await textsOf(next);
+    // The outcome of the fourth was unknown.
+    expect([numbered(1, 3), numbered(1, 4)]).toContainEqual(left);
+    await fill(next, left.length + 1, left.length + 1);
+    const late = await owner.append(bytes("late"), { position: 6, epoch: owner.epoch });
+    expect(late).toMatchObject({ type: "fenced" });
+    expect(await textsOf(next)).toEqual(numbered(1, left.length + 1));
+  });
+
+  test("no endpoint answers: opening says so within its time", async () => {
+    const url = "etcd://127.0.0.1:1/halon";
+    const open = openEtcdEngine({ url, clusterId: "c1", address: "h:1" });
+    await expect(open).rejects.toMatchObject({
+      code: "HAL_STORE_FAILED",
+      message: expect.stringContaining("127.0.0.1:1"),
+    });
+  });
+});
+
+describe.skipIf(!hasEtcd)(`etcd engine, damage${etcdNotice}`, () => {
+  afterAll(cleanUp);
+
+  test("a revision that goes back ends every handle: the store was restored from a copy", async () => {
+    const etcd = await startEtcd(1);
+    const [server] = etcd.members;
+    if (server === undefined) throw new Error("no server");
+    const owner = await leadOn(etcd, "p");
+    const follower = await openOn(etcd, "p");
+    await fill(owner, 1, 5);
+    await server.kill();
+    await cp(server.dataDir, `${server.dataDir}.copy`, { recursive: true });
+    await server.start();
+    const again = await leadOn(etcd, "p");
+    await fill(again, 6, 40);
+    const followed = await textsOf(follower);
+    expect(followed).toEqual(numbered(1, 40));
+    const reasons = Promise.all([lost(again), lost(follower)]);
+    await server.kill();
+    await rm(server.dataDir, { recursive: true });
+    await cp(`${server.dataDir}.copy`, server.dataDir, { recursive: true });
+    await server.start();
+    const [owned] = await reasons;
+    expect(owned).toMatch(/restored from an older copy|not confirmed the lease/);
+    await waitFor("the follower to refuse", () =>
+      follower.read(1).then(
+        () => false,
+        () => true,
+      ),
+    );
+    for (const engine of [again, follower]) {
+      await waitFor("every call to say so", () =>
+        engine.loadSnapshot().then(
+          () => false,
+          (error: Error) => /restored from an older copy/.test(error.message),
+        ),
+      );
+    }
+  });
+
+  test("a server out of space is said, with the remedy, and stores nothing by halves", async () => {
+    const etcd = await startEtcd(1, ["--quota-backend-bytes", String(8 * 1024 * 1024)]);
+    const owner = await leadOn(etcd, "p");
+    const data = patterned(1024 * 1024);
+    let stored = 0;
+    const filling = (async () => {
+      for (let position = 1; position < 20; position++) {
+        await owner.append(data, { position, epoch: owner.epoch });
+        stored = position;
+      }
+    })();
+    await expect(filling).rejects.toMatchObject({
+      code: "HAL_STORE_FAILED",
+      message: expect.stringMatching(/out of space \(NOSPACE\).*etcdctl alarm disarm/),
+    });
+    const reader = await openOn(etcd, "p");
+    let count = 0;
+    while ((await reader.read(count + 1)).length > 0) {
+      count += (await reader.read(count + 1)).length;
+    }
+    expect([stored, stored + 1]).toContain(count);
+    await owner.close();
+    await expect(reader.lead()).rejects.toMatchObject({
+      code: "HAL_STORE_FAILED",
+      message: expect.stringContaining("NOSPACE"),
+    });
+  });
+});
+
+describe.skipIf(!hasEtcd)(`etcd engine, three members${etcdNotice}`, () => {
+  afterAll(cleanUp);
+
+  test("the leader of etcd is killed while slots are appended: none is lost and none is twice", async () => {
+    const etcd = await startEtcd(3);
+    const follower = await openOn(etcd, "p", 2);
+    let owner = await leadOn(etcd, "p");
+    let next = 1;
+    let killed: Promise<void> | undefined;
+    while (next <= 300) {
+      if (next === 100) killed ??= (await leaderOf(etcd)).kill();
+      const at = { position: next, epoch: owner.epoch };
+      const appended = await owner.append(bytes(`s${next}`), at).catch(() => undefined);
+      if (appended?.type === "committed") {
+        next += 1;
+        continue;
+      }
+      await owner.close();
+      owner = await leadOn(etcd, "p");
+      next = (await textsOf(owner)).length + 1;
+    }
+    await killed;
+    expect(await textsOf(follower)).toEqual(numbered(1, 300));
+    expect(await textsOf(owner)).toEqual(numbered(1, 300));
+  });
+});
