@@ -2,13 +2,14 @@ import { type Command, HalonError } from "@halon/protocol";
 import { afterEach, expect, test, vi } from "vitest";
 import { clusterSpec, deployment, manifest } from "../testdata/samples.ts";
 import type { Input, Reply } from "./core/index.ts";
-import { DecisionLoop, type LoopListener } from "./loop.ts";
+import type { DecisionLoop } from "./loop.ts";
 import { decodeRecord } from "./recover.ts";
+import { Standby, type StandbyListener } from "./standby.ts";
 import { memoryState, openMemoryStore } from "./store/memory.ts";
 import type { Store } from "./store/port.ts";
 
 interface Heard {
-  readonly listener: LoopListener;
+  readonly listener: StandbyListener;
   readonly records: string[];
   readonly fatal: unknown[];
   readonly warnings: string[];
@@ -25,7 +26,8 @@ function hear(): Heard {
   const warnings: string[] = [];
   const listener = {
     commands: () => undefined,
-    record: (text: string) => void records.push(text),
+    following: () => undefined,
+    record: ({ text }: { readonly text: string }) => void records.push(text),
     warning: (text: string) => void warnings.push(text),
     beforeSnapshot: async () => undefined,
     fatal: (error: unknown) => void fatal.push(error),
@@ -34,15 +36,18 @@ function hear(): Heard {
 }
 
 async function start(store: Store, heard: Heard = hear()): Promise<DecisionLoop> {
-  const loop = await DecisionLoop.open(store, {
+  const standby = await Standby.open(store, {
     ruleFiles: {
       blobPath: (hash) => hash,
+      hasBlob: async () => true,
+      missing: () => undefined,
       files: () => undefined,
       running: () => undefined,
       suspects: new Map(),
     },
     listener: heard.listener,
   });
+  const loop = await standby.lead();
   open.push(loop);
   return loop;
 }
@@ -64,6 +69,12 @@ function joined(sequence: number, node = "node-1"): Input {
     sequence,
     event: { type: "NodeJoined", version: 1, data },
   };
+}
+
+function applied(name: string): Input {
+  const spec = clusterSpec([deployment(name)], { types: [manifest(name)] });
+  const event = { type: "ClusterApplied", version: 1, data: { operation: "op", spec } as never };
+  return { type: "client", id: "op", event };
 }
 
 function submit(loop: DecisionLoop, input: Input): Promise<Reply> {
@@ -151,8 +162,7 @@ test("a coordinator whose epoch has passed ends, and refuses what comes later", 
   const heard = hear();
   const loop = await start(await openMemoryStore(state), heard);
   const successor = await start(await openMemoryStore(state));
-  loop.submit(joined(1), () => undefined);
-  await vi.waitFor(() => expect(heard.fatal).toHaveLength(1));
+  await vi.waitFor(() => expect(heard.fatal).toMatchObject([{ code: "HAL_NO_LEADER" }]));
   expect(await submit(loop, joined(1))).toMatchObject({
     type: "refused",
     error: { code: "HAL_NO_LEADER" },
@@ -160,13 +170,36 @@ test("a coordinator whose epoch has passed ends, and refuses what comes later", 
   expect(await submit(successor, joined(1))).toEqual({ type: "accepted", index: 1 });
 });
 
+test("when the store is lost, nothing more is decided or sent, and each waiting event is told whether it can have had an effect", async () => {
+  const state = memoryState();
+  const { store, release } = gated(await openMemoryStore(state), (nth) =>
+    nth === 2 ? "wait" : "pass",
+  );
+  const heard = hear();
+  const sent: unknown[] = [];
+  const listener = { ...heard.listener, commands: (some: unknown) => void sent.push(some) };
+  const loop = await start(store, { ...heard, listener });
+  await submit(loop, joined(1));
+  const replies: Reply[] = [];
+  loop.submit(applied("web"), (reply) => replies.push(reply));
+  await vi.waitFor(() => expect(loop.state.index).toBe(2));
+  loop.submit(joined(2), (reply) => replies.push(reply));
+  await start(await openMemoryStore(state));
+  expect(heard.fatal).toMatchObject([{ code: "HAL_NO_LEADER" }]);
+  expect(replies).toMatchObject([
+    { error: { code: "HAL_NO_LEADER", message: expect.stringContaining("is not known") } },
+    { error: { code: "HAL_NO_LEADER", message: expect.stringContaining("no effect") } },
+  ]);
+  release();
+  await loop.close();
+  expect([sent, heard.records.length, replies.length]).toEqual([[], 1, 2]);
+});
+
 test("what a coordinator before it decided is sent again under the epoch of the present one", async () => {
   const state = memoryState();
   const first = await start(await openMemoryStore(state));
   await submit(first, joined(1));
-  const spec = clusterSpec([deployment("web")], { types: [manifest("web")] });
-  const event = { type: "ClusterApplied", version: 1, data: { operation: "op", spec } as never };
-  await submit(first, { type: "client", id: "op", event });
+  await submit(first, applied("web"));
   const sent: Command[] = [];
   const heard = hear();
   const listener = {
@@ -191,7 +224,7 @@ test("coordinators that follow each other quickly save a snapshot all the same",
     await loop.close();
   }
   expect((await (await openMemoryStore(state)).loadSnapshot())?.index).toBe(5_000);
-});
+}, 30_000);
 
 test("the next coordinator goes on from the log: same state, later log time, and the watermark answers what was taken", async () => {
   const state = memoryState();

@@ -1,15 +1,16 @@
 import { failpoint } from "@halon/agency";
-import { type Command, canonicalJson, events, toErrorData } from "@halon/protocol";
 import {
-  type CoordinatorState,
-  encodeSnapshot,
-  type Input,
-  type Reply,
-  type RuleSet,
-  step,
-} from "./core/index.ts";
-import { chunksOf, decodeRecord, encodeRecord, recover } from "./recover.ts";
-import { loadRuleSet, type RuleFileHost, ruleFilesKey } from "./rule-files.ts";
+  type Command,
+  canonicalJson,
+  type ErrorCode,
+  events,
+  HalonError,
+  toErrorData,
+} from "@halon/protocol";
+import { type CoordinatorState, type Input, type Reply, step } from "./core/index.ts";
+import { decodeRecord, encodeRecord, recover } from "./recover.ts";
+import type { RulesInForce } from "./rule-files.ts";
+import type { SnapshotListener, Snapshots } from "./snapshots.ts";
 import type { Store } from "./store/port.ts";
 import { traceStarts } from "./trace.ts";
 
@@ -17,77 +18,84 @@ import { traceStarts } from "./trace.ts";
 const batchMax = 512;
 /** Inputs that may wait; more are refused, and their sources send again. */
 const queueMax = 20_000;
-/** Records between two snapshots. */
-const snapshotEveryRecords = 5_000;
 /** Commands that got no answer are sent again. */
 const resendMs = 2_000;
 const timeoutMsMax = 2_147_483_647;
 
+/** A record that is durable. */
+export interface Committed {
+  readonly index: number;
+  /** Milliseconds since 1970. */
+  readonly wallTime: number;
+  /** Canonical JSON. */
+  readonly text: string;
+  /** The same as the store has it. */
+  readonly data: Uint8Array;
+}
+
 /** Who hears of what the loop does; called in the order in which things became durable. */
-export interface LoopListener {
+export interface LoopListener extends SnapshotListener {
   commands(commands: readonly Command[]): void;
-  record(text: string, wallTime: number): void;
-  warning(text: string): void;
-  /** The records up to now are about to leave the store; resolves when history no longer needs them there. */
-  beforeSnapshot(): Promise<void>;
-  /** The loop has ended for good. */
+  record(record: Committed): void;
+  /** The loop has ended for good: with HAL_NO_LEADER when the store is another's now. */
   fatal(error: unknown): void;
+}
+
+/** What a standby hands over when it begins to lead. */
+export interface Takeover {
+  readonly store: Store;
+  /** As of the last record; it belongs to the loop from now on. */
+  readonly state: CoordinatorState;
+  readonly rules: RulesInForce;
+  readonly snapshots: Snapshots;
+  readonly listener: LoopListener;
 }
 
 interface Waiting {
   readonly input: Input;
   readonly reply: (reply: Reply) => void;
+  /** What it is told when the store is lost before it is decided. */
+  readonly whenLost: string;
 }
 
 /**
  * The decision loop: collects inputs while an append is under way, decides them as one record, and tells the
- * world only when that record is durable.
+ * world only when that record is durable. It ends when the store is lost.
  */
 export class DecisionLoop {
   readonly #store: Store;
   readonly #listener: LoopListener;
-  readonly #ruleFiles: RuleFileHost;
+  readonly #rules: RulesInForce;
+  readonly #snapshots: Snapshots;
   #state: CoordinatorState;
-  #rules: RuleSet;
-  #rulesKey: string;
   #queue: Waiting[] = [];
+  /** Those whose record is being appended. */
+  #underWay: readonly Waiting[] = [];
   #isRunning = false;
-  #isEnded = false;
+  #phase: "running" | "closing" | "lost" = "running";
   #observed = 0;
   #afterCommit: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
   readonly #resend: NodeJS.Timeout;
-  #clockBase: { readonly logTime: number; readonly at: number };
-  #snapshotIndex: number;
+  readonly #clockBase: { readonly logTime: number; readonly at: number };
+  readonly #stopWatching: () => void;
 
-  private constructor(
-    store: Store,
-    state: CoordinatorState,
-    rules: RuleSet,
-    options: { readonly ruleFiles: RuleFileHost; readonly listener: LoopListener },
-  ) {
+  private constructor({ store, state, rules, snapshots, listener }: Takeover) {
     this.#store = store;
     this.#state = state;
     this.#rules = rules;
-    this.#rulesKey = ruleFilesKey(state.graph);
-    this.#ruleFiles = options.ruleFiles;
-    this.#listener = options.listener;
-    this.#snapshotIndex = 0;
+    this.#snapshots = snapshots;
+    this.#listener = listener;
     this.#clockBase = { logTime: state.logTime, at: performance.now() };
     this.#resend = setInterval(() => this.#resendStale(), resendMs);
     this.#armTimer();
+    this.#stopWatching = store.onLost((reason) => this.#lose(lost(reason)));
   }
 
-  static async open(
-    store: Store,
-    options: { readonly ruleFiles: RuleFileHost; readonly listener: LoopListener },
-  ): Promise<DecisionLoop> {
-    await store.lead();
-    const state = await recover(store);
-    const { rules, failures } = await loadRuleSet(state.graph, options.ruleFiles);
-    const loop = new DecisionLoop(store, state, rules, options);
-    // Counted from the last snapshot and not from this start: else one that starts often never saves any.
-    loop.#snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
+  /** Decides from now on. The store must be owned, and the state be that of its last record. */
+  static async open(takeover: Takeover): Promise<DecisionLoop> {
+    const failures = await takeover.rules.bring(takeover.state.graph);
+    const loop = new DecisionLoop(takeover);
     for (const failure of failures) loop.observe(events.RuleFileFailed.type, failure);
     return loop;
   }
@@ -103,17 +111,15 @@ export class DecisionLoop {
 
   /** Takes an input; `reply` is called when its record is durable, or at once when it is refused. */
   submit(input: Input, reply: (reply: Reply) => void): void {
-    if (this.#isEnded || this.#queue.length >= queueMax) {
-      const message = this.#isEnded
-        ? "The coordinator has ended; try again."
-        : `${queueMax} events wait already; send it again later.`;
-      reply({
-        type: "refused",
-        error: { code: this.#isEnded ? "HAL_NO_LEADER" : "HAL_TOO_MANY", message },
-      });
+    if (this.#phase !== "running") {
+      reply(refusal("HAL_NO_LEADER", notTaken));
       return;
     }
-    this.#queue.push({ input, reply });
+    if (this.#queue.length >= queueMax) {
+      reply(refusal("HAL_TOO_MANY", `${queueMax} events wait already; send it again later.`));
+      return;
+    }
+    this.#queue.push({ input, reply, whenLost: notTaken });
     this.#schedule();
   }
 
@@ -146,25 +152,49 @@ export class DecisionLoop {
 
   /** Runs `read` when all that the state holds is durable: between two appends. */
   whenDurable(read: () => void): void {
+    if (this.#isLost()) return;
     if (this.#isRunning) this.#afterCommit.push(read);
     else read();
   }
 
-  /** Waits for the append under way, then ends. */
+  /** Waits for the append and the snapshot under way, then ends. */
   async close(): Promise<void> {
-    this.#end();
+    if (this.#phase === "running") this.#end("closing");
     while (this.#isRunning) await new Promise((resolve) => setImmediate(resolve));
+    this.#refuseWaiting();
+    await this.#snapshots.idle();
     await this.#store.close();
   }
 
-  #end(): void {
-    this.#isEnded = true;
+  #end(phase: "closing" | "lost"): void {
+    this.#phase = phase;
     clearTimeout(this.#timer);
     clearInterval(this.#resend);
+    this.#stopWatching();
+  }
+
+  /** Ends at once: from now on nothing is decided, answered as done, or sent. */
+  #lose(error: unknown): void {
+    if (this.#phase === "lost") return;
+    this.#end("lost");
+    for (const { reply } of this.#underWay) reply(refusal("HAL_NO_LEADER", notKnown));
+    this.#underWay = [];
+    this.#refuseWaiting();
+    this.#afterCommit = [];
+    this.#listener.fatal(error);
+  }
+
+  #refuseWaiting(): void {
+    for (const { reply, whenLost } of this.#queue.splice(0))
+      reply(refusal("HAL_NO_LEADER", whenLost));
+  }
+
+  #isLost(): boolean {
+    return this.#phase === "lost";
   }
 
   #schedule(): void {
-    if (this.#isRunning || this.#isEnded) return;
+    if (this.#isRunning || this.#phase !== "running") return;
     this.#isRunning = true;
     // One turn of the event loop: what else has arrived by then joins the record.
     setImmediate(() => void this.#run());
@@ -172,16 +202,14 @@ export class DecisionLoop {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#isEnded && (this.#queue.length > 0 || this.#isTimerDue()))
+      while (this.#phase === "running" && (this.#queue.length > 0 || this.#isTimerDue()))
         await this.#decideBatch();
     } catch (error) {
-      this.#end();
-      for (const { reply } of this.#queue.splice(0))
-        reply({ type: "refused", error: toErrorData(error) });
-      this.#listener.fatal(error);
+      this.#lose(error);
     } finally {
       this.#isRunning = false;
     }
+    if (this.#isLost()) return;
     for (const read of this.#afterCommit.splice(0)) read();
     this.#armTimer();
     if (this.#queue.length > 0) this.#schedule();
@@ -189,72 +217,69 @@ export class DecisionLoop {
 
   async #decideBatch(): Promise<void> {
     const batch = this.#queue.splice(0, batchMax);
+    this.#underWay = batch;
     const stamp = { epoch: this.#store.epoch, logTime: this.#logTime(), wallTime: Date.now() };
     const inputs = batch.map(({ input }) => input);
-    const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp);
+    const { record, replies, commands } = step(this.#state, this.#rules.rules, inputs, stamp);
     traceStarts("decided", commands);
     if (record !== undefined) {
       const text = canonicalJson(record);
-      if (!(await this.#append(text, record.index))) {
-        this.#queue.unshift(...batch);
+      const data = encodeRecord(text);
+      const isThere = await this.#append(data, record.index);
+      if (this.#isLost()) return;
+      if (!isThere) {
+        this.#queue.unshift(...batch.map((waiting) => ({ ...waiting, whenLost: notKnown })));
+        this.#underWay = [];
         return;
       }
       failpoint("coordinator.after-commit");
       traceStarts("durable", commands);
       if (commands.length > 0) this.#listener.commands(commands);
-      this.#listener.record(text, record.wallTime);
+      this.#listener.record({ index: record.index, wallTime: record.wallTime, text, data });
+      this.#snapshots.count(data.length);
+      this.#snapshots.saveIfDue(this.#state);
     }
+    this.#underWay = [];
     for (const [position, reply] of replies.entries()) batch[position]?.reply(reply);
     for (const read of this.#afterCommit.splice(0)) read();
     await this.#reloadRules();
-    await this.#saveSnapshot();
   }
 
   /**
    * Whether the record is in the log. False: it is not, and the state was rebuilt from what is there; throws when
    * the store is another's or cannot be read.
    */
-  async #append(text: string, index: number): Promise<boolean> {
-    const data = encodeRecord(text);
+  async #append(data: Uint8Array, index: number): Promise<boolean> {
     try {
       const appended = await this.#store.append(data, { index, epoch: this.#store.epoch });
       if (appended.type === "committed") return true;
-      throw new Error(`the store is fenced: ${JSON.stringify(appended)}`);
+      const message = `The store is another's now (${JSON.stringify(appended)}).`;
+      throw new HalonError("HAL_NO_LEADER", message);
     } catch (error) {
+      if (this.#isLost()) return false;
       if (toErrorData(error).code !== "HAL_STORE_FAILED") throw error;
       this.#listener.warning(
         `the outcome of record ${index} is unknown: ${toErrorData(error).message}`,
       );
-      return this.#resolveOutcome(text, index, error);
+      return this.#resolveOutcome(data, index, error);
     }
   }
 
-  async #resolveOutcome(text: string, index: number, cause: unknown): Promise<boolean> {
+  async #resolveOutcome(bytes: Uint8Array, index: number, cause: unknown): Promise<boolean> {
     for await (const { data } of this.#store.read(index)) {
-      if (new TextDecoder().decode(data) === text) return true;
-      throw new Error(
-        `record ${index} is another's: ${canonicalJson(decodeRecord(data)).slice(0, 200)}`,
-        { cause },
-      );
+      if (Buffer.compare(data, bytes) === 0) return true;
+      const found = canonicalJson(decodeRecord(data)).slice(0, 200);
+      throw new HalonError("HAL_NO_LEADER", `Record ${index} is another's: ${found}`, { cause });
     }
-    this.#state = await recover(this.#store);
+    const { state } = await recover(this.#store);
+    this.#state = state;
     return false;
   }
 
   async #reloadRules(): Promise<void> {
-    const key = ruleFilesKey(this.#state.graph);
-    if (key === this.#rulesKey) return;
-    this.#rulesKey = key;
-    const { rules, failures } = await loadRuleSet(this.#state.graph, this.#ruleFiles);
-    this.#rules = rules;
+    if (!this.#rules.isBehind(this.#state.graph)) return;
+    const failures = await this.#rules.bring(this.#state.graph);
     for (const failure of failures) this.observe(events.RuleFileFailed.type, failure);
-  }
-
-  async #saveSnapshot(): Promise<void> {
-    if (this.#state.index - this.#snapshotIndex < snapshotEveryRecords) return;
-    this.#snapshotIndex = this.#state.index;
-    await this.#listener.beforeSnapshot();
-    await this.#store.saveSnapshot(this.#state.index, chunksOf(encodeSnapshot(this.#state)));
   }
 
   #logTime(): number {
@@ -268,7 +293,7 @@ export class DecisionLoop {
 
   #armTimer(): void {
     clearTimeout(this.#timer);
-    if (this.#isEnded) return;
+    if (this.#phase !== "running") return;
     const first = this.#state.timers.first();
     if (first === undefined) return;
     const waitMs = Math.min(Math.max(1, first.due - this.#logTime()), timeoutMsMax);
@@ -280,4 +305,17 @@ export class DecisionLoop {
       if (this.#state.graph.get("Node", node)?.attributes.state === "up") this.resend(node);
     }
   }
+}
+
+const notTaken = "The coordinator of this node has ended; the event took no effect. Try again.";
+const notKnown =
+  "The coordinator lost the lead while the event was being written: whether it took effect is not known; ask again under the same id.";
+
+/** Why a coordinator ends whose store is another's now. */
+export function lost(reason: string): HalonError {
+  return new HalonError("HAL_NO_LEADER", `This node does not lead any more: ${reason}.`);
+}
+
+function refusal(code: ErrorCode, message: string): Reply {
+  return { type: "refused", error: { code, message } };
 }

@@ -25,6 +25,9 @@ export function ruleFilesKey(graph: GraphView): string {
 /** Where rule files come from, and who is told whose code runs. */
 export interface RuleFileHost {
   blobPath(hash: string): string;
+  hasBlob(hash: string): Promise<boolean>;
+  /** These are not on this node; they are looked for again. */
+  missing(blobs: readonly string[]): void;
   /** The files that are about to be loaded, and run from then on. */
   files(files: readonly { readonly name: string; readonly blob: string }[]): void;
   running(file: string | null): void;
@@ -32,26 +35,129 @@ export interface RuleFileHost {
   readonly suspects: ReadonlyMap<string, string>;
 }
 
+interface Loaded {
+  readonly rules: RuleSet;
+  readonly failures: readonly RuleFileFailure[];
+  /** Files whose blobs are not on this node. */
+  readonly missing: readonly RuleFileFailure[];
+}
+
+/** How long a leader waits for the blobs of rule files, which a majority has, before it goes on without them. */
+const blobWaitMs = 10_000;
+const blobLookMs = 100;
+
+/** The rules of the cluster as this coordinator has loaded them. */
+export class RulesInForce {
+  readonly #host: RuleFileHost;
+  readonly #waitMs: number;
+  #key: string | undefined;
+  #loaded: Loaded = {
+    rules: { index: indexRules([]), declared: new Map() },
+    failures: [],
+    missing: [],
+  };
+  #turn: Promise<void> = Promise.resolve();
+  #isWaiting = false;
+  #isLoading = false;
+
+  constructor(host: RuleFileHost, waitMs = blobWaitMs) {
+    this.#host = host;
+    this.#waitMs = waitMs;
+  }
+
+  /** Of the last load. */
+  get rules(): RuleSet {
+    return this.#loaded.rules;
+  }
+
+  /** While code of rule files may run, and would be blamed for whatever holds the thread. */
+  get isLoading(): boolean {
+    return this.#isLoading;
+  }
+
+  /** Resolves when nothing is being loaded. */
+  async idle(): Promise<void> {
+    await this.#turn;
+  }
+
+  /** Whether the graph names other files than were loaded, or some were not there. */
+  isBehind(graph: GraphView): boolean {
+    return this.#loaded.missing.length > 0 || ruleFilesKey(graph) !== this.#key;
+  }
+
+  /** For a standby: begins to load what is new, so that a takeover finds it loaded. */
+  prepare(graph: GraphView): void {
+    if (this.#isWaiting || ruleFilesKey(graph) === this.#key) return;
+    this.#isWaiting = true;
+    this.#inTurn(async () => {
+      this.#isWaiting = false;
+      await this.#load(graph);
+    }).catch(() => undefined);
+  }
+
+  /**
+   * For a leader: loads what is new, and tells what failed. Waits for blobs that are missing here, and counts those that did
+   * not come as failures: a file must not be out of force without a word in the log.
+   */
+  async bring(graph: GraphView): Promise<readonly RuleFileFailure[]> {
+    let failures: readonly RuleFileFailure[] = [];
+    await this.#inTurn(async () => {
+      const until = performance.now() + this.#waitMs;
+      while (this.isBehind(graph)) {
+        await this.#load(graph);
+        if (this.#loaded.missing.length === 0 || performance.now() >= until) break;
+        await new Promise((resolve) => setTimeout(resolve, blobLookMs));
+      }
+      failures = [...this.#loaded.failures, ...this.#loaded.missing];
+      this.#loaded = { ...this.#loaded, failures: [], missing: [] };
+    });
+    return failures;
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #load(graph: GraphView): Promise<void> {
+    this.#key = ruleFilesKey(graph);
+    this.#isLoading = true;
+    this.#loaded = await loadRuleSet(graph, this.#host).finally(() => {
+      this.#isLoading = false;
+    });
+    const missing = this.#loaded.missing.map(({ blob }) => blob);
+    if (missing.length > 0) this.#host.missing(missing);
+  }
+}
+
 /** Loads the rule files of the graph from their blobs; those that fail are left out and named. */
-export async function loadRuleSet(
-  graph: GraphView,
-  host: RuleFileHost,
-): Promise<{ readonly rules: RuleSet; readonly failures: readonly RuleFileFailure[] }> {
+async function loadRuleSet(graph: GraphView, host: RuleFileHost): Promise<Loaded> {
   const files: { name: string; rules: Rules }[] = [{ name: "builtin", rules: builtInRules }];
   const declared = new Map<string, { version: number; schema: z.ZodType }>();
   const failures: RuleFileFailure[] = [];
+  const missing: RuleFileFailure[] = [];
   const active = graph.list("RuleFile").filter((file) => file.attributes.quarantined === undefined);
   host.files(active.map(({ id, attributes: { blob } }) => ({ name: id, blob })));
   for (const file of active) {
+    const { blob } = file.attributes;
     try {
-      const suspicion = host.suspects.get(file.attributes.blob);
+      const suspicion = host.suspects.get(blob);
       if (suspicion !== undefined) throw new Error(suspicion);
+      if (!(await host.hasBlob(blob))) {
+        missing.push({
+          file: file.id,
+          blob,
+          reason: `its blob ${blob} is not on the node that leads`,
+        });
+        continue;
+      }
       host.running(file.id);
-      files.push({ name: file.id, rules: await importRules(host.blobPath(file.attributes.blob)) });
+      files.push({ name: file.id, rules: await importRules(host.blobPath(blob)) });
       declare(declared, file);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      failures.push({ file: file.id, blob: file.attributes.blob, reason: reason.slice(0, 2_000) });
+      failures.push({ file: file.id, blob, reason: reason.slice(0, 2_000) });
     } finally {
       host.running(null);
     }
@@ -61,7 +167,7 @@ export async function loadRuleSet(
     declared: declared as DeclaredEvents,
     running: (file: string | null) => host.running(file),
   };
-  return { rules, failures };
+  return { rules, failures, missing };
 }
 
 async function importRules(path: string): Promise<Rules> {

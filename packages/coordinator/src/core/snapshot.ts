@@ -1,4 +1,4 @@
-import { fromJSON, toJSON } from "@halon/graph";
+import { fromJSON, type GraphJson, toJSON } from "@halon/graph";
 import { type Command, canonicalJson, compareText, type Json } from "@halon/protocol";
 import { z } from "zod";
 import { deepFreeze } from "./frozen.ts";
@@ -8,37 +8,91 @@ import type { Timer } from "./timers.ts";
 /** Of the snapshot's encoding; a coordinator reads its own version only. */
 export const snapshotFormat = 1;
 
+/** Our own bytes, which the store's checksums cover: what is inside the projections is not looked at again. */
+const Items = z.array(z.unknown());
 const Snapshot = z.strictObject({
   format: z.literal(snapshotFormat),
   index: z.number(),
   epoch: z.number(),
   logTime: z.number(),
-  graph: z.json(),
-  memories: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.json()]))])),
-  timers: z.array(z.json()),
-  outbox: z.array(z.json()),
+  graph: z.unknown(),
+  memories: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.unknown()]))])),
+  timers: Items,
+  outbox: Items,
   watermarks: z.array(
     z.tuple([z.string(), z.strictObject({ incarnation: z.number(), sequence: z.number() })]),
   ),
   clientIds: z.array(z.tuple([z.string(), z.number()])),
-  deadLetters: z.array(z.json()),
+  deadLetters: Items,
 });
+
+/** How many items of a list one piece of the text holds. */
+const itemsInPiece = 128;
 
 /** The canonical text of the state: equal states give equal text, whatever the way to them. */
 export function encodeSnapshot(state: CoordinatorState): string {
-  return canonicalJson({
-    format: snapshotFormat,
-    index: state.index,
-    epoch: state.epoch,
-    logTime: state.logTime,
-    graph: toJSON(state.graph),
-    memories: sorted(state.memories).map(([file, memory]) => [file, sorted(memory)]),
-    timers: state.timers.toJSON(),
-    outbox: state.outbox.toJSON(),
-    watermarks: sorted(state.watermarks),
+  return [...captureSnapshot(state)].join("");
+}
+
+/**
+ * The text of `encodeSnapshot` in pieces of some 10 KiB.
+ *
+ * The state is read before this returns, and may change while the pieces are taken: what it holds is replaced, not changed.
+ */
+export function captureSnapshot(state: CoordinatorState): Generator<string> {
+  return pieces({
     clientIds: [...state.clientIds],
-    deadLetters: state.deadLetters,
+    deadLetters: [...state.deadLetters],
+    epoch: state.epoch,
+    graph: toJSON(state.graph),
+    index: state.index,
+    logTime: state.logTime,
+    memories: sorted(state.memories).map(([file, memory]) => ({ file, memory: sorted(memory) })),
+    outbox: state.outbox.toJSON(),
+    timers: state.timers.toJSON(),
+    watermarks: sorted(state.watermarks),
   });
+}
+
+interface Captured {
+  readonly clientIds: readonly unknown[];
+  readonly deadLetters: readonly unknown[];
+  readonly epoch: number;
+  readonly graph: GraphJson;
+  readonly index: number;
+  readonly logTime: number;
+  readonly memories: readonly { readonly file: string; readonly memory: readonly unknown[] }[];
+  readonly outbox: readonly unknown[];
+  readonly timers: readonly unknown[];
+  readonly watermarks: readonly unknown[];
+}
+
+/** Members in the order of their names, as canonical JSON wants them. */
+function* pieces(state: Captured): Generator<string> {
+  yield* list('{"clientIds":', state.clientIds);
+  yield* list(',"deadLetters":', state.deadLetters);
+  yield `,"epoch":${canonicalJson(state.epoch)},"format":${snapshotFormat},"graph":{`;
+  yield* list('"relations":', state.graph.relations);
+  yield* list(',"resources":', state.graph.resources);
+  yield `,"revision":${canonicalJson(state.graph.revision)}},"index":${canonicalJson(state.index)}`;
+  yield `,"logTime":${canonicalJson(state.logTime)},"memories":[`;
+  for (const [position, { file, memory }] of state.memories.entries()) {
+    yield* list(`${position === 0 ? "" : ","}[${canonicalJson(file)},`, memory);
+    yield "]";
+  }
+  yield* list('],"outbox":', state.outbox);
+  yield* list(',"timers":', state.timers);
+  yield* list(',"watermarks":', state.watermarks);
+  yield "}";
+}
+
+function* list(before: string, items: readonly unknown[]): Generator<string> {
+  yield `${before}[`;
+  for (let start = 0; start < items.length; start += itemsInPiece) {
+    const some = items.slice(start, start + itemsInPiece).map(canonicalJson);
+    yield `${start === 0 ? "" : ","}${some.join(",")}`;
+  }
+  yield "]";
 }
 
 /** Throws when the text is not a snapshot of this format. */
@@ -49,14 +103,12 @@ export function decodeSnapshot(text: string): CoordinatorState {
   state.epoch = snapshot.epoch;
   state.logTime = snapshot.logTime;
   for (const [file, memory] of snapshot.memories)
-    state.memories.set(file, new Map<string, Json>(deepFreeze(memory)));
-  for (const timer of snapshot.timers) state.timers.arm(timer as unknown as Timer);
-  for (const command of snapshot.outbox)
-    state.outbox.add(deepFreeze(command as unknown as Command));
+    state.memories.set(file, new Map(deepFreeze(memory) as [string, Json][]));
+  for (const timer of snapshot.timers) state.timers.arm(timer as Timer);
+  for (const command of snapshot.outbox) state.outbox.add(deepFreeze(command as Command));
   for (const [source, watermark] of snapshot.watermarks) state.watermarks.set(source, watermark);
   for (const [id, index] of snapshot.clientIds) state.clientIds.set(id, index);
-  for (const letter of snapshot.deadLetters)
-    state.deadLetters.push(letter as unknown as DeadLetter);
+  for (const letter of snapshot.deadLetters) state.deadLetters.push(letter as DeadLetter);
   return state;
 }
 

@@ -5,6 +5,9 @@ import { RecordIndex } from "./record-index.ts";
 import { encodeRecord, recordBytesMax } from "./slot.ts";
 import { loadSnapshot, withIndex } from "./snapshot.ts";
 
+/** How long a reader goes on without a turn of the event loop. */
+const readMs = 10;
+
 interface Follower {
   /** The record that it gets next. */
   readonly next: () => number;
@@ -25,6 +28,16 @@ export async function storeOf(engine: Engine): Promise<Store> {
   const ownership = watchOwnership(engine);
   const appends = new Appends(engine, records);
   const read = (from: number): AsyncGenerator<StoredRecord> => readRecords(engine, records, from);
+
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    stopListening();
+    ownership.close();
+    for (const follower of followers) follower.end();
+    followers.clear();
+    await appends.idle();
+    await engine.close();
+  };
 
   return {
     get epoch() {
@@ -75,13 +88,9 @@ export async function storeOf(engine: Engine): Promise<Store> {
       await engine.compactTo(place.position);
     },
     loadSnapshot: () => loadSnapshot(engine),
-    async close() {
-      stopListening();
-      ownership.close();
-      for (const follower of followers) follower.end();
-      followers.clear();
-      await appends.idle();
-      await engine.close();
+    close() {
+      closed ??= close();
+      return closed;
     },
   };
 }
@@ -178,8 +187,13 @@ async function* readRecords(
   await records.catchUp();
   const end = records.next;
   const slotAt = slotReader(engine);
+  let turnedAt = performance.now();
   for (let index = from; index < end; index++) {
     yield await records.load(index, slotAt);
+    // A long log must not keep the thread from everything else.
+    if (performance.now() - turnedAt < readMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnedAt = performance.now();
   }
 }
 

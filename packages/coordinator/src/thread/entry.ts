@@ -1,16 +1,19 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { toJSON } from "@halon/graph";
-import { canonicalJson, events, toErrorData } from "@halon/protocol";
-import { openBlobs } from "../blob/open.ts";
+import { type ErrorData, events, toErrorData } from "@halon/protocol";
+import { type Blobs, openBlobs } from "../blob/open.ts";
 import { readHistory } from "../history.ts";
+import { JournalFeed } from "../journal/feed.ts";
 import type { Journal } from "../journal/journal.ts";
 import { openJournal } from "../journal/open.ts";
-import { DecisionLoop } from "../loop.ts";
-import { decodeRecord, encodeRecord } from "../recover.ts";
+import { readJournal } from "../journal/serve.ts";
+import type { DecisionLoop } from "../loop.ts";
+import { decodeRecord } from "../recover.ts";
+import type { RuleFileHost } from "../rule-files.ts";
+import { Standby, type StandbyListener } from "../standby.ts";
 import { openEngine } from "../store/open.ts";
 import { storeOf } from "../store/parts.ts";
-import type { Store } from "../store/port.ts";
 import { traceFailures } from "../trace.ts";
 import { ProgressWriter } from "./progress.ts";
 import type {
@@ -29,6 +32,12 @@ const beatEveryMs = 50;
 setInterval(() => progress.beat(), beatEveryMs).unref();
 const tell = (message: FromCoordinator): void => port.postMessage(message);
 
+const notLeading: ErrorData = {
+  code: "HAL_NO_LEADER",
+  message: "The coordinator of this node does not lead; send it to the one that does.",
+};
+let isStopping = false;
+
 try {
   await run();
 } catch (error) {
@@ -36,6 +45,7 @@ try {
 }
 
 function end(error: unknown): void {
+  if (isStopping) return;
   tell({ type: "fatal", error: toErrorData(error) });
   // Of the thread alone: the node goes on and starts another.
   process.exit(1);
@@ -43,108 +53,166 @@ function end(error: unknown): void {
 
 async function run(): Promise<void> {
   const store = await storeOf(await openEngine(data));
+  const tellOwner = (): void => tell({ type: "owner", address: store.owner });
+  store.onOwner(tellOwner);
+  tellOwner();
   const journal = await openJournal({
     dir: join(data.dataDir, "journal"),
     maxBytes: data.journalBytesMax,
     maxAgeMs: data.journalAgeMaxMs,
     now: Date.now,
   });
-  await catchUp(store, journal);
+  const feed = new JournalFeed(
+    { journal, store, wallTimeOf: (record) => decodeRecord(record).wallTime },
+    { gap: ({ from, to }) => tell({ type: "journalGap", from, to }), failed: end },
+  );
   const blobs = await openBlobs(data.dataDir);
-  const loop = await DecisionLoop.open(store, {
-    ruleFiles: {
-      blobPath: (hash) => blobs.path(hash),
-      files: (files) => {
-        progress.files(files.map(({ name }) => name));
-        tell({ type: "ruleFiles", files });
-      },
-      running: (file) => progress.running(file),
-      suspects: new Map(data.suspects.map(({ blob, reason }) => [blob, reason])),
-    },
-    listener: {
-      commands: (commands) => tell({ type: "commands", commands }),
-      record: (text, wallTime) => {
-        tell({ type: "record", text });
-        journal.append(loop.state.index, encodeRecord(text), wallTime);
-      },
-      beforeSnapshot: () => journal.flush(),
-      warning: (text) => tell({ type: "warning", text }),
-      fatal: end,
-    },
+  const standby = await Standby.open(store, {
+    ruleFiles: ruleFileHost(blobs),
+    listener: listener(journal, feed),
   });
-  tell({
-    type: "following",
-    epoch: loop.epoch,
-    index: loop.state.index,
-    clusterId: loop.state.graph.list("Cluster")[0]?.id ?? null,
-    graph: canonicalJson(toJSON(loop.state.graph)),
-  });
+  const parts: Parts = { journal, feed, standby, loop: undefined };
+  port?.on("message", (message: ToCoordinator) => receive(parts, message));
+  await lead(parts);
+}
+
+/** The parts of the coordinator in this thread. */
+interface Parts {
+  readonly journal: Journal;
+  readonly feed: JournalFeed;
+  readonly standby: Standby;
+  /** Since it leads. */
+  loop: DecisionLoop | undefined;
+}
+
+async function lead(parts: Parts): Promise<void> {
+  let loop: DecisionLoop;
+  try {
+    loop = await parts.standby.lead();
+  } catch (error) {
+    if (isStopping) return;
+    throw error;
+  }
+  if (isStopping) return loop.close();
+  parts.loop = loop;
   tell({ type: "leading", epoch: loop.epoch, index: loop.state.index });
-  if (loop.state.graph.list("Cluster").length === 0) {
-    loop.observe(events.ClusterCreated.type, {
-      cluster: data.newCluster.id,
-      name: data.newCluster.name,
-    });
-  }
-  port?.on("message", (message: ToCoordinator) => receive(loop, journal, message));
+  if (loop.state.graph.list("Cluster").length > 0) return;
+  const { id: cluster, name } = data.newCluster;
+  loop.observe(events.ClusterCreated.type, { cluster, name });
 }
 
-/** The journal may miss what was committed just before a crash, and no more than the store still has. */
-async function catchUp(store: Store, journal: Journal): Promise<void> {
-  const snapshotIndex = (await store.loadSnapshot())?.index ?? 0;
-  for await (const { index, data: bytes } of store.read(
-    Math.max(journal.lastIndex, snapshotIndex) + 1,
-  )) {
-    journal.append(index, bytes, decodeRecord(bytes).wallTime);
-  }
+function ruleFileHost(blobs: Blobs): RuleFileHost {
+  return {
+    blobPath: (hash) => blobs.path(hash),
+    hasBlob: (hash) => blobs.has(hash),
+    missing: (hashes) => tell({ type: "blobsMissing", blobs: hashes }),
+    files: (files) => {
+      progress.files(files.map(({ name }) => name));
+      tell({ type: "ruleFiles", files });
+    },
+    running: (file) => progress.running(file),
+    suspects: new Map(data.suspects.map(({ blob, reason }) => [blob, reason])),
+  };
 }
 
-function receive(loop: DecisionLoop, journal: Journal, message: ToCoordinator): void {
+function listener(journal: Journal, feed: JournalFeed): StandbyListener {
+  return {
+    following: ({ index, epoch, graph }) => {
+      tell({
+        type: "following",
+        index,
+        epoch,
+        clusterId: graph.list("Cluster")[0]?.id ?? null,
+        graph: JSON.stringify(toJSON(graph)),
+      });
+      feed.reach(index);
+    },
+    commands: (commands) => tell({ type: "commands", commands }),
+    record: ({ index, wallTime, text, data }) => {
+      tell({ type: "record", text });
+      feed.take(index, data, wallTime);
+    },
+    beforeSnapshot: async () => {
+      await feed.idle();
+      await journal.flush();
+    },
+    warning: (text) => tell({ type: "warning", text }),
+    fatal: end,
+  };
+}
+
+function receive({ journal, feed, standby, loop }: Parts, message: ToCoordinator): void {
   switch (message.type) {
     case "events":
-      takeEvents(loop, message.source, message.incarnation, message.events);
+      if (loop !== undefined) takeEvents(loop, message.source, message.incarnation, message.events);
       return;
-    case "submit": {
-      const { ref, id, event } = message;
-      loop.submit({ type: "client", id, event }, (reply) => tell({ type: "reply", ref, reply }));
+    case "submit":
+      submit(loop, message);
       return;
-    }
     case "observe":
-      loop.observe(message.event.type, message.event.data);
+      loop?.observe(message.event.type, message.event.data);
       return;
     case "resend":
-      loop.resend(message.node);
+      loop?.resend(message.node);
       return;
-    case "watermark": {
-      const { ref, source, incarnation } = message;
-      loop.whenDurable(() => {
-        const known = loop.state.watermarks.get(source);
-        tell({
-          type: "watermarkIs",
-          ref,
-          sequence: known?.incarnation === incarnation ? known.sequence : 0,
-        });
+    case "watermark":
+      tellWatermark(loop, message);
+      return;
+    case "history":
+      answer(message.ref, async () => {
+        const entries = await readHistory(journal, message.query);
+        return { type: "historyIs", ref: message.ref, entries };
       });
       return;
-    }
-    case "history":
-      readHistory(journal, message.query).then(
-        (entries) => tell({ type: "historyIs", ref: message.ref, entries }),
-        (error) => tell({ type: "failed", ref: message.ref, error: toErrorData(error) }),
-      );
-      return;
     case "readJournal":
+      answer(message.ref, async () => {
+        const records = await readJournal(journal, message);
+        return { type: "journalIs", ref: message.ref, records };
+      });
+      return;
     case "journalRecords":
+      feed.fill(message.records);
+      return;
     case "journalGapStays":
+      feed.gapStays();
       return;
     case "stop":
-      void stop(loop, journal);
+      void stop({ journal, feed, standby, loop });
       return;
   }
 }
 
-async function stop(loop: DecisionLoop, journal: Journal): Promise<void> {
-  await loop.close();
+function answer(ref: number, ask: () => Promise<FromCoordinator>): void {
+  ask().then(tell, (error) => tell({ type: "failed", ref, error: toErrorData(error) }));
+}
+
+function submit(
+  loop: DecisionLoop | undefined,
+  { ref, id, event }: Extract<ToCoordinator, { type: "submit" }>,
+): void {
+  if (loop === undefined) tell({ type: "failed", ref, error: notLeading });
+  else loop.submit({ type: "client", id, event }, (reply) => tell({ type: "reply", ref, reply }));
+}
+
+function tellWatermark(
+  loop: DecisionLoop | undefined,
+  { ref, source, incarnation }: Extract<ToCoordinator, { type: "watermark" }>,
+): void {
+  if (loop === undefined) {
+    tell({ type: "failed", ref, error: notLeading });
+    return;
+  }
+  loop.whenDurable(() => {
+    const known = loop.state.watermarks.get(source);
+    const sequence = known?.incarnation === incarnation ? known.sequence : 0;
+    tell({ type: "watermarkIs", ref, sequence });
+  });
+}
+
+async function stop({ journal, feed, standby, loop }: Parts): Promise<void> {
+  isStopping = true;
+  feed.close();
+  await (loop ?? standby).close();
   await journal.close();
   port?.close();
 }

@@ -99,7 +99,7 @@ export type FromCoordinator =
   | { readonly type: "owner"; readonly address: string | null }
   /** The journal lacks these records and the store has them no more; what comes after them is kept once they came. */
   | { readonly type: "journalGap"; readonly from: number; readonly to: number }
-  /** Rule files that this node lacks; they are looked for again as long as the coordinator runs. */
+  /** Code of rule files that this node lacks: fetch it. A takeover waits up to 10 s for it. */
   | { readonly type: "blobsMissing"; readonly blobs: readonly string[] }
   | { readonly type: "commands"; readonly commands: readonly Command[] }
   /** All up to `sequence` is durable. */
