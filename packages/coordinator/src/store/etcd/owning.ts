@@ -60,6 +60,7 @@ export class Owning {
 
   /** Waits until nobody owns the store, and takes it. */
   async lead(): Promise<void> {
+    if (this.epoch !== 0) throw new EtcdFault("refused", "a handle leads once");
     for (;;) {
       this.#gateway.throwIfEnded();
       if (this.#claim.state === "lost") throw new EtcdFault("refused", this.#claim.reason);

@@ -1,5 +1,7 @@
+import { HalonError } from "@halon/protocol";
 import { z } from "zod";
 import type { Slot } from "../engine.ts";
+import { badSlot } from "../slot.ts";
 import type { Gateway } from "./gateway.ts";
 import { type Keys, numberOf } from "./keys.ts";
 import { type Found, get, type Kv } from "./ops.ts";
@@ -137,7 +139,7 @@ export class View {
   #takeEpoch(found: Found | undefined): void {
     const kv = found?.kvs[0];
     this.epochRevision = kv?.modRevision ?? 0;
-    this.epoch = Math.max(this.epoch, Number(textOf(kv) || 0));
+    this.epoch = Math.max(this.epoch, kv === undefined ? 0 : parsed(kv, z.number()));
   }
 }
 
@@ -146,12 +148,21 @@ const headValue = z.object({ position: z.number(), chunks: z.number() });
 /** The newest snapshot: as of which slot, and how many chunks it has. */
 export function headOf(found: Found | undefined): z.infer<typeof headValue> | undefined {
   const kv = found?.kvs[0];
-  return kv === undefined ? undefined : headValue.parse(JSON.parse(textOf(kv)));
+  return kv === undefined ? undefined : parsed(kv, headValue);
 }
 
 export function ownerOf(kv: Kv): Owner {
-  const { epoch, address } = ownerValue.parse(JSON.parse(textOf(kv)));
+  const { epoch, address } = parsed(kv, ownerValue);
   return { epoch, address, lease: kv.lease, createRevision: kv.createRevision };
+}
+
+function parsed<T extends z.ZodType>(kv: Kv, schema: T): z.output<T> {
+  try {
+    return schema.parse(JSON.parse(textOf(kv)));
+  } catch (error) {
+    const message = `etcd: the key ${kv.key} holds what Halon did not write. See what else uses this prefix, or give Halon another one`;
+    throw new HalonError("HAL_STORE_DAMAGED", message, { cause: error, details: { key: kv.key } });
+  }
 }
 
 export const textOf = (kv: Kv | undefined): string =>
@@ -165,8 +176,12 @@ export function encodeSlot(epoch: number, data: Uint8Array): Uint8Array {
   return value;
 }
 
+/** Errors: HAL_STORE_DAMAGED. */
 export function slotOf(kv: Kv): Slot {
   const { value } = kv;
+  if (value.length < epochBytes) {
+    throw badSlot(numberOf(kv.key), `the key ${kv.key} of etcd holds ${value.length} bytes`);
+  }
   const view = new DataView(value.buffer, value.byteOffset, value.length);
   return {
     position: numberOf(kv.key),

@@ -92,12 +92,17 @@ export class Watcher {
 
   #take(message: NonNullable<WatchMessage["result"]>): void {
     if (message.canceled) this.#restart.abort();
-    for (const { type, kv } of message.events) {
-      if (kv.key === this.#keys.owner) {
-        this.#view.takeOwner(type === "DELETE" ? undefined : kv, kv.modRevision);
-      } else if (type === "PUT") {
-        this.#view.takeSlot(slotOf(kv));
+    try {
+      for (const { type, kv } of message.events) {
+        if (kv.key === this.#keys.owner) {
+          this.#view.takeOwner(type === "DELETE" ? undefined : kv, kv.modRevision);
+        } else if (type === "PUT") {
+          this.#view.takeSlot(slotOf(kv));
+        }
       }
+    } catch {
+      // Written by something else. Whoever looks for it gets the error.
+      this.#view.wake();
     }
   }
 
