@@ -7,9 +7,11 @@ import {
   type Message,
   type RaftOptions,
 } from "@halon/raft";
+import type { AppendAnswer } from "./core/appends.ts";
 import type { ReplicaEffect } from "./core/effect.ts";
 import type { ReplicaInput } from "./core/input.ts";
 import { loadAfterTick, noLoad, ticksDue } from "./core/load.ts";
+import { noRecords } from "./core/records.ts";
 import { Replica } from "./core/replica.ts";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import { diskRefused } from "./errors.ts";
@@ -17,7 +19,8 @@ import type { Log } from "./log.ts";
 import { tellObserver } from "./observer-call.ts";
 import type { Peers } from "./peers.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
-import { readSnapshotBytes, snapshotBytes } from "./snapshot-state.ts";
+import { readSnapshotBytes } from "./snapshot-state.ts";
+import { SnapshotWriter } from "./snapshot-writer.ts";
 
 /** Milliseconds of one tick of raft. */
 export const tickMs = 15;
@@ -37,6 +40,8 @@ export interface DriverOptions {
   readonly where: string;
   /** The newest configuration, committed or not, has changed. */
   readonly onConfiguration: (configuration: Configuration) => void;
+  /** An input was carried out: what the host is told may have changed. */
+  readonly onStep: () => void;
   readonly onRemoved: () => void;
   /** The disk refused; the driver has answered all that waited and does nothing more. */
   readonly onDiskError: (error: HalonError) => void;
@@ -84,6 +89,7 @@ export async function startDriver(log: Log, options: DriverOptions): Promise<Dri
       found: { hardState: log.hardState, snapshot, entries },
       configuration,
       state: loaded?.state ?? emptyKv,
+      records: loaded?.records ?? noRecords,
       snapshotBytes: loaded?.bytes ?? 0,
     },
   );
@@ -96,7 +102,9 @@ export class Driver {
   readonly #log: Log;
   readonly #options: DriverOptions;
   readonly #answers = new Map<number, (answer: AgencyAnswer) => void>();
+  readonly #appends = new Map<number, (answer: AppendAnswer) => void>();
   readonly #sender: SnapshotSender;
+  readonly #writer: SnapshotWriter;
   readonly #timer: NodeJS.Timeout;
   #requestCount = 0;
   #isFlushAsked = false;
@@ -119,6 +127,7 @@ export class Driver {
     this.#log = log;
     this.#options = options;
     this.#sender = new SnapshotSender(log);
+    this.#writer = new SnapshotWriter(log, options.cluster);
     this.#timer = setInterval(() => this.#onTimer(), tickMs);
     this.#seeConfiguration();
   }
@@ -132,6 +141,32 @@ export class Driver {
     if (request.type === "write" && this.#isEntryOnItsWay()) this.#isHolding = true;
     else this.#flushLater();
     return answer;
+  }
+
+  /** The end of the promise is in the same turn as the commit. */
+  append(
+    data: Uint8Array,
+    { position, epoch }: { readonly position: number; readonly epoch: number },
+  ): Promise<AppendAnswer> {
+    if (this.#isEnded) return Promise.resolve({ type: "fenced", epoch: 0 });
+    this.#requestCount += 1;
+    const id = this.#requestCount;
+    const answer = new Promise<AppendAnswer>((resolve) => this.#appends.set(id, resolve));
+    this.#give({ type: "appendRecord", id, epoch, position, data });
+    return answer;
+  }
+
+  /** A snapshot of the member with the host's state as of `position`. Errors: HAL_STORE_FAILED. */
+  saveHostState(position: number, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    this.#requestCount += 1;
+    const id = this.#requestCount;
+    const saved = this.#writer.ask(id, chunks);
+    this.#give({ type: "hostSnapshot", id, position });
+    return saved;
+  }
+
+  campaign(): void {
+    this.#give({ type: "campaign" });
   }
 
   receive(from: string, bytes: Uint8Array): void {
@@ -154,6 +189,9 @@ export class Driver {
     for (const effect of this.replica.close()) this.#perform(effect);
     for (const answer of this.#answers.values()) answer({ type: "lostLeadership" });
     this.#answers.clear();
+    for (const answer of this.#appends.values()) answer({ type: "lostLeadership" });
+    this.#appends.clear();
+    this.#writer.end();
     this.#sender.close();
   }
 
@@ -222,6 +260,7 @@ export class Driver {
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
       for (const effect of this.replica.step(next)) this.#perform(effect);
       this.#seeConfiguration();
+      this.#options.onStep();
       if (this.#isEnded) this.#inputs = [];
     }
     this.#isGiving = false;
@@ -245,10 +284,15 @@ export class Driver {
         this.#answers.get(effect.id)?.(effect.answer);
         this.#answers.delete(effect.id);
         return;
+      case "appended":
+        this.#appends.get(effect.id)?.(effect.answer);
+        this.#appends.delete(effect.id);
+        return;
       case "persist":
         this.#disk(() => this.#persist(effect));
         return;
       case "installSnapshot":
+        this.#writer.interrupt();
         this.#disk(() => this.#install(effect), true);
         return;
       case "receiveSnapshot":
@@ -258,7 +302,10 @@ export class Driver {
         this.#sendSnapshot(effect);
         return;
       case "takeSnapshot":
-        this.#saving = this.#guard(() => this.#takeSnapshot(effect));
+        this.#saving = this.#guard(async () => this.#give(await this.#writer.write(effect)));
+        return;
+      case "hostSnapshotDone":
+        this.#writer.done(effect.id, effect.refusal);
         return;
       case "compactLog":
         this.#disk(() => this.#log.compactTo(effect.firstIndex - 1));
@@ -316,31 +363,14 @@ export class Driver {
     await this.#log.append([]);
     const { snapshot, keepLog, whenDurable } = effect;
     const received = this.#log.receivedSnapshot(snapshot);
-    const { state, head, bytes } = await readSnapshotBytes(received, this.#options.where);
+    const { state, records, head, bytes } = await readSnapshotBytes(received, this.#options.where);
     if (head.cluster !== this.#options.cluster) {
       throw new HalonError("HAL_STORE_DAMAGED", `A snapshot of agency ${head.cluster} came.`);
     }
     await this.#log.installSnapshot(snapshot, keepLog);
     if (this.#isEnded) return;
     for (const message of whenDurable) this.#send(message);
-    this.#give({ type: "snapshotInstalled", snapshot, state, bytes });
-  }
-
-  async #takeSnapshot({ snapshot, state }: Effect<"takeSnapshot">): Promise<void> {
-    const { cluster } = this.#options;
-    const { index, term, configuration } = snapshot;
-    let bytes = 0;
-    const isEnded = (): boolean => this.#isEnded;
-    const chunks = snapshotBytes({ cluster, configuration }, state);
-    async function* counted(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of chunks) {
-        if (isEnded()) throw new Error("this member ends");
-        bytes += chunk.length;
-        yield chunk;
-      }
-    }
-    await this.#log.saveSnapshot({ index, term }, counted());
-    this.#give({ type: "snapshotSaved", snapshot, bytes });
+    this.#give({ type: "snapshotInstalled", snapshot, state, records, bytes });
   }
 
   #sendSnapshot(effect: Effect<"sendSnapshot">): void {

@@ -1,10 +1,6 @@
-/** One place of the host's log. `epoch` is the term of the entry that holds it. */
-export interface HostSlot {
-  /** From 1, without a gap. */
-  readonly position: number;
-  readonly epoch: number;
-  readonly data: Uint8Array;
-}
+import type { HostSlot } from "./core/records.ts";
+
+export type { HostSlot } from "./core/records.ts";
 
 /** How an append ended, when that is known; as in the engines of a store (rfc/0006). */
 export type HostAppended =
@@ -52,7 +48,10 @@ export interface HostLog {
     data: Uint8Array,
     at: { readonly position: number; readonly epoch: number },
   ): Promise<HostAppended>;
-  /** Committed slots from `from` on, in order: at least one if there is one, at most about 4 MiB. */
+  /**
+   * Committed slots from `from` on, in order: at least one if there is one, at most about 4 MiB. None when `from` is
+   * before `firstPosition`: the host's snapshot has them.
+   */
   read(from: number): readonly HostSlot[];
   /**
    * Keeps the host's state as of a committed `position`, and drops the slots up to it. Durable when it resolves; on this

@@ -13,6 +13,7 @@ import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { HalonError } from "@halon/protocol";
 import { z } from "zod";
+import type { MemberOptions } from "./member.ts";
 
 const Pool = z.record(z.string(), z.string());
 
@@ -36,6 +37,8 @@ const Identity = z.strictObject({
 /** Who a member is, kept in `agency.json`. */
 export type Identity = z.infer<typeof Identity>;
 
+type GivenIdentity = NonNullable<MemberOptions["given"]>;
+
 const fileName = "agency.json";
 const checksumLength = 8;
 
@@ -48,6 +51,25 @@ export function newIdentity(
 ): Identity {
   const pool = { [id]: advertise };
   return { format: 1, id, cluster: null, size, pool, founders: {}, join: [...join], version: 1 };
+}
+
+/** The same member, of an agency that is known before anything is asked. */
+export function knownIdentity(
+  identity: Identity,
+  { cluster, founders }: Pick<GivenIdentity, "cluster" | "founders">,
+): Identity {
+  return { ...identity, cluster, pool: { ...founders }, founders: { ...founders } };
+}
+
+/** Throws HAL_DATA_DIR_INVALID when the directory is another member's, or of another cluster. */
+export function checkGiven(dataDir: string, found: Identity, given: GivenIdentity): void {
+  const { id, cluster } = found;
+  if (id === given.id && cluster === given.cluster) return;
+  const isAs = `member ${id} of ${cluster === null ? "no agency yet" : `cluster ${cluster}`}`;
+  throw new HalonError(
+    "HAL_DATA_DIR_INVALID",
+    `${join(dataDir, fileName)} is of ${isAs}; member ${given.id} of cluster ${given.cluster} was to start here. Start it with the data directory that is its own, or restore the right ${fileName}.`,
+  );
 }
 
 /** Id of the agency that these members make. */

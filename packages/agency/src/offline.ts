@@ -3,12 +3,19 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { applyEntry, emptyKv, type KvState, SnapshotReader } from "@halon/kv";
 import { HalonError } from "@halon/protocol";
-import type { Configuration } from "@halon/raft";
+import { type Configuration, entryKind } from "@halon/raft";
 import { commandText, isCommand } from "./core/log-view.ts";
+import { HostRecords, noRecords } from "./core/records.ts";
 import { readSnapshotBody } from "./http/snapshot-body.ts";
 import { clusterOf, newIdentity, readIdentity, writeIdentity } from "./identity.ts";
 import { openLog } from "./open-log.ts";
-import { readSnapshotBytes, snapshotBytes } from "./snapshot-state.ts";
+import {
+  type HostPart,
+  hostChunks,
+  noChunks,
+  readSnapshotBytes,
+  snapshotBytes,
+} from "./snapshot-state.ts";
 
 /** What became of a data directory. */
 export interface OfflineOutcome {
@@ -33,15 +40,23 @@ export async function rebuild(dataDir: string, advertise: string | null): Promis
   const where = join(dataDir, "agency");
   const log = await openLog({ dir: where });
   const stored = log.loadSnapshot();
-  let state =
-    stored === undefined ? emptyKv : (await readSnapshotBytes(stored.chunks, where)).state;
+  const loaded = stored === undefined ? null : await readSnapshotBytes(stored.chunks, where);
+  let state = loaded?.state ?? emptyKv;
+  const records = new HostRecords(loaded?.records ?? noRecords);
   const from = (log.snapshot?.index ?? 0) + 1;
   for (const entry of log.read(Math.max(from, log.firstIndex))) {
     if (isCommand(entry)) state = applyEntry(state, commandText(entry, decode)).state;
+    else if (entry.data[0] === entryKind.record) records.add(entry);
   }
+  const { base } = records;
+  const host: HostPart = {
+    records: records.since(base),
+    chunks: base === 0 ? noChunks() : hostChunks(log.loadSnapshot()?.chunks ?? noChunks(), base),
+  };
   const point = { index: Math.max(1, log.lastIndex), term: Math.max(1, log.hardState.term) };
   await log.close();
-  return makeAgency(dataDir, advertise ?? identity.pool[identity.id] ?? "", point, state);
+  const address = advertise ?? identity.pool[identity.id] ?? "";
+  return makeAgency(dataDir, address, point, { state, host });
 }
 
 /**
@@ -65,7 +80,8 @@ export async function restoreSnapshot(
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new HalonError("HAL_STORE_DAMAGED", `The snapshot is damaged: ${reason}.`, { cause });
   }
-  return makeAgency(dataDir, advertise, { index: 1, term: 1 }, state);
+  const host: HostPart = { records: noRecords, chunks: noChunks() };
+  return makeAgency(dataDir, advertise, { index: 1, term: 1 }, { state, host });
 }
 
 /** The new log is made whole beside the old one, and takes its place before the new identity counts. */
@@ -73,7 +89,7 @@ async function makeAgency(
   dataDir: string,
   advertise: string,
   point: { readonly index: number; readonly term: number },
-  state: KvState,
+  { state, host }: { readonly state: KvState; readonly host: HostPart },
 ): Promise<OfflineOutcome> {
   const fresh = newIdentity(advertise, 1, []);
   const { id, pool } = fresh;
@@ -85,7 +101,7 @@ async function makeAgency(
   await rm(building, { recursive: true, force: true });
   const log = await openLog({ dir: building });
   await log.saveHardState({ term: point.term, votedFor: null });
-  await log.saveSnapshot(point, snapshotBytes({ cluster, configuration }, state));
+  await log.saveSnapshot(point, snapshotBytes({ cluster, configuration }, state, host));
   await log.compactTo(point.index);
   await log.close();
 

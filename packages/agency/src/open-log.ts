@@ -177,6 +177,10 @@ function snapshotFiles(fs: LogFs, dir: string): SnapshotFiles {
     for (const index of snapshotIndexes(await fs.readdir(dir))) {
       if (index < before) await fs.unlink(join(dir, snapshotName(index)));
     }
+    // Of snapshots that were begun and given up.
+    for (const name of await fs.readdir(dir)) {
+      if (name.endsWith(".snapshot.tmp")) await fs.unlink(join(dir, name));
+    }
     await fs.syncDir(dir);
   }
   return {

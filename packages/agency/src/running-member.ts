@@ -10,13 +10,13 @@ import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
 import { type Found, Search } from "./discovery.ts";
 import { type Driver, startDriver, tickMs } from "./driver.ts";
 import { diskRefused } from "./errors.ts";
-import type { HostLog } from "./host-log.ts";
 import { clusterOf, type Identity, writeIdentity } from "./identity.ts";
 import type { Log } from "./log.ts";
 import type { LogFs } from "./log-fs.ts";
 import type { Member, MemberOptions, MemberStatus } from "./member.ts";
 import { addMember } from "./member-add.ts";
 import { MemberContact } from "./member-contact.ts";
+import { MemberHostLog } from "./member-host-log.ts";
 import { viewOf } from "./member-view.ts";
 import { openLog } from "./open-log.ts";
 import { linkName, Peers } from "./peers.ts";
@@ -31,6 +31,7 @@ const compactionBytesDefault = 16 * 1024 * 1024;
 
 /** A member that runs in this process. */
 export class RunningMember implements Member {
+  readonly hostLog = new MemberHostLog();
   readonly #options: MemberOptions;
   readonly #fs: LogFs;
   readonly #startup: MemberStatus["startup"];
@@ -80,10 +81,6 @@ export class RunningMember implements Member {
 
   get view(): Member["view"] {
     return viewOf(this.#driver?.replica ?? null);
-  }
-
-  get hostLog(): HostLog {
-    throw new Error("not built yet");
   }
 
   get hello(): Omit<Hello, "class"> {
@@ -145,6 +142,7 @@ export class RunningMember implements Member {
     this.#contact?.close();
     if (this.#reopenTimer !== null) clearTimeout(this.#reopenTimer);
     this.#driver?.end();
+    this.hostLog.detach();
     this.#peers?.close("this member ends");
     await this.#driver?.idle();
     await this.#log?.close();
@@ -267,11 +265,16 @@ export class RunningMember implements Member {
       peers,
       where,
       onConfiguration: ({ members }) => this.#configured(peers, members),
+      onStep: () => this.hostLog.see(),
       onRemoved: () => this.#removed(),
       onDiskError: (error) => this.#diskFailed(error),
     });
-    if (this.#isClosed) driver.end();
-    else this.#driver = driver;
+    if (this.#isClosed) {
+      driver.end();
+      return;
+    }
+    this.#driver = driver;
+    this.hostLog.attach({ driver, log });
   }
 
   /** Once, though it is tried again every second. */
@@ -292,6 +295,7 @@ export class RunningMember implements Member {
   /** Full is not broken: what the log holds is known, and there may be room again. A bad snapshot is sent again. */
   #diskFailed(error: HalonError): void {
     this.#driver = null;
+    this.hostLog.detach();
     if (!isFull(error) && error.code !== "HAL_STORE_DAMAGED") {
       this.#end(error.message, 1);
       return;

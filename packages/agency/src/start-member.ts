@@ -1,5 +1,5 @@
 import { diskFs } from "./disk-fs.ts";
-import { newIdentity, readIdentity, writeIdentity } from "./identity.ts";
+import { checkGiven, knownIdentity, newIdentity, readIdentity, writeIdentity } from "./identity.ts";
 import type { Member, MemberOptions } from "./member.ts";
 import { RunningMember } from "./running-member.ts";
 
@@ -12,8 +12,11 @@ import { RunningMember } from "./running-member.ts";
  */
 export async function startMember(options: MemberOptions): Promise<Member> {
   const { dataDir, advertise, agencySize, join } = options;
+  const { given } = options;
   const found = readIdentity(dataDir);
-  const identity = found ?? newIdentity(advertise, agencySize, join);
+  if (found !== null && given !== undefined) checkGiven(dataDir, found, given);
+  const fresh = newIdentity(advertise, agencySize, join, given?.id);
+  const identity = found ?? (given === undefined ? fresh : knownIdentity(fresh, given));
   if (found === null) writeIdentity(dataDir, identity);
   const member = new RunningMember(options, options.fs ?? diskFs, {
     identity,

@@ -27,6 +27,9 @@ import { longAgo, scaled, send, setProgress, type Turn } from "./turn.ts";
 /** How long a member's wish for longer timeouts counts after it last said so: a minute of ticks. */
 const askedTicksMax = 4000;
 
+/** Kinds that may be proposed; configurations come of `changeMembers`. */
+const proposed: readonly number[] = [entryKind.noop, entryKind.command, entryKind.record];
+
 /** How many longest election waits a member that was left out is still told so. */
 const guestWaits = 4;
 
@@ -80,7 +83,7 @@ export function canPropose(state: RaftState): Refusal | null {
 
 export function onPropose(turn: Turn, data: Uint8Array): void {
   const { state } = turn;
-  assert(data[0] === entryKind.command || data[0] === entryKind.noop, "a proposal of another kind");
+  assert(data[0] !== undefined && proposed.includes(data[0]), "a proposal of another kind");
   const reason = canPropose(state);
   if (reason !== null) {
     turn.effects.push({ type: "refused", what: "propose", reason });

@@ -15,6 +15,7 @@ const configuration = fc
   .map(([ids, count]) => configurationOf(ids.slice(0, count + 1), ids.slice(count + 1)));
 const entryData = fc.oneof(
   data.map((bytes) => Uint8Array.from([1, ...bytes])),
+  data.map((bytes) => Uint8Array.from([3, ...bytes])),
   configuration.map((each) => Uint8Array.from([2, ...encodeConfiguration(each)])),
 );
 
@@ -166,7 +167,7 @@ test.each([
   { name: "terms that fall", entries: [{ term: 1, data: Uint8Array.of(1) }] },
   { name: "a term above the leader's", entries: [{ term: 6, data: Uint8Array.of(1) }] },
   { name: "an entry without a kind", entries: [{ term: 3, data: Uint8Array.of() }] },
-  { name: "an entry of an unknown kind", entries: [{ term: 3, data: Uint8Array.of(3) }] },
+  { name: "an entry of an unknown kind", entries: [{ term: 3, data: Uint8Array.of(4) }] },
   { name: "a configuration that is none", entries: [{ term: 3, data: Uint8Array.of(2, 123) }] },
 ])("entries with $name are not decoded", ({ entries }) => {
   expect(decodeMessage(encodeMessage(appended(entries)))).toBe(null);

@@ -238,7 +238,7 @@ function readAppend(
 function isEntryData(data: Uint8Array): boolean {
   const kind = data[0];
   if (kind === entryKind.configuration) return decodeConfiguration(data.subarray(1)) !== null;
-  return kind === entryKind.noop || kind === entryKind.command;
+  return kind === entryKind.noop || kind === entryKind.command || kind === entryKind.record;
 }
 
 function readAppendResponse(

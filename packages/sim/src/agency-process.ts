@@ -1,4 +1,4 @@
-import { type AgencyAnswer, Replica, type ReplicaEffect } from "@halon/agency/core";
+import { type AgencyAnswer, noRecords, Replica, type ReplicaEffect } from "@halon/agency/core";
 import {
   emptyKv,
   type KvState,
@@ -45,6 +45,7 @@ export class AgencyProcess implements Process {
         found,
         configuration: start.configuration,
         state: stateOf(snapshotBytes),
+        records: noRecords,
         snapshotBytes: snapshotBytes.length,
       },
     );
@@ -92,6 +93,7 @@ export class AgencyProcess implements Process {
           type: "snapshotInstalled",
           snapshot: meta,
           state: stateOf(bytes),
+          records: noRecords,
           bytes: bytes.length,
         });
       }
@@ -111,6 +113,9 @@ export class AgencyProcess implements Process {
         return takeSnapshot(effect.snapshot, effect.state);
       case "notify":
         return { type: "notify" };
+      case "appended":
+      case "hostSnapshotDone":
+        throw new Error(`${effect.type}, and no host was there to ask`);
       default:
         return effect;
     }

@@ -2,6 +2,7 @@ import { applyEntry, type KvState } from "@halon/kv";
 import { type Entry, entriesOf, entryKind, type RaftLog, type SnapshotMeta } from "@halon/raft";
 import { isSnapshotDue, KeptEntries, type SnapshotStep } from "./compaction.ts";
 import { commandText, type Decode } from "./log-view.ts";
+import { HostRecords, type Records } from "./records.ts";
 
 /** With this much log, and four times the last snapshot, a new one is taken even while the last is being sent. */
 const sendingBytesMax = 64 * 1024 * 1024;
@@ -12,7 +13,23 @@ export interface Base {
   readonly state: KvState;
 }
 
-/** The tree as far as entries are applied, and what is known of its snapshots. Of one owner, changed in place. */
+/** What a snapshot on a disk holds, and its size there. */
+export interface StoredState {
+  readonly state: KvState;
+  readonly records: Records;
+  readonly bytes: number;
+}
+
+interface Saving {
+  readonly snapshot: SnapshotMeta;
+  readonly transaction: number;
+  /** Position of the host's state in it. */
+  readonly recordBase: number;
+  /** Of the log since the snapshot before. */
+  readonly bytesSince: number;
+}
+
+/** The tree and the host's log as far as entries are applied, and what is known of snapshots. Changed in place. */
 export class Applied {
   readonly #decode: Decode;
   readonly #keep: number;
@@ -23,12 +40,13 @@ export class Applied {
   #snapshotBytes: number;
   #bytesSince = 0;
   #bases: readonly Base[];
-  #saving: { readonly snapshot: SnapshotMeta; readonly transaction: number } | null = null;
+  #saving: Saving | null = null;
+  readonly records: HostRecords;
 
   constructor(
     setting: { readonly decode: Decode; readonly keep: number },
     log: RaftLog,
-    snapshot: { readonly state: KvState; readonly bytes: number },
+    snapshot: StoredState,
   ) {
     this.#decode = setting.decode;
     this.#keep = setting.keep;
@@ -36,6 +54,7 @@ export class Applied {
     this.#state = snapshot.state;
     this.#snapshotAt = snapshot.state.index;
     this.#snapshotBytes = snapshot.bytes;
+    this.records = new HostRecords(snapshot.records);
     this.#kept = keptOf(log, this.#index, this.#keep);
     this.#bases = [{ index: this.#index, state: this.#state }];
   }
@@ -66,23 +85,30 @@ export class Applied {
     }
     if (entry.data[0] === entryKind.command) {
       this.#state = sequenced ?? applyEntry(this.#state, commandText(entry, this.#decode)).state;
+    } else if (entry.data[0] === entryKind.record) {
+      this.records.add(entry);
     }
     this.#index = entry.index;
     this.#bytesSince += entry.data.length;
     this.#kept.add(entry.data.length);
   }
 
+  get isSaving(): boolean {
+    return this.#saving !== null;
+  }
+
   /** `isSending`: a snapshot is on its way to a follower, which a newer one would begin again. */
   isSnapshotDue(step: SnapshotStep, isSending: boolean): boolean {
-    if (this.#saving !== null) return false;
     if (isSending && this.#bytesSince < sendingBytesMax + 4 * this.#snapshotBytes) return false;
     const transactions = this.#state.index - this.#snapshotAt;
     const snapshotBytes = this.#snapshotBytes;
     return isSnapshotDue({ transactions, bytes: this.#bytesSince, snapshotBytes }, step);
   }
 
-  saving(snapshot: SnapshotMeta): void {
-    this.#saving = { snapshot, transaction: this.#state.index };
+  /** A snapshot of what is applied now, with the host's state as of `recordBase`, is being saved. */
+  saving(snapshot: SnapshotMeta, recordBase: number): void {
+    const { index: transaction } = this.#state;
+    this.#saving = { snapshot, transaction, recordBase, bytesSince: this.#bytesSince };
     this.#bases = [...this.#bases.slice(-1), { index: this.#index, state: this.#state }];
     this.#bytesSince = 0;
   }
@@ -91,20 +117,29 @@ export class Applied {
   saved(log: RaftLog, snapshot: SnapshotMeta, bytes: number): number | null {
     const saving = this.#saving;
     this.#saving = null;
-    if (saving === null || log.snapshot.index >= snapshot.index) return null;
+    // One of the same index takes the place of that before: the host's state has moved on.
+    if (saving === null || log.snapshot.index > snapshot.index) return null;
     this.#snapshotAt = saving.transaction;
+    this.records.dropTo(saving.recordBase);
     this.#snapshotBytes = bytes;
     return this.#kept.keptFrom(log, snapshot.index, saving.transaction);
   }
 
+  /** What was being saved is not there, and the snapshot before it still is. */
+  notSaved(): void {
+    this.#bytesSince += this.#saving?.bytesSince ?? 0;
+    this.#saving = null;
+  }
+
   /** The state came as a snapshot; `log` is as it is with it. */
-  install(log: RaftLog, snapshot: { readonly state: KvState; readonly bytes: number }): void {
+  install(log: RaftLog, snapshot: StoredState): void {
     this.#saving = null;
     this.#index = log.snapshot.index;
     this.#state = snapshot.state;
     this.#snapshotAt = snapshot.state.index;
     this.#snapshotBytes = snapshot.bytes;
     this.#bytesSince = 0;
+    this.records.install(snapshot.records);
     this.#kept = keptOf(log, this.#index, this.#keep);
     this.#bases = [{ index: this.#index, state: this.#state }];
   }

@@ -1,4 +1,4 @@
-import { entriesOf, type RaftLog } from "@halon/raft";
+import { entriesOf, entryKind, type RaftLog } from "@halon/raft";
 import { firstTransactionOf } from "./log-view.ts";
 
 /** Of what a snapshot covers, at most so many bytes of entries stay. */
@@ -56,7 +56,9 @@ export class KeptEntries {
       if (entry === undefined) break;
       const first = firstTransactionOf(entry);
       const isInTime = first === null || transactions - first < this.#transactionsMax;
-      if (first !== null && isInTime && bytes <= keptBytesMax) break;
+      // Records have bytes alone to bound them.
+      const isOwn = first !== null || entry.data[0] === entryKind.record;
+      if (isOwn && isInTime && bytes <= keptBytesMax) break;
       const isDropped = !isInTime || bytes > keptBytesMax;
       bytes -= entry.data.length;
       // An entry without a transaction goes with the command after it.

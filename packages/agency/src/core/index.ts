@@ -1,6 +1,10 @@
+export type { AppendAnswer } from "./appends.ts";
 export { isSnapshotDue, type SinceSnapshot } from "./compaction.ts";
-export type { ReplicaEffect } from "./effect.ts";
+export type { HostSnapshotRefusal, ReplicaEffect } from "./effect.ts";
 export type { Clock, ReplicaInput } from "./input.ts";
-export { Replica, type ReplicaOptions, type ReplicaStart } from "./replica.ts";
+export type { RecordsLeading } from "./leadership.ts";
+export { type HostSlot, noRecords, type Records } from "./records.ts";
+export { Replica } from "./replica.ts";
+export type { ReplicaOptions, ReplicaStart } from "./replica-options.ts";
 export type { AgencyAnswer, AgencyRequest, WriteMode } from "./request.ts";
 export { commitTimeoutMs } from "./waiting.ts";

@@ -2,9 +2,10 @@ import { Batch, emptyKv, type KvState, ownTransaction, type Stamp } from "@halon
 import { canPropose, type Entry, type Input, type RaftState, type Refusal } from "@halon/raft";
 import { announcementOf } from "./announcement.ts";
 import { finished, latePoll, refusedAnswer } from "./answers.ts";
+import { Appends } from "./appends.ts";
 import type { ReplicaEffect } from "./effect.ts";
 import type { Handovers } from "./handover.ts";
-import type { Clock } from "./input.ts";
+import type { Clock, ReplicaInput } from "./input.ts";
 import type { Decode } from "./log-view.ts";
 import { Queue } from "./queue.ts";
 import type { AgencyAnswer, AgencyRequest } from "./request.ts";
@@ -22,12 +23,16 @@ export interface LeadershipPort {
   readonly raft: RaftState;
   readonly committed: KvState;
   readonly appliedIndex: number;
+  /** Of the host's log. */
+  readonly lastPosition: number;
   readonly clock: Clock;
   readonly handovers: Handovers;
   readonly agencySize: number;
   readonly decode: Decode;
   /** Raft's index of the entry, or why there is none. */
   propose(text: string): number | Refusal;
+  /** The same for a slot of the host's log. */
+  proposeRecord(data: Uint8Array): number | Refusal;
   /** The same for changes of members; 0 for a transfer that has begun. */
   ask(input: Extract<Input, { readonly type: "changeMembers" | "transfer" }>): number | Refusal;
   read(id: number): void;
@@ -41,6 +46,12 @@ interface Pending {
   readonly effect: ReplicaEffect | null;
 }
 
+/** Under which epoch the host may append, and the last position that was committed before it. */
+export interface RecordsLeading {
+  readonly epoch: number;
+  readonly position: number;
+}
+
 /** Characters of requests that wait to be sequenced. */
 const gatheredCharsMax = 64 * 1024 * 1024;
 
@@ -51,6 +62,8 @@ export class Leadership {
   readonly #sinceMs: number;
   readonly #waiting = new Waiting();
   readonly #pending = new Queue<Pending>();
+  readonly #appends = new Appends();
+  #recordsLeading: RecordsLeading | null = null;
   #gathered: Gathered[] = [];
   #gatheredChars = 0;
   #readCount: number;
@@ -88,7 +101,12 @@ export class Leadership {
   }
 
   get waitingCount(): number {
-    return this.#waiting.count;
+    return this.#waiting.count + this.#appends.count;
+  }
+
+  /** Null before it is open; the same object as long as it is. */
+  get recordsLeading(): RecordsLeading | null {
+    return this.#recordsLeading;
   }
 
   /** Null before it is open. */
@@ -108,9 +126,25 @@ export class Leadership {
     this.#gathered.push({ id, request, sinceMs: this.#port.clock.ms });
   }
 
-  /** Begins to sequence, on the tree with all that was committed before. */
+  append(input: Extract<ReplicaInput, { readonly type: "appendRecord" }>): void {
+    const { id, epoch, position, data } = input;
+    const { next } = this.#appends;
+    if (next === null || epoch !== this.term) {
+      this.#port.emit({ type: "appended", id, answer: { type: "fenced", epoch: this.term } });
+    } else if (position !== next) {
+      this.#port.emit({ type: "appended", id, answer: { type: "conflict" } });
+    } else {
+      const index = this.#port.proposeRecord(data);
+      if (typeof index === "number") this.#appends.proposed(id, index);
+      else this.#port.emit({ type: "appended", id, answer: { type: "busy" } });
+    }
+  }
+
+  /** Begins to sequence, on the tree and after the records that were committed before. */
   open(): void {
-    const { committed, appliedIndex } = this.#port;
+    const { committed, appliedIndex, lastPosition } = this.#port;
+    this.#recordsLeading = { epoch: this.term, position: lastPosition };
+    this.#appends.open(lastPosition);
     this.#state = committed;
     this.#lastIndex = appliedIndex;
     this.#logTimeBase = committed.logTime;
@@ -167,6 +201,9 @@ export class Leadership {
   /** Answers those who waited for what is applied now. */
   applied(): void {
     const { appliedIndex, committed } = this.#port;
+    for (const id of this.#appends.takeApplied(appliedIndex)) {
+      this.#port.emit({ type: "appended", id, answer: { type: "committed" } });
+    }
     for (const waiter of this.#waiting.takeApplied(appliedIndex)) this.#finish(waiter);
     for (const poll of this.#waiting.takePolls(committed.index)) this.#finish(poll);
   }
@@ -188,6 +225,9 @@ export class Leadership {
 
   /** Everything is answered: the fate of what was begun is not known, the rest is `elsewhere`'s to answer. */
   end(elsewhere: AgencyAnswer): void {
+    for (const id of this.#appends.takeAll()) {
+      this.#port.emit({ type: "appended", id, answer: { type: "lostLeadership" } });
+    }
     for (const { id } of this.#waiting.takeAll()) this.#answer(id, { type: "lostLeadership" });
     for (const gathered of this.#takeGathered()) this.#refuse(gathered, elsewhere);
   }

@@ -5,11 +5,8 @@ import {
   type Effect,
   entriesOf,
   entryKind,
-  type Found,
   type Input,
   init,
-  type MemberId,
-  type RaftOptions,
   type RaftState,
   type Refusal,
   step,
@@ -18,44 +15,19 @@ import {
 import { Applied, type Base } from "./applied.ts";
 import type { ReplicaEffect } from "./effect.ts";
 import { type Due, Handovers } from "./handover.ts";
+import { HostSnapshots } from "./host-snapshots.ts";
 import type { Clock, ReplicaInput } from "./input.ts";
-import { Leadership, type LeadershipPort } from "./leadership.ts";
-import type { Decode } from "./log-view.ts";
+import { Leadership, type LeadershipPort, type RecordsLeading } from "./leadership.ts";
+import { type HostRecords, recordOf } from "./records.ts";
+import type { ReplicaOptions, ReplicaStart } from "./replica-options.ts";
 import type { AgencyAnswer } from "./request.ts";
-
-/** Fixed for the life of a replica. */
-export interface ReplicaOptions {
-  readonly id: MemberId;
-  readonly raft: RaftOptions;
-  /** 32 bits, another at each start. */
-  readonly seed: number;
-  /** Text to UTF-8 and back; both pure. */
-  readonly encode: (text: string) => Uint8Array;
-  readonly decode: Decode;
-  readonly agencySize: number;
-  /** In transactions, see `isSnapshotDue` and `KeptEntries`. */
-  readonly compactionStep: number;
-  readonly compactionKeep: number;
-  /** No snapshot before so many bytes of log; 0 when left out. */
-  readonly compactionBytesMin?: number;
-}
-
-/** What a driver found on its disk. */
-export interface ReplicaStart {
-  /** Null: a first start. */
-  readonly found: Found | null;
-  /** Of a first start: at index 0; empty for a member that waits to be added. */
-  readonly configuration: Configuration;
-  /** As of the snapshot of `found`. */
-  readonly state: KvState;
-  /** Size of that snapshot, 0 when there is none. */
-  readonly snapshotBytes: number;
-}
 
 /** Entries read at one input, so that a turn stays short; what a leader sequenced itself is not read. */
 const applyBytesMax = 1024 * 1024;
 /** One minute of ticks of 15 ms. */
 const sendingTicks = 4_000;
+/** What the adding of a record to the others costs, as against the reading of so many bytes of a command. */
+const recordCostBytes = 64;
 /** Kind of a command, as the character that encodes to that byte. */
 const commandPrefix = String.fromCharCode(entryKind.command);
 
@@ -76,6 +48,7 @@ export class Replica {
   #leadership: Leadership | null = null;
   #readCount = 0;
   #outcome: number | Refusal = 0;
+  readonly #hostSnapshots: HostSnapshots;
   #isInstalling = false;
   #isApplyAsked = false;
   /** What is persisted and answered now must not wait for what is applied. */
@@ -84,9 +57,12 @@ export class Replica {
   constructor(options: ReplicaOptions, start: ReplicaStart) {
     this.#options = options;
     const { id, raft, seed, decode, compactionKeep: keep } = options;
-    const { found, configuration, state, snapshotBytes: bytes } = start;
+    const { found, configuration, state, records, snapshotBytes: bytes } = start;
     this.#raft = init({ id, options: raft, seed, found, configuration });
-    this.#applied = new Applied({ decode, keep }, this.#raft.log, { state, bytes });
+    this.#applied = new Applied({ decode, keep }, this.#raft.log, { state, records, bytes });
+    this.#hostSnapshots = new HostSnapshots(this.#applied.records, (effect) =>
+      this.#out.push(effect),
+    );
     this.#port = this.#portOf();
   }
 
@@ -125,6 +101,16 @@ export class Replica {
   /** Index of the last transaction that a snapshot on disk holds. */
   get snapshotAt(): number {
     return this.#applied.snapshotAt;
+  }
+
+  /** The host's log, to be read. */
+  get records(): Pick<HostRecords, "base" | "installs" | "lastPosition" | "read"> {
+    return this.#applied.records;
+  }
+
+  /** Null unless the host may append here. */
+  get recordsLeading(): RecordsLeading | null {
+    return this.#leadership?.recordsLeading ?? null;
   }
 
   /** Trees from which older ones can be made again, older first. */
@@ -170,6 +156,16 @@ export class Replica {
         if (this.#leadership === null) this.#answer(input.id, this.#elsewhere());
         else this.#leadership.gather(input.id, input.request);
         return;
+      case "appendRecord":
+        if (this.#leadership === null) this.#fence(input.id);
+        else this.#leadership.append(input);
+        return;
+      case "hostSnapshot":
+        this.#hostSnapshots.ask(input, this.#isInstalling);
+        return;
+      case "campaign":
+        this.#campaign();
+        return;
       case "flush":
         this.#clock = { ms: input.ms, wallMs: input.wallMs };
         this.#leadership?.sequence();
@@ -179,6 +175,10 @@ export class Replica {
         return;
       case "snapshotSaved":
         this.#compact(input);
+        return;
+      case "snapshotFailed":
+        this.#applied.notSaved();
+        this.#hostSnapshots.ended("failed");
         return;
       case "snapshotInstalled":
         this.#install(input);
@@ -202,6 +202,7 @@ export class Replica {
     switch (effect.type) {
       case "installSnapshot":
         this.#isInstalling = true;
+        this.#hostSnapshots.installing();
         this.#out.push(effect);
         return;
       case "send":
@@ -267,7 +268,8 @@ export class Replica {
       if (entry === undefined) throw new Error(`entry ${next} is not held`);
       const sequenced = this.#leadership?.takeSequenced(entry) ?? null;
       this.#applied.add(entry, sequenced);
-      if (sequenced === null) bytes += entry.data.length;
+      const isRecord = entry.data[0] === entryKind.record;
+      if (sequenced === null) bytes += isRecord ? recordCostBytes : entry.data.length;
       if (entry.data[0] === entryKind.configuration) {
         this.#answerDue(this.#handovers.configured(this.configuration, entry.index));
       }
@@ -289,17 +291,22 @@ export class Replica {
 
   #snapshotIfDue(): void {
     const { compactionStep: transactions, compactionBytesMin: bytesMin = 0 } = this.#options;
-    if (this.#isInstalling) return;
-    if (!this.#applied.isSnapshotDue({ transactions, bytesMin }, this.#isSending())) return;
+    if (this.#isInstalling || this.#applied.isSaving) return;
+    const isDue =
+      this.#hostSnapshots.isWaiting ||
+      this.#applied.isSnapshotDue({ transactions, bytesMin }, this.#isSending());
+    if (!isDue) return;
     const { configuration } = this;
     // One that was added later knows nobody before it has the entry that added it; no snapshot may say so.
     if (configuration.members.length === 0) return;
-    const { index, state } = this.#applied;
+    const { index, state, records: all } = this.#applied;
     const term = termAt(this.#raft.log, index);
     if (term === null) throw new Error(`the term of entry ${index} is not known`);
     const snapshot = { index, term, configuration };
-    this.#applied.saving(snapshot);
-    this.#out.push({ type: "takeSnapshot", snapshot, state });
+    const { hostId, base } = this.#hostSnapshots.begin();
+    const records = all.since(base);
+    this.#applied.saving(snapshot, base);
+    this.#out.push({ type: "takeSnapshot", snapshot, state, records, hostId });
   }
 
   /** To a follower that has answered within the last minute. */
@@ -313,6 +320,7 @@ export class Replica {
 
   #compact({ snapshot, bytes }: Extract<ReplicaInput, { readonly type: "snapshotSaved" }>): void {
     const firstIndex = this.#applied.saved(this.#raft.log, snapshot, bytes);
+    this.#hostSnapshots.ended(firstIndex === null ? "installing" : null);
     if (firstIndex === null) return;
     this.#raftStep({ type: "compacted", snapshot, firstIndex });
     this.#out.push({ type: "compactLog", firstIndex });
@@ -323,6 +331,19 @@ export class Replica {
     this.#raftStep({ type: "snapshotInstalled", index: input.snapshot.index });
     // What was applied meanwhile is newer, and was applied on the same entries.
     if (this.#applied.index < input.snapshot.index) this.#applied.install(this.#raft.log, input);
+  }
+
+  #fence(id: number): void {
+    const { currentTerm: epoch } = this.#raft;
+    this.#out.push({ type: "appended", id, answer: { type: "fenced", epoch } });
+  }
+
+  /** As if another leader had handed over to this member, which has all that it has itself. */
+  #campaign(): void {
+    const { id, role, currentTerm: term } = this.#raft;
+    if (role !== "leader") return;
+    this.#raftStep({ type: "stepDown" });
+    this.#raftStep({ type: "receive", message: { type: "timeoutNow", from: id, to: id, term } });
   }
 
   #elsewhere(): AgencyAnswer {
@@ -356,6 +377,9 @@ export class Replica {
       get appliedIndex() {
         return replica.appliedIndex;
       },
+      get lastPosition() {
+        return replica.#applied.records.lastPosition;
+      },
       get clock() {
         return replica.#clock;
       },
@@ -363,6 +387,7 @@ export class Replica {
       agencySize: this.#options.agencySize,
       decode: this.#options.decode,
       propose: (text) => ask({ type: "propose", data: this.#options.encode(commandPrefix + text) }),
+      proposeRecord: (data) => ask({ type: "propose", data: recordOf(data) }),
       ask,
       read: (id) => this.#raftStep({ type: "read", id }),
       emit: (effect) => this.#out.push(effect),

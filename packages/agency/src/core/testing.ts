@@ -1,8 +1,11 @@
 import { emptyKv, parseReadRequest, parseWriteRequest } from "@halon/kv";
 import { type Configuration, defaultOptions, type Message } from "@halon/raft";
+import type { AppendAnswer } from "./appends.ts";
 import type { ReplicaEffect } from "./effect.ts";
 import type { ReplicaInput } from "./input.ts";
-import { Replica, type ReplicaOptions } from "./replica.ts";
+import { noRecords } from "./records.ts";
+import { Replica } from "./replica.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
 import type { AgencyAnswer, AgencyRequest, WriteMode } from "./request.ts";
 
 const encoder = new TextEncoder();
@@ -22,6 +25,9 @@ export function readOf(...paths: readonly string[]): AgencyRequest {
   return { type: "read", transactions: parsed.reads };
 }
 
+type EffectOf<Type extends ReplicaEffect["type"]> = Extract<ReplicaEffect, { type: Type }>;
+type Snapshot = EffectOf<"takeSnapshot">;
+
 interface Node {
   readonly replica: Replica;
   /** Tickets not durable yet, with what waits for them. */
@@ -31,8 +37,11 @@ interface Node {
 /** Members on a network and on disks that do what the test says; by hand, step by step. */
 export class Hand {
   readonly answers = new Map<number, AgencyAnswer>();
+  readonly appends = new Map<number, AppendAnswer>();
   readonly effects: { readonly id: string; readonly effect: ReplicaEffect }[] = [];
   readonly #nodes = new Map<string, Node>();
+  /** By index, what was saved by anyone. */
+  readonly #snapshots = new Map<number, Snapshot>();
   /** Ids whose messages, and messages to whom, wait. */
   readonly cut = new Set<string>();
   /** Ids whose disks are stuck. */
@@ -57,7 +66,7 @@ export class Hand {
           compactionKeep: 50_000,
           ...options,
         },
-        { found: null, configuration, state: emptyKv, snapshotBytes: 0 },
+        { found: null, configuration, state: emptyKv, records: noRecords, snapshotBytes: 0 },
       );
       this.#nodes.set(id, { replica, disk: [] });
     }
@@ -76,6 +85,30 @@ export class Hand {
     this.#requestCount += 1;
     this.give(id, { type: "request", id: this.#requestCount, request });
     return this.#requestCount;
+  }
+
+  /** The answer comes into `appends` under the number given. */
+  append(id: string, at: { readonly position: number; readonly epoch: number }): number {
+    this.#requestCount += 1;
+    const data = encode(`slot ${at.position}`);
+    this.give(id, { type: "appendRecord", id: this.#requestCount, data, ...at });
+    return this.#requestCount;
+  }
+
+  /** What a snapshot was asked for last, and not given as saved or failed. */
+  saving(id: string): Snapshot {
+    const last = this.effects.findLast(
+      (each) => each.id === id && each.effect.type === "takeSnapshot",
+    );
+    if (last?.effect.type !== "takeSnapshot") throw new Error(`${id} takes no snapshot`);
+    return last.effect;
+  }
+
+  /** The last snapshot that was asked for is on the disk. */
+  save(id: string): void {
+    const saving = this.saving(id);
+    this.#snapshots.set(saving.snapshot.index, saving);
+    this.give(id, { type: "snapshotSaved", snapshot: saving.snapshot, bytes: 10 });
   }
 
   flush(id: string): void {
@@ -139,7 +172,27 @@ export class Hand {
     else if (effect.type === "answer") {
       if (this.answers.has(effect.id)) throw new Error(`request ${effect.id} is answered twice`);
       this.answers.set(effect.id, effect.answer);
+    } else if (effect.type === "appended") {
+      if (this.appends.has(effect.id)) throw new Error(`append ${effect.id} is answered twice`);
+      this.appends.set(effect.id, effect.answer);
     } else if (effect.type === "applyMore") this.give(id, { type: "apply" });
+    else if (effect.type === "sendSnapshot") this.#sendSnapshot(id, effect);
+    else if (effect.type === "installSnapshot") this.#install(id, effect);
+  }
+
+  #sendSnapshot(from: string, effect: EffectOf<"sendSnapshot">): void {
+    const { to, snapshot, offset, round } = effect;
+    const { currentTerm: term } = this.replica(from).raft;
+    const part = { snapshot, offset, data: Uint8Array.of(1), done: true, round };
+    this.#network.push({ type: "snapshotChunk", from, to, term, ...part });
+  }
+
+  #install(id: string, { snapshot, whenDurable }: EffectOf<"installSnapshot">): void {
+    const stored = this.#snapshots.get(snapshot.index);
+    if (stored === undefined) throw new Error(`no snapshot at ${snapshot.index}`);
+    const { state, records } = stored;
+    this.#network.push(...whenDurable);
+    this.give(id, { type: "snapshotInstalled", snapshot, state, records, bytes: 10 });
   }
 
   #node(id: string): Node {

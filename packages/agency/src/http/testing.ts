@@ -12,6 +12,7 @@ import {
 import type { Gossip, GossipAnswer } from "../core/gossip.ts";
 import type { AgencyAnswer, AgencyRequest } from "../core/request.ts";
 import type { Member, MemberStatus } from "../member.ts";
+import { MemberHostLog } from "../member-host-log.ts";
 import { type AgencyHandler, agencyHandler } from "./handler.ts";
 
 export const ids = {
@@ -74,9 +75,7 @@ export function memoryMember(overrides: Partial<MemberStatus> = {}) {
     return answer;
   };
   const member: Member = {
-    get hostLog(): never {
-      throw new Error("no route asks for the host's log");
-    },
+    hostLog: new MemberHostLog(),
     status,
     request,
     gossip: (message: Gossip) => forced.gossip ?? { type: "gossip", gossip: message },
