@@ -41,10 +41,14 @@ export interface MemberHost {
 /**
  * Starts the member's thread, and again when it crashes or stands still.
  *
- * Resolves when the member has read its disk. Errors: as of `startMember` of `@halon/agency`.
+ * Resolves when the member has read its disk. `entry` is what the thread runs. Errors: as of `startMember` of
+ * `@halon/agency`.
  */
-export async function startMemberThread(options: MemberThreadOptions): Promise<MemberHost> {
-  const host = new MemberThread(options);
+export async function startMemberThread(
+  options: MemberThreadOptions,
+  entry = memberEntry(),
+): Promise<MemberHost> {
+  const host = new MemberThread(options, entry);
   await host.start();
   return host;
 }
@@ -57,6 +61,7 @@ type State =
 
 class MemberThread implements MemberHost {
   readonly #options: MemberThreadOptions;
+  readonly #entry: URL;
   readonly #dir: string;
   readonly #removeDir: () => void;
   readonly #pipe: Pipe;
@@ -66,8 +71,9 @@ class MemberThread implements MemberHost {
   /** For the thread that comes next. */
   #hostLog: MessagePort | undefined;
 
-  constructor(options: MemberThreadOptions) {
+  constructor(options: MemberThreadOptions, entry: URL) {
     this.#options = options;
+    this.#entry = entry;
     this.#dir = makeDir();
     this.#removeDir = () => rmSync(this.#dir, { recursive: true, force: true });
     process.once("exit", this.#removeDir);
@@ -130,7 +136,10 @@ class MemberThread implements MemberHost {
     // Each at a place of its own: what a thread that was ended leaves is in nobody's way.
     const socketPath = join(this.#dir, `${this.#runCount}`);
     const data = { dataDir, advertise, member, agencySize, socketPath };
-    const run = new MemberRun(data, { log, onEnd: (end) => this.#ended(run, end) });
+    const run = new MemberRun(this.#entry, data, {
+      log,
+      onEnd: (end) => this.#ended(run, end),
+    });
     this.#state = { type: "running", run, since: performance.now() };
     if (this.#hostLog !== undefined) run.giveHostLog(this.#hostLog);
     this.#hostLog = undefined;
@@ -163,6 +172,14 @@ class MemberThread implements MemberHost {
     this.#hostLog = undefined;
     this.#pipe.close();
   }
+}
+
+/** A thread cannot load TypeScript. */
+function memberEntry(): URL {
+  const here = import.meta.url;
+  return here.endsWith(".ts")
+    ? new URL("../../dist/member/entry.js", here)
+    : new URL("./entry.js", here);
 }
 
 /** Mode 0700; short, as the path of a Unix socket has at most 107 bytes. */

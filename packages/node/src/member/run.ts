@@ -46,6 +46,7 @@ export class MemberRun {
   readonly #exited: Promise<void>;
 
   constructor(
+    entry: URL,
     data: Omit<MemberThreadData, "beat">,
     events: { readonly log: (line: string) => void; readonly onEnd: (end: RunEnd) => void },
   ) {
@@ -57,7 +58,8 @@ export class MemberRun {
       this.#open = resolve;
     });
     const workerData: MemberThreadData = { ...data, beat };
-    const worker = new Worker(entry(), { workerData, name: "member" });
+    // It is compiled code, and resolves what it imports as such, whatever the process was started with.
+    const worker = new Worker(entry, { workerData, name: "member", execArgv: [] });
     this.#worker = worker;
     this.#watch = setInterval(() => this.#look(), lookMs);
     worker.on("message", (message: FromMemberThread) => this.#receive(message));
@@ -149,12 +151,4 @@ function startFailure(error: HalonError): RunEnd {
 
 function unavailable(reason: string): MemberThreadStatus {
   return { role: "unavailable", term: 0, leaderId: null, leaderAddress: null, reason };
-}
-
-/** A thread cannot load TypeScript. */
-function entry(): URL {
-  const here = import.meta.url;
-  return here.endsWith(".ts")
-    ? new URL("../../dist/member/entry.js", here)
-    : new URL("./entry.js", here);
 }
