@@ -1,20 +1,20 @@
 import type { ActorSystem } from "@halon/actor";
-import { type Blobs, traceFailures, traceStarts } from "@halon/coordinator";
+import { traceFailures, traceStarts } from "@halon/coordinator";
 import {
   type Command,
   type CommandAction,
-  HalonError,
   type InventoryInstance,
   type JsonObject,
   toErrorData,
 } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
 import type { Logger } from "pino";
+import type { BlobKeeper } from "./blob-keeper.ts";
 import { CommandIntake, EventQueue } from "./core/index.ts";
-import { type Attached, agentName, bulk, type ToAgent, trackerName } from "./messages.ts";
+import { type Attached, agentName, type ToAgent, trackerName } from "./messages.ts";
 
 const attachTimeoutMs = 2_000;
-const attachRetryMs = 250;
+const attachRetryMs = 100;
 /** Events that are not acknowledged by then are sent again. */
 const resendMs = 2_000;
 
@@ -23,16 +23,18 @@ export interface AgentOptions {
   readonly incarnation: number;
   readonly system: ActorSystem;
   readonly runtime: Runtime;
-  readonly blobs: Blobs;
-  /** Hashes that are on this node; shared with whoever else stores blobs. */
-  readonly blobsHere: Set<string>;
+  readonly blobs: Pick<BlobKeeper, "has" | "fetch">;
   readonly log: Logger;
   /** Data of NodeJoined. */
   describe(): JsonObject;
   /** Called with every answer to an attach. */
   attached(answer: Attached): void;
+  /** The node that it is linked to does not lead. */
+  refused(): void;
   /** A delta of the graph for this node's replica. */
   delta(delta: Extract<ToAgent, { type: "delta" }>["delta"]): void;
+  /** The leader's last record. */
+  heard(index: number): void;
 }
 
 type StartAction = Extract<CommandAction, { type: "StartService" }>;
@@ -66,7 +68,12 @@ export class Agent {
     );
   }
 
-  /** The node that runs the coordinator can be reached. */
+  /** Name of the node whose coordinator has taken this one in and can be reached. */
+  get leader(): string | undefined {
+    return this.#isAttached ? this.#leader : undefined;
+  }
+
+  /** The node that leads can be reached. */
   connected(leader: string): void {
     this.#leader = leader;
     this.#isAttached = false;
@@ -82,10 +89,7 @@ export class Agent {
   emit(type: string, data: unknown): void {
     const event = { type, version: 1, data: JSON.parse(JSON.stringify(data)) as JsonObject };
     if (!this.#queue.add(event)) {
-      this.#options.log.error(
-        { type },
-        "an event was dropped: too many wait for the tracking node",
-      );
+      this.#options.log.error({ type }, "an event was dropped: too many wait for a leader");
       return;
     }
     if (this.#isAttached) this.#send(this.#queue.number());
@@ -132,6 +136,9 @@ export class Agent {
       case "delta":
         this.#options.delta(message.delta);
         return;
+      case "heard":
+        this.#options.heard(message.index);
+        return;
       case "detached":
         this.#isAttached = false;
         void this.#attach();
@@ -152,12 +159,11 @@ export class Agent {
         { type: "attach", node: name, incarnation },
         { timeoutMs: attachTimeoutMs },
       );
-      if (leader === this.#leader) this.#resume(answer);
+      if (leader === this.#leader && this.#intake.follow(answer.epoch)) this.#resume(answer);
     } catch (error) {
-      this.#options.log.debug(
-        { reason: toErrorData(error).message },
-        "could not attach, trying again",
-      );
+      const { code, message: reason } = toErrorData(error);
+      this.#options.log.debug({ reason }, "could not attach, trying again");
+      if (code === "HAL_NO_LEADER") this.#options.refused();
     } finally {
       this.#isAttaching = false;
     }
@@ -221,6 +227,11 @@ export class Agent {
   #take(command: Command): void {
     const verdict = this.#intake.take(command);
     if (verdict.type === "known") return;
+    if (verdict.type === "stale") {
+      const { code, reason } = verdict;
+      this.#options.log.warn({ command: command.id, code, reason }, "refused a command");
+      return;
+    }
     if (verdict.type === "refuse") {
       this.#refuse(command.id, verdict.code, verdict.reason);
       return;
@@ -246,7 +257,7 @@ export class Agent {
     }
     if (action.type === "StartService") {
       const missing = [action.manifest.blob, ...action.manifest.files].filter(
-        (hash) => !this.#options.blobsHere.has(hash),
+        (hash) => !this.#options.blobs.has(hash),
       );
       if (missing.length > 0) {
         void this.#fetchAndStart(action, id, missing);
@@ -259,7 +270,7 @@ export class Agent {
   async #fetchAndStart(action: StartAction, id: string, missing: readonly string[]): Promise<void> {
     this.#fetching.set(action.instance, action);
     try {
-      for (const hash of missing) await this.#fetch(hash);
+      for (const hash of missing) await this.#options.blobs.fetch(hash);
     } catch (error) {
       if (!this.#fetching.delete(action.instance)) return;
       const { service, instance } = action;
@@ -276,21 +287,5 @@ export class Agent {
       return;
     }
     if (this.#fetching.delete(action.instance)) this.#options.runtime.perform(action, id);
-  }
-
-  async #fetch(hash: string): Promise<void> {
-    const { blobs, blobsHere, system, name } = this.#options;
-    if (await blobs.has(hash)) {
-      blobsHere.add(hash);
-      return;
-    }
-    if (this.#leader === undefined || this.#leader === name) {
-      throw new HalonError(
-        "HAL_BLOB_MISSING",
-        `no node has the blob ${hash}; apply the cluster file again, then start the service`,
-      );
-    }
-    await blobs.putChunks(hash, system.requestBulk(this.#leader, bulk.blob, { hash }));
-    blobsHere.add(hash);
   }
 }

@@ -37,37 +37,81 @@ export function acceptLinks(options: {
   };
 }
 
-/** Keeps both links to the tracking node open. */
-export function keepLinks(options: {
+export interface LeaderLinksOptions {
   readonly system: ActorSystem;
   readonly log: Logger;
-  /** `host:port` of the tracking node, asked before every attempt. */
-  address(): string;
   hello(): OwnHello;
+  /** Commands and events can go to the peer and come from it. */
   up(peer: Hello): void;
   down(): void;
-}): { close(): void } {
-  const keepers: LinkKeeper[] = (["bulk", "control"] as const).map((linkClass) => {
+}
+
+/** The control and the bulk link to the node that leads, which move with the leadership. */
+export class LeaderLinks {
+  readonly #options: LeaderLinksOptions;
+  #address: string | null = null;
+  #peer: string | undefined;
+  #keepers: readonly LinkKeeper[] = [];
+
+  constructor(options: LeaderLinksOptions) {
+    this.#options = options;
+  }
+
+  /** `host:port` that the links go to, open or not. */
+  get address(): string | null {
+    return this.#address;
+  }
+
+  /** Name of the node at the other end while the control link is open. */
+  get peer(): string | undefined {
+    return this.#peer;
+  }
+
+  /** Moves the links there; null: there is nobody to link to. Told the same again, it does not wait to try again. */
+  follow(address: string | null): void {
+    if (address === this.#address) {
+      for (const keeper of this.#keepers) keeper.hurry();
+      return;
+    }
+    this.close("another node leads");
+    this.#address = address;
+    if (address !== null)
+      this.#keepers = (["bulk", "control"] as const).map((one) => this.#keep(address, one));
+  }
+
+  close(reason = "closed"): void {
+    const keepers = this.#keepers;
+    this.#keepers = [];
+    this.#address = null;
+    this.#lost();
+    for (const keeper of keepers) keeper.close(reason);
+  }
+
+  #keep(address: string, linkClass: "bulk" | "control"): LinkKeeper {
+    const { system, log, hello, up } = this.#options;
     const keeper = keepLink(() => ({
-      url: `ws://${options.address()}${linkPath}`,
-      hello: { ...options.hello(), class: linkClass },
+      url: `ws://${address}${linkPath}`,
+      hello: { ...hello(), class: linkClass },
     }));
     keeper.events.on("up", (link) => {
-      options.system.attach(link);
-      if (linkClass === "control") options.up(link.peer);
+      system.attach(link);
+      if (linkClass !== "control") return;
+      this.#peer = link.peer.node;
+      up(link.peer);
     });
     keeper.events.on("down", (reason) => {
-      options.log.debug({ reason, class: linkClass }, "the link to the tracking node is down");
-      if (linkClass === "control") options.down();
+      log.debug({ reason, class: linkClass, address }, "the link to the leader is down");
+      if (linkClass === "control" && this.#keepers.includes(keeper)) this.#lost();
     });
     keeper.events.on("refused", (reason) =>
-      options.log.error({ reason }, "the tracking node refuses this node"),
+      log.error({ reason, address }, "the leader refuses this node"),
     );
     return keeper;
-  });
-  return {
-    close: () => {
-      for (const keeper of keepers) keeper.close();
-    },
-  };
+  }
+
+  #lost(): void {
+    if (this.#peer === undefined) return;
+    this.#peer = undefined;
+    this.#options.down();
+  }
 }

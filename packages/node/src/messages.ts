@@ -3,14 +3,21 @@ import type { Command, EventEntry } from "@halon/protocol";
 import type { NumberedNodeEvent } from "./core/index.ts";
 import type { ReplicaDelta } from "./replica.ts";
 
-/** Name of the process on the tracking node that agents talk to. */
+/** Name of the process on tracking nodes that agents talk to. */
 export const trackerName = "tracker";
+/** Name of the process on tracking nodes that reads the journal. */
+export const historyName = "history";
+/** Name of the process on tracking nodes that keeps blobs for the leader. */
+export const blobsName = "blobs";
 /** Name of the process on every node that carries out commands. */
 export const agentName = "agent";
-/** Bulk requests that the tracking node answers. */
-export const bulk = { replica: "replica", blob: "blob" } as const;
+/**
+ * Bulk requests that tracking nodes answer. With `own` what they have themselves; else the leader asks the others for
+ * what it lacks.
+ */
+export const bulk = { replica: "replica", blob: "blob", journal: "journal" } as const;
 
-/** The agent asks to be taken in, after every (re)connect. */
+/** The agent asks to be taken in, by every leader and after every reconnect. */
 export interface Attach {
   readonly type: "attach";
   readonly node: string;
@@ -20,6 +27,9 @@ export interface Attach {
 export interface Attached {
   readonly clusterId: string;
   readonly leader: string;
+  readonly epoch: number;
+  /** The last record that the leader's replica has; deltas of those after it follow. */
+  readonly index: number;
   /** The last of this node's events, of this incarnation, that has taken effect. */
   readonly sequence: number;
 }
@@ -31,15 +41,28 @@ export type ToTracker =
       readonly node: string;
       readonly incarnation: number;
       readonly events: readonly NumberedNodeEvent[];
-    }
-  | { readonly type: "history"; readonly query: HistoryQuery };
+    };
+
+export interface ToHistory {
+  readonly type: "history";
+  readonly query: HistoryQuery;
+}
 
 export type HistoryAnswer = readonly EventEntry[];
+
+/** Asks for these blobs to be kept; answered when all are durable. Those that lack are at node `from`. */
+export interface ToBlobs {
+  readonly type: "keep";
+  readonly hashes: readonly string[];
+  readonly from: string;
+}
 
 export type ToAgent =
   | { readonly type: "commands"; readonly commands: readonly Command[] }
   | { readonly type: "ack"; readonly sequence: number }
   | { readonly type: "gap"; readonly expected: number }
   | { readonly type: "delta"; readonly delta: ReplicaDelta }
-  /** The coordinator has started anew: attach again. */
+  /** The sender leads; the last record that it has. */
+  | { readonly type: "heard"; readonly index: number }
+  /** The leader has changed, or its coordinator: attach again. */
   | { readonly type: "detached" };

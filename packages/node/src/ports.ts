@@ -1,6 +1,7 @@
-import type { ApiPorts, EventCursor, EventQuery, RuleEntry } from "@halon/api";
-import type { Blobs, CoordinatorHost, HistoryQuery } from "@halon/coordinator";
+import type { ApiPorts, EventCursor, EventQuery, NodeIdentity, RuleEntry } from "@halon/api";
+import type { CoordinatorHost, HistoryQuery } from "@halon/coordinator";
 import { type EventEntry, fromErrorData, HalonError, type OperationStatus } from "@halon/protocol";
+import type { BlobKeeper } from "./blob-keeper.ts";
 import { clusterStatus, operationStatus } from "./core/index.ts";
 import type { Replica } from "./replica.ts";
 import type { ServiceLogs } from "./service-logs.ts";
@@ -8,21 +9,24 @@ import type { ServiceLogs } from "./service-logs.ts";
 /** A satellite looks for new events so often while somebody listens. */
 const pollEveryMs = 500;
 const pollLimit = 500;
+/** History that cannot be read just now is asked for again. */
+const retryMs = 250;
+/** Entries that wait while history is read; when there are more, it is read again from where it ended. */
+const heldMax = 10_000;
 
 export interface PortsOptions {
-  readonly name: string;
-  readonly version: string;
   readonly role: "tracking" | "satellite";
   readonly replica: Replica;
-  readonly blobs: Blobs;
-  readonly blobsHere: Set<string>;
+  readonly blobs: Pick<BlobKeeper, "put" | "missing">;
   readonly logs: ServiceLogs;
-  endpoint(): string;
-  clusterId(): string;
-  /** Name of the tracking node while it can be reached. */
+  identity(): NodeIdentity;
+  hello: ApiPorts["hello"];
+  starting(): string | null;
+  /** Name of the leader that has taken this node in; null while there is none. */
   leader(): string | null;
-  leaderEndpoint(): string | null;
-  /** Throws HAL_NO_LEADER where there is none. */
+  /** Whether this node leads. */
+  leads(): boolean;
+  /** Errors: HAL_NO_LEADER. */
   coordinator(): CoordinatorHost;
   history(query: HistoryQuery): Promise<readonly EventEntry[]>;
   send: ApiPorts["send"];
@@ -34,25 +38,19 @@ export interface PortsOptions {
 export function createPorts(options: PortsOptions): ApiPorts {
   const { replica, blobs, logs } = options;
   return {
-    identity: () => ({
-      name: options.name,
-      clusterId: options.clusterId(),
-      version: options.version,
-      endpoint: options.endpoint(),
-      leaderEndpoint: options.leaderEndpoint(),
-      role: options.role,
-    }),
+    identity: options.identity,
+    hello: options.hello,
+    starting: options.starting,
     status: () =>
       clusterStatus(replica.view, {
-        clusterId: options.clusterId(),
+        clusterId: options.identity().clusterId,
         leader: options.leader(),
         epoch: replica.epoch,
       }),
     graph: () => replica.view,
     staleness: () => ({
       revision: replica.view.revision,
-      stalenessMs:
-        options.role === "tracking" && options.leader() !== null ? 0 : replica.stalenessMs,
+      stalenessMs: options.leads() ? 0 : replica.stalenessMs,
     }),
     queryGraph: (expression) => replica.query(expression),
     exportGraph: (format) => replica.export(format),
@@ -72,11 +70,8 @@ export function createPorts(options: PortsOptions): ApiPorts {
       options.role === "tracking"
         ? followHere(options, after, listener)
         : followByAsking(options, after, listener),
-    putBlob: async (hash, bytes) => {
-      await blobs.put(hash, bytes);
-      options.blobsHere.add(hash);
-    },
-    missingBlobs: async (hashes) => hashes.filter((hash) => !options.blobsHere.has(hash)),
+    putBlob: (hash, bytes) => blobs.put(hash, bytes),
+    missingBlobs: (hashes) => blobs.missing(hashes),
     logs: (service, lines) => logs.tail(service, lines),
     followLogs: (service, listener) => logs.follow(service, listener),
     shutdown: options.shutdown,
@@ -143,89 +138,108 @@ function isBehind(entry: EventCursor, cursor: EventCursor): boolean {
   );
 }
 
-/** On the tracking node: what the journal has, then every record as it is committed, without a gap. */
+/** On a tracking node: what its journal has, then every record as it is committed, without a gap. */
 function followHere(
   options: PortsOptions,
   after: EventCursor | undefined,
   listener: (entry: EventEntry) => void,
 ): () => void {
-  const { replica } = options;
-  let cursor: EventCursor = after ?? { index: replica.index, position: Number.MAX_SAFE_INTEGER };
-  let isLive = false;
-  let isEnded = false;
-  const held: EventEntry[] = [];
-  const give = (entry: EventEntry): void => {
-    if (!isBehind(entry, cursor)) return;
-    cursor = { index: entry.index, position: entry.position };
-    listener(entry);
-  };
+  const { events } = options.replica;
+  const reader = readerOf(options, after, listener);
+  /** Undefined while entries are given as they come. */
+  let held: EventEntry[] | undefined;
+  let isOverfull = false;
   const take = (entries: readonly EventEntry[]): void => {
-    if (isLive) for (const entry of entries) give(entry);
-    else held.push(...entries);
+    if (held === undefined) {
+      for (const entry of entries) reader.give(entry);
+      return;
+    }
+    isOverfull ||= held.length + entries.length > heldMax;
+    if (!isOverfull) held.push(...entries);
   };
-  replica.events.on("entries", take);
   const catchUp = async (): Promise<void> => {
-    if (after !== undefined)
-      await replay(
-        options,
-        () => cursor,
-        give,
-        () => isEnded,
-      );
-    isLive = true;
-    for (const entry of held.splice(0)) give(entry);
+    if (held !== undefined) return;
+    do {
+      held = [];
+      isOverfull = false;
+      await reader.readOn();
+    } while (isOverfull);
+    const waiting = held;
+    held = undefined;
+    for (const entry of waiting) reader.give(entry);
   };
-  void catchUp().catch(() => {
-    // The journal cannot be read just now; what comes is still told.
-    isLive = true;
-  });
+  const jumped = (): void => void catchUp();
+  events.on("entries", take);
+  events.on("jumped", jumped);
+  if (after !== undefined) void catchUp();
   return () => {
-    isEnded = true;
-    replica.events.off("entries", take);
+    reader.end();
+    events.off("entries", take);
+    events.off("jumped", jumped);
   };
 }
 
-async function replay(
-  options: PortsOptions,
-  cursor: () => EventCursor,
-  give: (entry: EventEntry) => void,
-  isEnded: () => boolean,
-): Promise<void> {
-  for (;;) {
-    const page = await options.history({ after: cursor(), limit: pollLimit });
-    for (const entry of page) give(entry);
-    if (page.length < pollLimit || isEnded()) return;
-  }
-}
-
+/** On a satellite: the leader's journal, again and again. */
 function followByAsking(
   options: PortsOptions,
   after: EventCursor | undefined,
   listener: (entry: EventEntry) => void,
 ): () => void {
-  let cursor: EventCursor = after ?? {
-    index: options.replica.index,
-    position: Number.MAX_SAFE_INTEGER,
+  const reader = readerOf(options, after, listener);
+  const poll = async (): Promise<void> => {
+    while (!reader.isEnded) {
+      await reader.readOn();
+      await pause(pollEveryMs);
+    }
   };
+  void poll();
+  return () => reader.end();
+}
+
+/** Gives each entry behind a place once, in order, from wherever it comes. */
+interface Reader {
+  readonly isEnded: boolean;
+  give(entry: EventEntry): void;
+  /** Gives all that history has; tried again until it can be read. */
+  readOn(): Promise<void>;
+  end(): void;
+}
+
+function readerOf(
+  { replica, history }: PortsOptions,
+  after: EventCursor | undefined,
+  listener: (entry: EventEntry) => void,
+): Reader {
+  let cursor = after ?? { index: replica.index, position: Number.MAX_SAFE_INTEGER };
   let isEnded = false;
   const give = (entry: EventEntry): void => {
     if (isEnded || !isBehind(entry, cursor)) return;
     cursor = { index: entry.index, position: entry.position };
     listener(entry);
   };
-  const poll = async (): Promise<void> => {
-    while (!isEnded) {
-      await replay(
-        options,
-        () => cursor,
-        give,
-        () => isEnded,
-      ).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, pollEveryMs));
-    }
+  return {
+    get isEnded() {
+      return isEnded;
+    },
+    give,
+    async readOn() {
+      while (!isEnded) {
+        try {
+          const page = await history({ after: cursor, limit: pollLimit });
+          for (const entry of page) give(entry);
+          if (page.length < pollLimit) return;
+        } catch {
+          // No coordinator just now, or no leader: there will be one.
+          await pause(retryMs);
+        }
+      }
+    },
+    end: () => {
+      isEnded = true;
+    },
   };
-  void poll();
-  return () => {
-    isEnded = true;
-  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -21,6 +21,8 @@ export interface ReplicaEvents {
   /** The graph has changed; the keys of what was put or removed. */
   changed: [keys: ReadonlySet<string>];
   entries: [entries: readonly EventEntry[]];
+  /** Records were passed over: their entries are in the history only. */
+  jumped: [];
 }
 
 /** This node's copy of the graph, for reading. */
@@ -55,22 +57,23 @@ export class Replica {
     return Math.max(0, Math.round(this.#now() - this.#heardAt));
   }
 
-  /** The tracking node was heard of: everything up to now is in here. */
-  heard(): void {
-    this.#heardAt = this.#now();
+  /** The leader says that `index` is its last record: when that is in here, all up to now is. */
+  heard(index: number): void {
+    if (index <= this.#index) this.#heardAt = this.#now();
   }
 
   reset(graph: Json, index: number, epoch: number): void {
     this.#graph = fromJSON(graph);
     this.#index = index;
     this.#epoch = epoch;
-    this.heard();
+    this.#heardAt = this.#now();
     this.events.emit("changed", new Set(["*"]));
+    this.events.emit("jumped");
   }
 
   /** False when a delta is missing in between: the replica has to be fetched anew. */
   apply(delta: ReplicaDelta): boolean {
-    this.heard();
+    this.#heardAt = this.#now();
     if (delta.index <= this.#index) return true;
     if (delta.index !== this.#index + 1) return false;
     if (delta.changes.length > 0)

@@ -1,12 +1,13 @@
-import type { ActorSystem, Hello } from "@halon/actor";
+import type { ActorSystem } from "@halon/actor";
 import type { HistoryQuery } from "@halon/coordinator";
 import { type EventEntry, HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
-import { keepLinks, type OwnHello } from "./links.ts";
-import { bulk, type HistoryAnswer, trackerName } from "./messages.ts";
+import { chooseLeader } from "./core/index.ts";
+import type { LeaderLinks } from "./links.ts";
+import { bulk, type HistoryAnswer, historyName } from "./messages.ts";
 import type { Replica, ReplicaDelta } from "./replica.ts";
 
-const findEveryMs = 500;
+const askEveryMs = 100;
 const askTimeoutMs = 1_000;
 const historyTimeoutMs = 10_000;
 const fetchRetryMs = 250;
@@ -14,56 +15,90 @@ const fetchRetryMs = 250;
 export interface SatelliteOptions {
   readonly system: ActorSystem;
   readonly replica: Replica;
+  readonly links: LeaderLinks;
   readonly log: Logger;
-  /** `host:port` of nodes that may know the tracking node. */
-  readonly join: readonly string[];
-  /** The tracking node as last known. */
-  readonly leader: string | null;
-  hello(): OwnHello;
-  connected(peer: Hello): void;
-  disconnected(): void;
+  /** `host:port` of nodes that may know who leads. */
+  candidates(): readonly string[];
 }
 
-/** A satellite's part: finds the tracking node, keeps the links to it, follows its log. */
+/** A satellite's part: finds out who leads, and follows its log. */
 export class Satellite {
   readonly #options: SatelliteOptions;
-  #address: string | null = null;
-  #leader: string | undefined;
-  #links: { close(): void } | undefined;
+  /** The last answers of the nodes that were asked. */
+  readonly #answers = new Map<string, string | null>();
+  readonly #asked = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #isLooking = true;
   #isFetching = false;
-  #isClosed = false;
   #waiting: ReplicaDelta[] = [];
 
   constructor(options: SatelliteOptions) {
     this.#options = options;
-    void this.#find();
+    this.#timer = setInterval(() => this.#look(), askEveryMs);
+    this.#look();
   }
 
-  /** `host:port` of the tracking node, when it is known. */
-  get address(): string | null {
-    return this.#address;
+  /** The node that it is linked to does not lead: asks for another until one has taken this node in. */
+  refused(): void {
+    this.#isLooking = true;
   }
 
-  /** Name of the tracking node while it is connected. */
-  get leader(): string | undefined {
-    return this.#leader;
+  /** A leader has taken this node in; its replica has the record `index`. */
+  attached(index: number): void {
+    this.#isLooking = false;
+    this.#answers.clear();
+    if (this.#options.replica.index !== index) void this.#fetch();
   }
 
   /** Takes a delta of the log, or fetches the whole graph when one is missing. */
   follow(delta: ReplicaDelta): void {
     if (this.#isFetching) this.#waiting.push(delta);
-    else if (!this.#options.replica.apply(delta)) void this.fetch();
+    else if (!this.#options.replica.apply(delta)) void this.#fetch();
+  }
+
+  async history(query: HistoryQuery): Promise<readonly EventEntry[]> {
+    const { system, links } = this.#options;
+    if (links.peer === undefined)
+      throw new HalonError("HAL_NO_LEADER", "No leader can be reached. Try again.");
+    return system.call<HistoryAnswer>(
+      { name: historyName, node: links.peer },
+      { type: "history", query },
+      { timeoutMs: historyTimeoutMs },
+    );
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** Asks whoever is not being asked already, so that one that hangs holds up nobody. */
+  #look(): void {
+    if (this.#options.links.peer !== undefined && !this.#isLooking) return;
+    for (const candidate of new Set(this.#options.candidates())) {
+      if (!this.#asked.has(candidate)) void this.#ask(candidate);
+    }
+  }
+
+  async #ask(candidate: string): Promise<void> {
+    this.#asked.add(candidate);
+    const named = await leaderOf(candidate);
+    this.#asked.delete(candidate);
+    this.#answers.set(candidate, named);
+    const { links } = this.#options;
+    if (links.peer !== undefined && !this.#isLooking) return;
+    const leader = chooseLeader(this.#answers);
+    if (leader !== null) links.follow(leader);
   }
 
   /** Fetches the whole graph; deltas that arrive meanwhile are applied after it. */
-  async fetch(): Promise<void> {
-    if (this.#isFetching || this.#leader === undefined) return;
+  async #fetch(): Promise<void> {
+    const { system, replica, log, links } = this.#options;
+    if (this.#isFetching || links.peer === undefined) return;
     this.#isFetching = true;
-    const { system, replica, log } = this.#options;
     try {
       const decoder = new TextDecoder();
       let text = "";
-      for await (const chunk of system.requestBulk(this.#leader, bulk.replica, {})) {
+      for await (const chunk of system.requestBulk(links.peer, bulk.replica, {})) {
         text += decoder.decode(chunk, { stream: true });
       }
       const { index, epoch, graph } = JSON.parse(text + decoder.decode());
@@ -74,57 +109,8 @@ export class Satellite {
       this.#isFetching = false;
       this.#waiting = [];
       log.debug({ reason: toErrorData(error).message }, "could not fetch the graph, trying again");
-      if (!this.#isClosed) setTimeout(() => void this.fetch(), fetchRetryMs);
+      setTimeout(() => void this.#fetch(), fetchRetryMs);
     }
-  }
-
-  async history(query: HistoryQuery): Promise<readonly EventEntry[]> {
-    if (this.#leader === undefined)
-      throw new HalonError("HAL_NO_LEADER", "The tracking node cannot be reached. Try again.");
-    return this.#options.system.call<HistoryAnswer>(
-      { name: trackerName, node: this.#leader },
-      { type: "history", query },
-      { timeoutMs: historyTimeoutMs },
-    );
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    this.#links?.close();
-  }
-
-  /** Asks the nodes that are known, again and again, who the tracking node is. */
-  async #find(): Promise<void> {
-    while (!this.#isClosed && this.#address === null) {
-      for (const candidate of [
-        ...this.#options.join,
-        ...(this.#options.leader === null ? [] : [this.#options.leader]),
-      ]) {
-        this.#address = await leaderOf(candidate);
-        if (this.#address !== null) break;
-      }
-      if (this.#address === null) await new Promise((resolve) => setTimeout(resolve, findEveryMs));
-    }
-    if (!this.#isClosed) this.#connect();
-  }
-
-  #connect(): void {
-    const { system, log, hello } = this.#options;
-    this.#links = keepLinks({
-      system,
-      log,
-      hello,
-      address: () => this.#address ?? "",
-      up: (peer) => {
-        this.#leader = peer.node;
-        this.#options.connected(peer);
-        void this.fetch();
-      },
-      down: () => {
-        this.#leader = undefined;
-        this.#options.disconnected();
-      },
-    });
   }
 }
 

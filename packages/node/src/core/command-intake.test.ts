@@ -17,9 +17,17 @@ test("a command of a deposed coordinator is refused", () => {
   const intake = new CommandIntake();
   intake.take(command("7.1", 3));
   expect(intake.take(command("6.1", 2))).toMatchObject({
-    type: "refuse",
+    type: "stale",
     code: "HAL_COMMAND_STALE",
   });
+});
+
+test("a node that a coordinator has taken in begins nothing of an earlier one, nor is taken in by it", () => {
+  const intake = new CommandIntake();
+  expect(intake.follow(3)).toBe(true);
+  expect(intake.take(command("6.1", 2))).toMatchObject({ type: "stale" });
+  expect(intake.follow(2)).toBe(false);
+  expect(intake.take(command("6.1", 3))).toEqual({ type: "begin" });
 });
 
 test("the last command begun is the latest decided, in whatever order they arrive", () => {

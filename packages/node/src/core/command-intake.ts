@@ -7,6 +7,8 @@ export type CommandVerdict =
   | { readonly type: "begin" }
   /** It was begun before; its answer is on its way or has arrived. */
   | { readonly type: "known" }
+  /** Of a deposed coordinator. Its successor has the same command and sends it itself: it needs no answer. */
+  | { readonly type: "stale"; readonly code: "HAL_COMMAND_STALE"; readonly reason: string }
   | { readonly type: "refuse"; readonly code: "HAL_COMMAND_STALE"; readonly reason: string };
 
 /** Which commands a node begins: each once, and none of a deposed coordinator. */
@@ -26,11 +28,18 @@ export class CommandIntake {
     this.#isStopping = true;
   }
 
+  /** The coordinator of this epoch has taken the node in. False: it is deposed, a later one had done so before. */
+  follow(epoch: number): boolean {
+    if (epoch < this.#epoch) return false;
+    this.#epoch = epoch;
+    return true;
+  }
+
   take(command: Command): CommandVerdict {
     if (this.#begun.has(command.id)) return { type: "known" };
     if (command.epoch < this.#epoch) {
       const reason = `the command is of epoch ${command.epoch}, and epoch ${this.#epoch} has taken over`;
-      return { type: "refuse", code: "HAL_COMMAND_STALE", reason };
+      return { type: "stale", code: "HAL_COMMAND_STALE", reason };
     }
     this.#epoch = command.epoch;
     if (this.#isStopping)

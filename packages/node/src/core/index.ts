@@ -5,5 +5,14 @@ export {
   type NodeEvent,
   type NumberedNodeEvent,
 } from "./event-queue.ts";
+export { decodeRecords, encodeRecords, type FramedRecord } from "./journal-frame.ts";
+export { chooseLeader, type LeaderAnswers } from "./leader-choice.ts";
 export { graceMs, Liveness, lostAfterMs, type Observation } from "./liveness.ts";
 export { clusterStatus, type Leadership, operationStatus } from "./status.ts";
+export {
+  afterEnd,
+  firstSupervision,
+  type NextStart,
+  type Supervision,
+  type ThreadEnd,
+} from "./supervision.ts";

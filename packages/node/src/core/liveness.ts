@@ -1,6 +1,6 @@
 /** A node whose link is gone this long is down. */
 export const lostAfterMs = 1_000;
-/** Nodes have this long to come back after the tracking node was started. */
+/** Nodes have this long to come to a new leader. */
 export const graceMs = 4_000;
 
 /** What the tracking node concludes about another. */
@@ -34,10 +34,10 @@ export class Liveness {
     this.#nodes.set(node, { incarnation, gone: undefined });
   }
 
-  /** A node of the graph that has not attached yet, at the start of the tracking node. */
+  /** A node of the graph that has not attached yet, when this one begins to lead. */
   expect(node: string, incarnation: number, now: number): void {
     if (this.#nodes.has(node)) return;
-    const reason = "it did not come back after the tracking node was started";
+    const reason = "it did not come to the new leader";
     this.#nodes.set(node, { incarnation, gone: { lostAt: now + graceMs, reason } });
   }
 
