@@ -2,13 +2,12 @@
 const args = process.argv.slice(2);
 const flagOf = (flag) => args[args.indexOf(flag) + 1];
 const name = flagOf("--name");
-const role = args.includes("--join") ? "satellite" : "tracking";
 const beat = setInterval(() => undefined, 1_000);
 process.on("SIGTERM", () => {
   console.error("stopping");
   clearInterval(beat);
 });
 console.log(
-  `halond ready name=${name} endpoint=http://${flagOf("--listen")} role=${role} leader=node-1`,
+  `halond ready name=${name} endpoint=http://${flagOf("--listen")} role=tracking leader=node-1`,
 );
 console.log(`pid ${process.pid}`);

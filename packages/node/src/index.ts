@@ -8,6 +8,6 @@ export {
   withDataDir,
 } from "./agency-node.ts";
 export { endpointOf } from "./data-dir.ts";
-export type { NodeOptions, RunningNode } from "./options.ts";
+export type { NodeOptions, RunningNode, StartContext } from "./options.ts";
 export { startNode } from "./start.ts";
 export { version } from "./version.ts";

@@ -12,11 +12,17 @@ export interface Surroundings {
   readonly isTerminal: boolean;
 }
 
+/** Where a node listens that is told nothing. */
+export const defaultListen = "127.0.0.1:8528";
+
+/** The port of a node where none is said. */
+export const defaultPort = 8528;
+
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"];
 
 /** The address to listen on; one that other machines reach must be asked for. */
-export function listened(raw: RawSettings): NodeOptions["listen"] {
-  const listen = address("--listen", raw.listen ?? "127.0.0.1:8528");
+export function listened(raw: RawSettings): NonNullable<NodeOptions["listen"]> {
+  const listen = address("--listen", raw.listen ?? defaultListen);
   if (isLoopback(listen.host) || raw.insecure === true) return listen;
   throw usage(
     `--listen ${raw.listen} can be reached by other machines, and there is no authentication yet: who reaches it runs the cluster. Listen on 127.0.0.1, or say --insecure if the network is safe.`,
@@ -39,15 +45,27 @@ export function address(
   return { host: host.replace(/^\[|\]$/g, ""), port };
 }
 
-/** The addresses of `--join`, of several options or separated by commas. */
-export function joined(given: readonly string[]): readonly string[] {
-  const addresses = given.flatMap((text) => text.split(","));
-  for (const text of addresses) {
-    if (address("--join", text).port === 0) {
-      throw usage(`Expected --join to name the port of a node, got ${text}.`);
-    }
-  }
-  return addresses;
+/**
+ * The addresses of `--join`, of several options or separated by commas, each once.
+ *
+ * `port` is filled in where none is said; without it a port must be said.
+ */
+export function joined(given: readonly string[], port?: number): readonly string[] {
+  const hostAlone = /^([A-Za-z0-9.-]+|\[[^\]]*\])$/;
+  const addresses = given
+    .flatMap((text) => text.split(","))
+    .map((text) => {
+      const isAlone = port !== undefined && hostAlone.test(text);
+      return addressText("--join", isAlone ? `${text}:${port}` : text);
+    });
+  return [...new Set(addresses)];
+}
+
+/** The address of another node as all nodes write it: they are compared as text. */
+function addressText(option: string, given: string): string {
+  const { host, port } = address(option, given);
+  if (port === 0) throw usage(`Expected ${option} to name the port of a node, got ${given}.`);
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`.toLowerCase();
 }
 
 /** The name of a node, made of the host's when none is given. */
@@ -62,20 +80,21 @@ export function nameOf(given: string | undefined, hostname: string): string {
   );
 }
 
-/** How others reach the node; undefined: at the listen address. */
+/** How others reach the node; undefined: at the listen address, which `listenHost` must then tell. */
 export function advertised(
   given: string | undefined,
-  listenHost: string,
-  local: number | undefined,
+  listenHost: string | undefined,
 ): string | undefined {
-  if (given === undefined) {
-    if (!["0.0.0.0", "::"].includes(listenHost) || local !== undefined) return undefined;
-    throw usage(
-      `Nobody can be sent to ${listenHost}. Say with --advertise HOST:PORT how other nodes reach this one.`,
-    );
-  }
-  if (address("--advertise", given).port !== 0) return given;
-  throw usage(`Expected --advertise to name a port that others can reach, got ${given}.`);
+  if (given !== undefined) return addressText("--advertise", given);
+  if (listenHost === undefined || !isWildcard(listenHost)) return undefined;
+  throw usage(
+    `Nobody can be sent to ${listenHost}. Say with --advertise HOST:PORT how other nodes reach this one.`,
+  );
+}
+
+/** Whether the host stands for all addresses of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 /** Where the log goes, and how much of it. */

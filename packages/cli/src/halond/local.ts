@@ -1,13 +1,23 @@
-import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Io } from "../io.ts";
 import { type Child, startChild } from "./child.ts";
-import type { StartOptions } from "./options.ts";
-import type { NodeOptions } from "./run.ts";
+import {
+  argumentsOf,
+  type LocalOptions,
+  localDirectory,
+  localNode,
+  masterAddress,
+  shellLine,
+} from "./local-nodes.ts";
+import { loadEndpointOf, type NodeOptions } from "./run.ts";
 import { onSignals } from "./signals.ts";
 import { applyAll, compileAll } from "./start.ts";
 
 /** How long a child may take to stop before it is killed. */
 const stopMs = 15_000;
+
+/** How often the first node is asked for the port that it got. */
+const portPollMs = 50;
 
 /**
  * Runs N nodes as child processes until they are told to stop; gives the exit code.
@@ -16,7 +26,7 @@ const stopMs = 15_000;
  * started again but its command is printed.
  */
 export async function startLocal(
-  options: StartOptions & { readonly local: number },
+  options: LocalOptions,
   program: readonly string[],
   io: Io,
 ): Promise<number> {
@@ -36,26 +46,18 @@ export async function startLocal(
       for (const child of children) child.signal("SIGHUP");
     },
   });
-  const launch = (node: NodeOptions) => {
-    const command = [...program, ...argumentsOf(node)];
-    const child = startChild({
-      name: node.name,
-      command,
-      onReady: (line) => io.out(`${line}\n`),
-      onOutput: (line) => io.err(`${node.name} | ${line}\n`),
-    });
+  const launch = (number: number, master: string | null): Child => {
+    const child = launchNode(localNode(options, number, master), program, io, () => isStopping);
     children.push(child);
-    void child.exited.then((how) => {
-      if (isStopping) return;
-      io.err(`halond: node ${node.name} ${how}. Start it again with:\n  ${shellLine(command)}\n`);
-    });
     return child;
   };
   try {
-    const endpoint = await launch(localNode(options, 1, [])).ready;
-    const address = endpoint.replace("http://", "");
+    const first = launch(1, null);
+    const master = await masterFor(options, first);
     const others = Array.from({ length: options.local - 1 }, (_, at) => at + 2);
-    await Promise.all(others.map((number) => launch(localNode(options, number, [address])).ready));
+    if (!isStopping) for (const number of others) launch(number, master);
+    // The first is not ready before the others are there.
+    const [endpoint = ""] = await Promise.all(children.map((child) => child.ready));
     await applyAll(endpoint, clusters, io);
     if (!isStopping) io.out(`cluster ready endpoint=${endpoint} dashboard=none\n`);
     await Promise.all(children.map((child) => child.exited));
@@ -71,48 +73,44 @@ export async function startLocal(
   }
 }
 
-/** The options of node `number` of a local cluster. */
-export function localNode(
-  { node }: StartOptions,
-  number: number,
-  joinAddresses: readonly string[],
-): NodeOptions {
-  const name = `node-${number}`;
-  const { host, port } = node.listen;
-  return {
-    ...node,
+function launchNode(
+  node: NodeOptions,
+  program: readonly string[],
+  io: Io,
+  isStopping: () => boolean,
+): Child {
+  const name = node.name ?? "";
+  const child = startChild({
     name,
-    dataDir: join(node.dataDir, name),
-    listen: { host, port: port === 0 ? 0 : port + (number - 1) * 10 },
-    join: joinAddresses,
-    log: {
-      ...node.log,
-      file: node.log.file === undefined ? undefined : `${node.log.file}.${name}`,
-    },
-  };
+    command: [...program, ...argumentsOf(node)],
+    onReady: (line) => io.out(`${line}\n`),
+    onOutput: (line) => io.err(`${name} | ${line}\n`),
+  });
+  void child.exited.then((how) => {
+    if (isStopping()) return;
+    // To forget was asked for once.
+    const again = [...program, ...argumentsOf({ ...node, forgetSetup: false })];
+    io.err(`halond: node ${name} ${how}. Start it again with:\n  ${shellLine(again)}\n`);
+  });
+  return child;
 }
 
-/** The command line that gives these options. */
-export function argumentsOf(node: NodeOptions): readonly string[] {
-  const host = node.listen.host.includes(":") ? `[${node.listen.host}]` : node.listen.host;
-  return [
-    "start",
-    ...["--name", node.name],
-    ...["--data-dir", node.dataDir],
-    ...["--listen", `${host}:${node.listen.port}`],
-    ...node.join.flatMap((address) => ["--join", address]),
-    ...Object.entries(node.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
-    ...(node.insecure ? ["--insecure"] : []),
-    ...["--log.level", node.log.level, "--log.format", node.log.format],
-    ...(node.log.file === undefined ? [] : ["--log.file", node.log.file]),
-  ];
-}
-
-/** A line that a POSIX shell reads as exactly these words. */
-export function shellLine(words: readonly string[]): string {
-  return words
-    .map((word) =>
-      /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-    )
-    .join(" ");
+/** `host:port` of the first node, for those that join it; null when none does. */
+async function masterFor(options: LocalOptions, first: Child): Promise<string | null> {
+  const { local } = options;
+  const hasNew = Array.from({ length: local - 1 }, (_, at) => at + 2).some(
+    (number) => !localDirectory(options, number).isKnown,
+  );
+  if (!hasNew) return null;
+  const known = masterAddress(options);
+  if (known !== null) return known;
+  const endpointOf = await loadEndpointOf();
+  const { dataDir } = localDirectory(options, 1);
+  for (;;) {
+    const endpoint = await endpointOf(dataDir);
+    if (endpoint !== undefined && endpoint !== "") return endpoint;
+    // It tells why it ended.
+    if (!first.isRunning()) await first.ready;
+    await delay(portPollMs);
+  }
 }

@@ -4,21 +4,50 @@ import { refuseSecrets, startOptions } from "./options.ts";
 
 const around = { hostname: "Db_1.example", directory: "/srv", isTerminal: false };
 
-test("without settings a node runs on loopback and keeps its data below the working directory", () => {
+test("what is not set stays so: it comes from the node's setup, or has its default there", () => {
   expect(startOptions({}, around)).toEqual({
     local: undefined,
     apply: [],
     node: {
-      name: "db-1",
+      name: undefined,
       dataDir: "/srv/halon-data",
-      listen: { host: "127.0.0.1", port: 8528 },
+      listen: undefined,
       advertise: undefined,
       labels: {},
       join: [],
+      agencySize: undefined,
+      local: undefined,
+      store: undefined,
+      forgetSetup: false,
       insecure: false,
       log: { level: "info", format: "json", file: undefined },
     },
   });
+});
+
+test("addresses to join may be repeated or separated by commas; the port may be left out", () => {
+  const join = ["db-2,DB-1:9000", "[::1]", "10.0.0.1:08528", "db-2:8528"];
+  expect(startOptions({ join }, around).node.join).toEqual([
+    "db-2:8528",
+    "db-1:9000",
+    "[::1]:8528",
+    "10.0.0.1:8528",
+  ]);
+});
+
+test.each([
+  ["file:///etc/passwd"],
+  ["http://10.0.0.1:8528"],
+  ["unix:/run/x.sock"],
+  ["/run/x.sock"],
+  ["db-1:8528/id"],
+  ["user@db-1:8528"],
+  ["db-1:8528,"],
+  [""],
+])("%j is no address to join", (text) => {
+  expect(() => startOptions({ join: [text] }, around)).toThrow(
+    expect.objectContaining({ code: "HAL_USAGE", message: expect.stringContaining("--join") }),
+  );
 });
 
 test.each([
@@ -26,7 +55,6 @@ test.each([
   ["a negative port", { listen: "127.0.0.1:-1" }, "HOST:PORT"],
   ["a port that is none", { listen: "127.0.0.1:8528a" }, "8528a"],
   ["a listener for other machines", { listen: "0.0.0.0:8528" }, "--insecure"],
-  ["no address to be sent to", { listen: "0.0.0.0:8528", insecure: true }, "--advertise"],
   ["an advertised port of 0", { advertise: "db-1:0" }, "port"],
   ["a joined port of 0", { join: ["db-1:0"] }, "--join"],
   ["a name with a path", { name: "../x" }, "--name"],
@@ -39,24 +67,28 @@ test.each([
   ["no room for ports", { local: "3", listen: "127.0.0.1:65530" }, "65530"],
   ["an unknown log level", { logLevel: "loud" }, "loud"],
   ["an unknown store", { store: "redis://a" }, "redis"],
+  ["a store with a password", { store: "etcd://me:secret@db:2379" }, "credentials"],
+  ["more tracking nodes than there are", { local: "3", agencySize: "5" }, "--agency-size 5"],
+  ["all addresses without a port", { local: "3", listen: "0.0.0.0:0", insecure: true }, "port"],
 ])("%s is a usage error that says so", (_, raw, named) => {
   expect(() => startOptions(raw, around)).toThrow(
     expect.objectContaining({ code: "HAL_USAGE", message: expect.stringContaining(named) }),
   );
 });
 
-test.each([[{ store: "etcd://db:2379" }], [{ agencySize: "5" }], [{ join: ["a:1,b:2"] }]])(
-  "%j is not built yet",
-  (raw) => {
-    expect(() => startOptions(raw, around)).toThrow(
-      expect.objectContaining({ code: "HAL_NOT_BUILT" }),
-    );
-  },
-);
+test.each([
+  [{ store: "etcd://db-1:2379,db-2:2379" }, { store: "etcd://db-1:2379,db-2:2379" }],
+  [{ store: "embedded" }, { store: "embedded" }],
+  [{ agencySize: "5" }, { agencySize: 5 }],
+  [{ localNode: "2" }, { local: 2 }],
+  [{ forgetSetup: true }, { forgetSetup: true }],
+])("%j is taken", (raw, node) => {
+  expect(startOptions(raw, around).node).toMatchObject(node);
+});
 
 test("an IPv6 address stands in brackets", () => {
   expect(address("--listen", "[::1]:0")).toEqual({ host: "::1", port: 0 });
-  expect(startOptions({ listen: "[::1]:1" }, around).node.listen.host).toBe("::1");
+  expect(startOptions({ listen: "[::1]:1" }, around).node.listen?.host).toBe("::1");
 });
 
 test.each(["--auth.secret=x", "--secret", "--token=y", "--password"])(

@@ -1,11 +1,13 @@
 import { resolve } from "node:path";
-import { notBuilt, usage } from "../failure.ts";
+import { AgencySize, Name } from "@halon/protocol";
+import { usage } from "../failure.ts";
 import {
   advertised,
+  defaultPort,
+  isWildcard,
   joined,
   listened,
   logged,
-  nameOf,
   type Surroundings,
 } from "./common-options.ts";
 import type { NodeOptions } from "./run.ts";
@@ -22,21 +24,24 @@ export interface StartOptions {
 
 const localMax = 64;
 
-/** Checks the settings of `halond start`. Errors are `HAL_USAGE` or `HAL_NOT_BUILT`. */
+/** Checks the settings of `halond start`; what is left out stays undefined. Errors are `HAL_USAGE`. */
 export function startOptions(raw: RawSettings, around: Surroundings): StartOptions {
-  checkStore(raw);
-  const listen = listened(raw);
-  const local = localCount(raw, listen.port);
+  const listen = raw.listen === undefined ? undefined : listened(raw);
+  const agencySize = sizeOf(raw.agencySize);
   return {
-    local,
+    local: localCount(raw, listen, agencySize),
     apply: (raw.apply ?? []).map((file) => resolve(around.directory, file)),
     node: {
-      name: nameOf(raw.name, around.hostname),
+      name: nameGiven(raw.name),
       dataDir: resolve(around.directory, raw.dataDir ?? "halon-data"),
       listen,
-      advertise: advertised(raw.advertise, listen.host, local),
+      advertise: advertised(raw.advertise, undefined),
       labels: labelsOf(raw.label ?? []),
-      join: joinedOne(raw.join ?? []),
+      join: joined(raw.join ?? [], defaultPort),
+      agencySize,
+      local: numberWithin("--local-node", raw.localNode),
+      store: storeOf(raw.store),
+      forgetSetup: raw.forgetSetup ?? false,
       insecure: raw.insecure ?? false,
       log: logged(raw, around),
     },
@@ -54,30 +59,42 @@ export function refuseSecrets(argv: readonly string[]): void {
   );
 }
 
-function checkStore({ store, agencySize }: RawSettings): void {
-  if (store !== undefined && store !== "embedded") {
-    if (!store.startsWith("etcd://")) {
-      throw usage(
-        `Expected --store to be embedded or etcd://HOST:PORT, got ${JSON.stringify(store)}.`,
-      );
-    }
-    throw notBuilt("--store etcd", "Leave it out to use the embedded store.");
-  }
-  if (agencySize === undefined || agencySize === "1") return;
-  if (!["3", "5", "7"].includes(agencySize)) {
-    throw usage(
-      `Expected --agency-size to be 1, 3, 5 or 7, got ${JSON.stringify(agencySize)}: an even number survives no more failures than the odd one below it.`,
-    );
-  }
-  throw notBuilt(`--agency-size ${agencySize}`, "Use 1.");
+function nameGiven(given: string | undefined): string | undefined {
+  if (given === undefined || Name.safeParse(given).success) return given;
+  throw usage(
+    `Expected --name to be of a-z, 0-9 and -, at most 63 characters, got ${JSON.stringify(given.slice(0, 100))}.`,
+  );
 }
 
-function localCount(raw: RawSettings, port: number): number | undefined {
-  if (raw.local === undefined) return undefined;
-  const count = /^\d{1,3}$/.test(raw.local) ? Number(raw.local) : 0;
-  if (count < 1 || count > localMax) {
-    throw usage(`Expected --local to be 1 to ${localMax}, got ${JSON.stringify(raw.local)}.`);
+function storeOf(store: string | undefined): string | undefined {
+  if (store === undefined || store === "embedded") return store;
+  if (store.includes("@")) {
+    throw usage(
+      "--store must not hold credentials: every process of this machine can read them. Leave out what stands before the @.",
+    );
   }
+  if (/^etcd:\/\/[^,/?#\s]+(,[^,/?#\s]+)*(\/[A-Za-z0-9._/-]*)?$/.test(store)) return store;
+  throw usage(
+    `Expected --store to be embedded or etcd://HOST:PORT[,HOST:PORT], got ${JSON.stringify(store.slice(0, 200))}.`,
+  );
+}
+
+function sizeOf(given: string | undefined): AgencySize | undefined {
+  if (given === undefined) return undefined;
+  const size = /^\d$/.test(given) ? AgencySize.safeParse(Number(given)).data : undefined;
+  if (size !== undefined) return size;
+  throw usage(
+    `Expected --agency-size to be 1, 3, 5 or 7, got ${JSON.stringify(given)}: an even number survives no more failures than the odd one below it.`,
+  );
+}
+
+function localCount(
+  raw: RawSettings,
+  listen: NodeOptions["listen"],
+  agencySize: AgencySize | undefined,
+): number | undefined {
+  const count = numberWithin("--local", raw.local);
+  if (count === undefined) return undefined;
   for (const [option, value] of Object.entries({
     "--name": raw.name,
     "--join": raw.join,
@@ -87,17 +104,26 @@ function localCount(raw: RawSettings, port: number): number | undefined {
       throw usage(`--local names and joins its nodes itself. Leave out ${option}.`);
     }
   }
+  const { host, port } = listen ?? { host: "", port: defaultPort };
   if (port !== 0 && port + (count - 1) * 10 > 65_535) {
     throw usage(`Port ${port} leaves no room for ${count} nodes, each 10 above the other.`);
+  }
+  if (port === 0 && isWildcard(host)) {
+    throw usage(`Expected --listen ${host} to name a port: the nodes must know each other's.`);
+  }
+  if (agencySize !== undefined && agencySize > count) {
+    throw usage(
+      `--local ${count} has too few nodes for --agency-size ${agencySize}: the cluster would never be complete.`,
+    );
   }
   return count;
 }
 
-/** Only one address, until several nodes can agree on who leads. */
-function joinedOne(given: readonly string[]): readonly string[] {
-  const addresses = joined(given);
-  if (addresses.length <= 1) return addresses;
-  throw notBuilt("--join with several addresses", "Name the tracking node only.");
+function numberWithin(option: string, given: string | undefined): number | undefined {
+  if (given === undefined) return undefined;
+  const count = /^\d{1,3}$/.test(given) ? Number(given) : 0;
+  if (count >= 1 && count <= localMax) return count;
+  throw usage(`Expected ${option} to be 1 to ${localMax}, got ${JSON.stringify(given)}.`);
 }
 
 function labelsOf(given: readonly string[]): Readonly<Record<string, string>> {

@@ -47,8 +47,15 @@ export function halondProgram(
     )
     .addOption(single("--name <name>", "node name, unique in the cluster (default: host name)"))
     .addOption(many("--label <k=v>", "used by placement; repeatable"))
-    .addOption(many("--join <host:port>", "the tracking node; none: this is the tracking node"))
+    .addOption(
+      many("--join <host:port>", "nodes to begin with; none: this is the one that others join"),
+    )
+    .addOption(
+      single("--agency-size <n>", "1, 3, 5 or 7 tracking nodes before anything runs (default: 3)"),
+    )
     .addOption(single("--local <n>", "n nodes on this machine, on ports +0, +10, +20 …"))
+    .addOption(single("--store <url>", "embedded or etcd://host:port[,…] (default: embedded)"))
+    .option("--forget-setup", "move what an earlier node left aside and begin afresh")
     .addOption(many("--apply <file>", "cluster file to apply when the cluster runs; repeatable"))
     .option("--insecure", "allow a --listen that other machines reach, without authentication")
     .addOption(
@@ -57,8 +64,7 @@ export function halondProgram(
     .addOption(single("--log.format <format>", "json or pretty (default: pretty on a terminal)"))
     .addOption(single("--log.file <file>", "write the log there"))
     .addOption(single("--config <file>", "YAML (default: halond.yaml in the data dir)"))
-    .addOption(single("--store <url>", "").hideHelp())
-    .addOption(single("--agency-size <n>", "").hideHelp())
+    .addOption(single("--local-node <n>", "").hideHelp())
     .action((_: unknown, command: Command) => start(command, io).then(onExit));
   const [startCommand] = program.commands;
   for (const flags of optionsNotBuilt) startCommand?.addOption(new Option(flags).hideHelp());

@@ -14,6 +14,10 @@ export interface RawSettings {
   readonly join?: readonly string[] | undefined;
   readonly agencySize?: string | undefined;
   readonly local?: string | undefined;
+  /** Number of the node within `--local`: what a launcher tells its nodes. */
+  readonly localNode?: string | undefined;
+  /** Of a flag alone: a file or an environment that is kept would forget at every start. */
+  readonly forgetSetup?: boolean | undefined;
   readonly apply?: readonly string[] | undefined;
   readonly store?: string | undefined;
   readonly insecure?: boolean | undefined;

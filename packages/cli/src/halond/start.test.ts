@@ -14,7 +14,7 @@ function fakeNode() {
   const ended = deferred<void>();
   const stops: unknown[] = [];
   const log = { reopened: 0 };
-  const start: StartNode = ({ name }) =>
+  const start: StartNode = ({ name = "" }) =>
     Promise.resolve({
       name,
       endpoint: "127.0.0.1:8528",
@@ -60,6 +60,20 @@ test("a node that ends by itself with an error ends the program with it", async 
   await until("out", /\n/);
   ended.reject(new Error("disk"));
   await expect(exit).rejects.toThrow("disk");
+});
+
+test("SIGTERM gives up a start that waits for other nodes, which is no failure", async () => {
+  const { io, written, until } = memoryIo();
+  const start: StartNode = (_, { print, signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason));
+      print("waiting for 2 more nodes (1 of 3)");
+    });
+  const exit = startOne(options, start, io);
+  await until("err", /waiting for 2 more nodes \(1 of 3\)\n/);
+  process.emit("SIGTERM");
+  expect(await exit).toBe(0);
+  expect(written.out).toBe("");
 });
 
 test("SIGHUP opens the log anew and the node goes on", async () => {

@@ -17,9 +17,11 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
   const clusters = await compileAll(options.apply);
   let node: RunningNode | undefined;
   let wanted: { readonly keepServices: boolean } | undefined;
+  const starting = new AbortController();
   const stopped = deferred<void>();
   const stop = (how: { readonly keepServices: boolean }) => {
     wanted = how;
+    starting.abort();
     node?.stop(how).then(stopped.resolve, stopped.reject);
   };
   const off = onSignals({
@@ -28,7 +30,10 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
     reopenLogs: () => node?.reopenLog(),
   });
   try {
-    node = await start(options.node);
+    node = await start(options.node, {
+      print: (text) => io.err(`${text}\n`),
+      signal: starting.signal,
+    });
     if (wanted !== undefined) {
       await node.stop(wanted);
       return 0;
@@ -40,6 +45,10 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
     await applyAll(endpoint, clusters, io);
     await Promise.race([node.ended, stopped.promise]);
     return 0;
+  } catch (error) {
+    // Stopped by a person while it waited for others: that is no failure.
+    if (starting.signal.aborted && error === starting.signal.reason) return 0;
+    throw error;
   } finally {
     off();
   }

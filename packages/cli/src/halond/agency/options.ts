@@ -52,7 +52,7 @@ export function agencyOptions(raw: RawSettings & RawTuning, around: Surroundings
       name: nameOf(raw.name, around.hostname),
       dataDir: resolve(around.directory, raw.dataDir ?? "halon-data"),
       listen,
-      advertise: advertised(raw.advertise, listen.host, undefined),
+      advertise: advertised(raw.advertise, listen.host),
       log: logged(raw, around),
     },
     join: joined(raw.join ?? []),
