@@ -1,14 +1,18 @@
 import type { Appended, Engine, Store, StoredRecord } from "@halon/coordinator/store";
 import { storeOf } from "@halon/coordinator/store";
 import { beforeEach, describe, expect, test } from "vitest";
-import { collect, crashing, cutReply, deliveries, patterned } from "./faulty.ts";
+import { collect, crashing, cutReply, deliveries, patterned, stalled } from "./faulty.ts";
 
 /** One place to keep a store, fresh for each test. */
 export interface Place {
-  /** Opens an engine on it; the one opened before is closed or, when `beside` holds, still open. */
+  /** Opens a handle; `lead` of it resolves soon as long as no other handle of the place is open. */
   readonly open: () => Promise<Engine>;
-  /** Two engines may be open at once, as those of two nodes would be. */
+  /** Two handles may be open at once, as those of two nodes would be. */
   readonly beside: boolean;
+  /** Opens a handle that gets the lead although the owner is open and well; `open` when left out. */
+  readonly takeOver?: () => Promise<Engine>;
+  /** Opens a handle that follows while another owns the store; `open` when left out. */
+  readonly follower?: () => Promise<Engine>;
 }
 
 /** What the tests below share: the place of the test that runs, and common steps. */
@@ -29,9 +33,11 @@ export function storeConformance(name: string, makePlace: () => Promise<Place>):
       bench.place = await makePlace();
     });
     describeOrder(bench);
+    describeLeading(bench);
     describeFencing(bench);
     describeFollowing(bench);
     describeSnapshots(bench);
+    describeSnapshotsBeside(bench);
     describeBigRecords(bench);
     describeLostReplies(bench);
   });
@@ -43,12 +49,23 @@ const notMade: Place = {
   beside: false,
 };
 
-const open = async (bench: Bench): Promise<Store> => storeOf(await bench.place.open());
+/** A handle that owns the store. */
+async function owned(bench: Bench, engine = bench.place.open()): Promise<Store> {
+  const store = await storeOf(await engine);
+  await store.lead();
+  return store;
+}
 
 async function reopened(bench: Bench, store: Store): Promise<Store> {
-  if (!bench.place.beside) await store.close();
-  return open(bench);
+  await store.close();
+  return owned(bench);
 }
+
+const follower = async ({ place }: Bench): Promise<Store> =>
+  storeOf(await (place.follower ?? place.open)());
+
+const successor = async ({ place }: Bench): Promise<Store> =>
+  storeOf(await (place.takeOver ?? place.open)());
 
 async function fill(store: Store, from: number, to: number): Promise<void> {
   for (let index = from; index <= to; index++) {
@@ -60,57 +77,34 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
 const texts = async (store: Store, from: number): Promise<readonly string[]> =>
   (await collect(store.read(from))).map(text);
 
+const names = (from: number, to: number): readonly string[] =>
+  Array.from({ length: to - from + 1 }, (_, at) => `r${from + at}`);
+
+/** What a handle gets to see of what others append, as soon as that is `count` records. */
+async function followed(store: Store, from: number, count: number): Promise<readonly string[]> {
+  const seen = deliveries();
+  const end = store.follow(from, (record) => seen.deliver(text(record)));
+  await seen.count(count);
+  end();
+  return seen.all;
+}
+
 function describeOrder(bench: Bench): void {
   test("records come back in order with index and epoch, also after reopening", async () => {
-    const first = await open(bench);
+    const first = await owned(bench);
+    const { epoch } = first;
     await fill(first, 1, 3);
-    await first.close();
-    const second = await open(bench);
+    const second = await reopened(bench, first);
     await fill(second, 4, 4);
     const records = await collect(second.read(1));
     expect(records.map(({ index }) => index)).toEqual([1, 2, 3, 4]);
-    expect(records.map(({ epoch }) => epoch)).toEqual([1, 1, 1, 2].map((n) => first.epoch + n - 1));
+    expect(records.map((record) => record.epoch)).toEqual([epoch, epoch, epoch, second.epoch]);
     expect(records.map(text)).toEqual(["r1", "r2", "r3", "r4"]);
     await second.close();
   });
 
-  test("every opening gives a higher epoch, also when nothing was appended", async () => {
-    const epochs: number[] = [];
-    for (let round = 0; round < 3; round++) {
-      const store = await open(bench);
-      epochs.push(store.epoch);
-      await store.close();
-    }
-    expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
-  });
-}
-
-function describeFencing(bench: Bench): void {
-  test("an append under an older epoch is fenced and stores nothing", async () => {
-    await (await open(bench)).close();
-    const store = await open(bench);
-    await fill(store, 1, 1);
-    const late = await store.append(bytes("late"), { index: 2, epoch: store.epoch - 1 });
-    expect(late).toEqual({ type: "fenced", epoch: store.epoch });
-    expect(await texts(store, 1)).toEqual(["r1"]);
-    await store.close();
-  });
-
-  test("opening beside fences the handle that is open, and its reader sees the new records", async () => {
-    if (!bench.place.beside) return;
-    const old = await open(bench);
-    await fill(old, 1, 1);
-    const young = await open(bench);
-    const late = await old.append(bytes("late"), { index: 2, epoch: old.epoch });
-    expect(late).toEqual({ type: "fenced", epoch: young.epoch });
-    await fill(young, 2, 2);
-    expect(await texts(old, 1)).toEqual(["r1", "r2"]);
-    await old.close();
-    await young.close();
-  });
-
   test("an append at another index than the next one is a conflict that names the next", async () => {
-    const store = await open(bench);
+    const store = await owned(bench);
     await fill(store, 1, 2);
     for (const index of [1, 2, 4]) {
       const appended = await store.append(bytes("x"), { index, epoch: store.epoch });
@@ -121,9 +115,140 @@ function describeFencing(bench: Bench): void {
   });
 }
 
+function describeLeading(bench: Bench): void {
+  test("each owner has a higher epoch, also when nothing was appended", async () => {
+    const epochs: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      const store = await owned(bench);
+      epochs.push(store.epoch);
+      await store.close();
+    }
+    expect(epochs[0]).toBeGreaterThan(0);
+    expect(epochs).toEqual([...new Set(epochs)].sort((a, b) => a - b));
+  });
+
+  test("to lead tells epoch and last record, and all records can be read by then", async () => {
+    const first = await owned(bench);
+    await fill(first, 1, 20);
+    await first.close();
+    const second = await storeOf(await bench.place.open());
+    const led = await second.lead();
+    expect(await texts(second, 1)).toEqual(names(1, 20));
+    expect(led).toEqual({ epoch: second.epoch, index: 20 });
+    await second.close();
+  });
+
+  test("a handle that does not lead has no epoch, reads, and appends nothing", async () => {
+    const first = await owned(bench);
+    await fill(first, 1, 2);
+    await first.close();
+    const second = await storeOf(await bench.place.open());
+    expect(second.epoch).toBe(0);
+    expect(await followed(second, 1, 2)).toEqual(["r1", "r2"]);
+    for (const epoch of [0, 1]) {
+      const appended = await second.append(bytes("x"), { index: 3, epoch });
+      expect(appended.type).toBe("fenced");
+    }
+    await second.lead();
+    expect(await texts(second, 1)).toEqual(["r1", "r2"]);
+    await second.close();
+  });
+
+  test("an append under an older epoch is fenced and stores nothing", async () => {
+    await (await owned(bench)).close();
+    const store = await owned(bench);
+    await fill(store, 1, 1);
+    const late = await store.append(bytes("late"), { index: 2, epoch: store.epoch - 1 });
+    expect(late).toEqual({ type: "fenced", epoch: store.epoch });
+    expect(await texts(store, 1)).toEqual(["r1"]);
+    await store.close();
+  });
+}
+
+function describeFencing(bench: Bench): void {
+  test("the next owner has all that was committed; the one before is told once, and fenced", async () => {
+    if (!bench.place.beside) return;
+    const old = await owned(bench);
+    await fill(old, 1, 5);
+    const reasons: string[] = [];
+    const lost = new Promise<void>((resolve) => {
+      old.onLost((reason) => {
+        reasons.push(reason);
+        resolve();
+      });
+    });
+    const young = await successor(bench);
+    expect(await young.lead()).toEqual({ epoch: young.epoch, index: 5 });
+    expect(await texts(young, 1)).toEqual(names(1, 5));
+    expect(young.epoch).toBeGreaterThan(old.epoch);
+    await lost;
+    const late = await old.append(bytes("late"), { index: 6, epoch: old.epoch });
+    expect(late.type).toBe("fenced");
+    await fill(young, 6, 7);
+    expect(await followed(old, 1, 7)).toEqual(names(1, 7));
+    // Who asks late is told too.
+    await new Promise<void>((resolve) => old.onLost(() => resolve()));
+    await old.close();
+    await young.close();
+    expect(reasons).toHaveLength(1);
+    expect(reasons[0]).not.toBe("");
+  });
+
+  test("all handles come to name the same owner", async () => {
+    if (!bench.place.beside) return;
+    const old = await owned(bench);
+    const watching = await follower(bench);
+    await until(watching, () => watching.owner === old.owner);
+    const before = old.owner;
+    const young = await successor(bench);
+    await young.lead();
+    await until(young, () => young.owner !== null && young.owner !== before);
+    for (const store of [old, watching]) await until(store, () => store.owner === young.owner);
+    for (const store of [old, watching, young]) await store.close();
+  });
+
+  test("of two that append at the same time, the records of each stay whole and in order", async () => {
+    if (!bench.place.beside) return;
+    const old = await owned(bench);
+    await fill(old, 1, 3);
+    const racing = appendUntilRefused(old, 4);
+    const young = await successor(bench);
+    const { index } = await young.lead();
+    await fill(young, index + 1, index + 3);
+    expect(await racing).toBeLessThanOrEqual(index);
+    expect(await texts(young, 1)).toEqual(names(1, index + 3));
+    await old.close();
+    await young.close();
+  });
+}
+
+/** Appends one record after the other until that does not end as committed; resolves with the last index that did. */
+async function appendUntilRefused(store: Store, from: number): Promise<number> {
+  for (let index = from; ; index++) {
+    try {
+      const appended = await store.append(bytes(`r${index}`), { index, epoch: store.epoch });
+      if (appended.type !== "committed") return index - 1;
+    } catch (error) {
+      expect(error).toMatchObject({ code: "HAL_STORE_FAILED" });
+      return index - 1;
+    }
+  }
+}
+
+async function until(store: Store, holds: () => boolean): Promise<void> {
+  let end: () => void = () => undefined;
+  await new Promise<void>((resolve) => {
+    end = store.onOwner(() => {
+      if (holds()) resolve();
+    });
+    if (holds()) resolve();
+  });
+  end();
+}
+
 function describeFollowing(bench: Bench): void {
   test("a follower gets old and new records once, in order, while appends go on", async () => {
-    const store = await open(bench);
+    const store = await owned(bench);
     await fill(store, 1, 20);
     const seen = deliveries();
     const end = store.follow(5, (record) => seen.deliver(text(record)));
@@ -133,8 +258,8 @@ function describeFollowing(bench: Bench): void {
     await fill(store, 41, 100);
     await seen.count(96);
     await late.count(71);
-    expect(seen.all).toEqual(Array.from({ length: 96 }, (_, at) => `r${at + 5}`));
-    expect(late.all).toEqual(Array.from({ length: 71 }, (_, at) => `r${at + 30}`));
+    expect(seen.all).toEqual(names(5, 100));
+    expect(late.all).toEqual(names(30, 100));
     end();
     endLate();
     await fill(store, 101, 101);
@@ -142,23 +267,40 @@ function describeFollowing(bench: Bench): void {
     expect(seen.all).toHaveLength(96);
     await store.close();
   });
+
+  test("a handle that owns nothing sees what the owner appends, in order, and leaves it alone", async () => {
+    if (!bench.place.beside) return;
+    const owner = await owned(bench);
+    await fill(owner, 1, 10);
+    const other = await follower(bench);
+    const seen = deliveries();
+    other.follow(1, (record) => seen.deliver(`${text(record)} of ${record.epoch}`));
+    await fill(owner, 11, 60);
+    await seen.count(60);
+    expect(seen.all).toEqual(names(1, 60).map((name) => `${name} of ${owner.epoch}`));
+    await other.close();
+    await fill(owner, 61, 61);
+    expect(await texts(owner, 60)).toEqual(["r60", "r61"]);
+    await owner.close();
+  });
 }
 
 function describeSnapshots(bench: Bench): void {
   test("a snapshot replaces the records up to its index; the tail stays", async () => {
-    const first = await open(bench);
-    await fill(first, 1, 10);
+    let store = await owned(bench);
+    await fill(store, 1, 10);
     const seen = deliveries();
-    first.follow(1, (record) => seen.deliver(text(record)));
-    expect(await first.loadSnapshot()).toBeUndefined();
-    await first.saveSnapshot(4, [bytes("old")]);
-    await first.saveSnapshot(7, [bytes("state "), bytes("at 7")]);
-    await first.saveSnapshot(5, [bytes("older than the one before")]);
+    store.follow(1, (record) => seen.deliver(text(record)));
+    expect(await store.loadSnapshot()).toBeUndefined();
+    await store.saveSnapshot(4, [bytes("old")]);
+    await store.saveSnapshot(7, [bytes("state "), bytes("at 7")]);
+    await store.saveSnapshot(5, [bytes("older than the one before")]);
     // Compaction is not seen by those who follow.
-    expect(seen.all.slice(0, 7)).toEqual(["r1", "r2", "r3", "r4", "r5", "r6", "r7"]);
-    await fill(first, 11, 12);
-    for (const store of [first, await reopened(bench, first)]) {
-      if (store === first && !bench.place.beside) continue;
+    await seen.count(10);
+    expect(seen.all).toEqual(names(1, 10));
+    await fill(store, 11, 12);
+    for (const round of ["open", "reopened"]) {
+      if (round === "reopened") store = await reopened(bench, store);
       const snapshot = await store.loadSnapshot();
       expect(snapshot?.index).toBe(7);
       const chunks = await collect(snapshot?.chunks ?? []);
@@ -168,15 +310,13 @@ function describeSnapshots(bench: Bench): void {
       expect(() => store.follow(7, () => undefined)).toThrow(
         expect.objectContaining({ code: "HAL_NOT_FOUND" }),
       );
-      if (store !== first) {
-        await fill(store, 13, 13);
-        await store.close();
-      }
     }
+    await fill(store, 13, 13);
+    await store.close();
   });
 
   test("a snapshot of everything leaves an empty tail that goes on at the next index", async () => {
-    const first = await open(bench);
+    const first = await owned(bench);
     await fill(first, 1, 3);
     await first.saveSnapshot(3, [bytes("all")]);
     const second = await reopened(bench, first);
@@ -187,11 +327,72 @@ function describeSnapshots(bench: Bench): void {
   });
 }
 
+function describeSnapshotsBeside(bench: Bench): void {
+  test("snapshots are each handle's own, or the owner's for all", async () => {
+    if (!bench.place.beside) return;
+    const owner = await owned(bench);
+    await fill(owner, 1, 10);
+    const other = await follower(bench);
+    expect(await followed(other, 1, 10)).toEqual(names(1, 10));
+    expect(other.snapshotsAreOwn).toBe(owner.snapshotsAreOwn);
+    const saved = other.saveSnapshot(7, [bytes("other's")]);
+    if (owner.snapshotsAreOwn) {
+      await saved;
+      expect((await other.loadSnapshot())?.index).toBe(7);
+      expect(await owner.loadSnapshot()).toBeUndefined();
+      expect(await texts(owner, 1)).toEqual(names(1, 10));
+    } else {
+      await expect(saved).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+      await owner.saveSnapshot(7, [bytes("owner's")]);
+      expect((await other.loadSnapshot())?.index).toBe(7);
+    }
+    await fill(owner, 11, 11);
+    expect(await followed(other, 8, 4)).toEqual(names(8, 11));
+    await other.close();
+    await owner.close();
+  });
+
+  test("a follower that a snapshot overtakes hears that it is broken, and goes on from the snapshot", async () => {
+    if (!bench.place.beside) return;
+    const owner = await owned(bench);
+    await fill(owner, 1, 3);
+    const { place } = bench;
+    const slow = stalled(await (place.follower ?? place.open)());
+    const other = await storeOf(slow.engine);
+    slow.stall();
+    const seen = deliveries();
+    const end = new Promise<unknown>((resolve) => {
+      other.follow(
+        1,
+        (record) => {
+          seen.deliver(text(record));
+          if (seen.all.length === 10) resolve(undefined);
+        },
+        resolve,
+      );
+    });
+    await fill(owner, 4, 10);
+    await owner.saveSnapshot(7, [bytes("owner's")]);
+    slow.resume();
+    const error = await end;
+    expect(seen.all).toEqual(names(1, seen.all.length));
+    if (error !== undefined) {
+      expect(error).toMatchObject({ code: "HAL_NOT_FOUND" });
+      expect((await other.loadSnapshot())?.index).toBe(7);
+      expect(await followed(other, 8, 3)).toEqual(names(8, 10));
+    }
+    await fill(owner, 11, 11);
+    expect(await followed(other, 8, 4)).toEqual(names(8, 11));
+    await other.close();
+    await owner.close();
+  });
+}
+
 function describeBigRecords(bench: Bench): void {
   test.each([0, 1, MiB - 1, MiB, MiB + 1, 3 * MiB])(
     "a record of %i bytes is one record",
     async (size) => {
-      const first = await open(bench);
+      const first = await owned(bench);
       await fill(first, 1, 1);
       const big = patterned(size);
       const appended = await first.append(big, { index: 2, epoch: first.epoch });
@@ -208,12 +409,13 @@ function describeBigRecords(bench: Bench): void {
   test.each([1, 2, 3])("a writer that ends after %i parts has stored nothing", async (slots) => {
     const engine = await bench.place.open();
     const store = await storeOf(crashing(engine, slots + 1));
+    await store.lead();
     await fill(store, 1, 1);
     const end = store.append(patterned(4 * MiB), { index: 2, epoch: store.epoch });
     await expect(end).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
     expect(await texts(store, 1)).toEqual(["r1"]);
     await store.close();
-    const next = await open(bench);
+    const next = await owned(bench);
     expect(await texts(next, 1)).toEqual(["r1"]);
     const big = patterned(2 * MiB + 5);
     const appended = await next.append(big, { index: 2, epoch: next.epoch });
@@ -233,7 +435,7 @@ function describeLostReplies(bench: Bench): void {
     async (cut) => {
       for (const moment of ["before", "after"] as const) {
         bench.place = await bench.makePlace();
-        const store = cutReply(await open(bench), cut, moment);
+        const store = cutReply(await owned(bench), cut, moment);
         let cuts = 0;
         for (let index = 1; index <= 6; ) {
           let appended: Appended;

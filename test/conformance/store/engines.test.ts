@@ -9,7 +9,12 @@ const made: string[] = [];
 
 storeConformance("memory", async () => {
   const state = memoryState();
-  return { open: async () => memoryEngine(state), beside: true };
+  let handles = 0;
+  const open = async () => {
+    handles += 1;
+    return memoryEngine(state, `10.0.0.${handles}:8528`);
+  };
+  return { open, beside: true };
 });
 
 storeConformance("file", async () => {

@@ -4,32 +4,61 @@ import { HalonError } from "@halon/protocol";
 /** A store that drops its `nth` answer to an append: the outcome is unknown to the caller. */
 export function cutReply(store: Store, nth: number, moment: "before" | "after"): Store {
   let count = 0;
-  return {
-    ...store,
-    async append(data, at) {
-      count += 1;
-      if (count !== nth) return store.append(data, at);
-      // "before": the request was lost; "after": the answer was.
-      if (moment === "after") await store.append(data, at);
-      throw new HalonError("HAL_STORE_FAILED", `the reply of append ${nth} was cut`);
-    },
-  };
+  return withMember(store, "append", async (data, at) => {
+    count += 1;
+    if (count !== nth) return store.append(data, at);
+    // "before": the request was lost; "after": the answer was.
+    if (moment === "after") await store.append(data, at);
+    throw new HalonError("HAL_STORE_FAILED", `the reply of append ${nth} was cut`);
+  });
 }
 
 /** An engine whose owner ends when it has stored `slots` slots. */
 export function crashing(engine: Engine, slots: number): Engine {
   let left = slots;
-  return {
-    ...engine,
-    get firstPosition() {
-      return engine.firstPosition;
-    },
-    async append(data, at) {
-      left -= 1;
-      if (left < 0) throw new HalonError("HAL_STORE_FAILED", `ended after ${slots} slots`);
-      return engine.append(data, at);
-    },
+  return withMember(engine, "append", async (data, at) => {
+    left -= 1;
+    if (left < 0) throw new HalonError("HAL_STORE_FAILED", `ended after ${slots} slots`);
+    return engine.append(data, at);
+  });
+}
+
+/** An engine whose reads wait while it is stalled. */
+export function stalled(engine: Engine): {
+  readonly engine: Engine;
+  stall(): void;
+  resume(): void;
+} {
+  let gate: Promise<void> = Promise.resolve();
+  let open: () => void = () => undefined;
+  const read: Engine["read"] = async (from) => {
+    await gate;
+    return engine.read(from);
   };
+  return {
+    engine: withMember(engine, "read", read),
+    stall() {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    resume: () => open(),
+  };
+}
+
+/** The same with another method, whatever the target is made of. */
+function withMember<Target extends Store | Engine, Name extends keyof Target>(
+  target: Target,
+  replaced: Name,
+  method: Target[Name],
+): Target {
+  return new Proxy(target, {
+    get(_, name) {
+      if (name === replaced) return method;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 export async function collect<T>(items: AsyncIterable<T> | Iterable<T>): Promise<readonly T[]> {
