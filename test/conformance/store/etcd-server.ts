@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { temporaryDirectory, waitFor } from "../../e2e/cluster.ts";
@@ -16,6 +17,8 @@ export interface EtcdMember {
   readonly dataDir: string;
   start(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** Resolves when every thread of it stands still; `SIGCONT` ends that. */
+  pause(): Promise<void>;
   /** Resolves when the process is gone. */
   kill(): Promise<void>;
 }
@@ -77,6 +80,12 @@ function memberOf(endpoint: string, dataDir: string, flags: readonly string[]): 
     },
     signal(signal) {
       child?.kill(signal);
+    },
+    async pause() {
+      child?.kill("SIGSTOP");
+      await waitFor(`etcd at ${endpoint} to stand still`, () =>
+        / T /.test(readFileSync(`/proc/${child?.pid}/stat`, "utf8")),
+      );
     },
     async kill() {
       if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -5,6 +5,7 @@ import { Gateway } from "./gateway.ts";
 import { type Keys, keysOf } from "./keys.ts";
 import { get, isAbsent, put, remove, type Txn, type TxnAnswer } from "./ops.ts";
 import { Owning } from "./owning.ts";
+import { loadSeen, type Seen, saveSeen } from "./seen.ts";
 import { loadSnapshot, Pages, saveSnapshot } from "./snapshot.ts";
 import { parseEtcdUrl } from "./url.ts";
 import { encodeSlot, slotOf, textOf, View } from "./view.ts";
@@ -17,22 +18,31 @@ export interface EtcdOptions {
   readonly clusterId: string;
   /** This node as others reach it, `host:port`. */
   readonly address: string;
+  /**
+   * A file that keeps how far etcd had come, so that a store that was restored from an older copy is refused also by a
+   * handle opened later. Without it only an open handle notices.
+   */
+  readonly seenFile?: string;
 }
 
 /** How long reads are tried again while etcd is unavailable. */
 const readMs = 5_000;
 /** Slots that go in one transaction when they are dropped. */
 const dropCount = 1_000;
+/** How often what was seen is written down. */
+const seenMs = 2_000;
 
 /**
  * Opens the log of a cluster in etcd 3.4 or newer, over its JSON gateway.
  *
  * Errors: HAL_CONFIG_INVALID for the URL, HAL_CONFLICT when the prefix belongs to another cluster, HAL_STORE_FAILED
- * when no endpoint answers within 5 s.
+ * when no endpoint answers within 5 s, or etcd is behind what an earlier handle has seen.
  */
 export async function openEtcdEngine(options: EtcdOptions): Promise<Engine> {
   const { endpoints, prefix } = parseEtcdUrl(options.url);
-  const handle = new Handle(endpoints, prefix, options.address);
+  const { address, seenFile } = options;
+  const seen = seenFile === undefined ? undefined : await loadSeen(seenFile);
+  const handle = new Handle({ endpoints, prefix, address, seenFile, seen });
   try {
     await handle.open(options.clusterId, prefix);
   } catch (error) {
@@ -102,16 +112,28 @@ class Handle {
   /** Whether the last slot that the view knows is the last one: not after an append of unknown outcome. */
   #isTailCertain = true;
 
-  constructor(endpoints: readonly string[], prefix: string, address: string) {
-    const gateway = new Gateway(endpoints, (reason) => this.#end(reason));
-    const keys = keysOf(prefix);
+  readonly #seenFile: string | undefined;
+  #savedRevision: number;
+  #saving: NodeJS.Timeout | undefined;
+
+  constructor(at: {
+    readonly endpoints: readonly string[];
+    readonly prefix: string;
+    readonly address: string;
+    readonly seenFile: string | undefined;
+    readonly seen: Seen | undefined;
+  }) {
+    const gateway = new Gateway(at.endpoints, at.seen, (reason) => this.#end(reason));
+    const keys = keysOf(at.prefix);
+    this.#seenFile = at.seenFile;
+    this.#savedRevision = at.seen?.revision ?? 0;
     const view = new View(gateway, keys);
     const watcher = new Watcher(gateway, keys, view);
     this.#gateway = gateway;
     this.#keys = keys;
     this.view = view;
     this.#watcher = watcher;
-    this.owning = new Owning({ gateway, keys, view, watcher }, address);
+    this.owning = new Owning({ gateway, keys, view, watcher }, at.address);
   }
 
   async open(clusterId: string, prefix: string): Promise<void> {
@@ -123,6 +145,8 @@ class Handle {
       throw new HalonError("HAL_CONFLICT", message, { details: { found, clusterId, prefix } });
     }
     await this.#within(readMs, () => this.view.survey());
+    await this.#saveSeen();
+    this.#saving = setInterval(() => void this.#saveSeen(), seenMs);
     this.#watcher.start();
   }
 
@@ -225,6 +249,8 @@ class Handle {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#saving);
+    await this.#saveSeen();
     this.#watcher.close();
     this.view.onCommit.clear();
     this.view.onOwner.clear();
@@ -237,11 +263,23 @@ class Handle {
   }
 
   /** The store is not what it was: nothing that was known of it holds. */
-  #end(reason: string): void {
+  #end(why: string): void {
+    const file = this.#seenFile;
+    const remedy = file === undefined ? "" : `; to go on with what is there, remove ${file}`;
+    const reason = `${why}. See which records are left before Halon is started again${remedy}`;
     this.#watcher.close();
     this.#gateway.end(reason);
     this.owning.lose(reason);
     this.view.wake();
+  }
+
+  async #saveSeen(): Promise<void> {
+    const { seen } = this.#gateway;
+    if (this.#seenFile === undefined || seen === undefined) return;
+    if (seen.revision <= this.#savedRevision) return;
+    this.#savedRevision = seen.revision;
+    // The log does not depend on it: a disk that is full is for others to say.
+    await saveSeen(this.#seenFile, seen).catch(() => undefined);
   }
 
   #ask(txn: Txn): Promise<TxnAnswer> {

@@ -3,7 +3,6 @@ import { Agent, type Dispatcher } from "undici";
 import type { z } from "zod";
 import { EtcdFault, faultOf, isFault } from "./fault.ts";
 import {
-  headed,
   refusal,
   type Txn,
   type TxnAnswer,
@@ -11,6 +10,7 @@ import {
   type WatchMessage,
   watchMessage,
 } from "./ops.ts";
+import type { Seen } from "./seen.ts";
 
 /** How long one request may take. */
 export const callMs = 2_000;
@@ -29,15 +29,23 @@ export class Gateway {
   #at = 0;
   /** What is under way, to be given up when its endpoint is. */
   readonly #flights = new Set<AbortController>();
-  #clusterId = "";
-  /** Highest revision seen in an answer that came by consensus. */
-  #revision = 0;
+  /** The highest revision in an answer that came by consensus, and whose. */
+  #seen: Seen | undefined;
   #end: EtcdFault | undefined;
   readonly #onRestored: (reason: string) => void;
 
-  constructor(endpoints: readonly string[], onRestored: (reason: string) => void) {
+  constructor(
+    endpoints: readonly string[],
+    seen: Seen | undefined,
+    onRestored: (reason: string) => void,
+  ) {
     this.#endpoints = endpoints;
+    this.#seen = seen;
     this.#onRestored = onRestored;
+  }
+
+  get seen(): Seen | undefined {
+    return this.#seen;
   }
 
   throwIfEnded(): void {
@@ -46,14 +54,9 @@ export class Gateway {
 
   /** One try. Answers show a store that went back in time: all goes through consensus. */
   async txn(txn: Txn): Promise<TxnAnswer> {
-    const seen = this.#revision;
+    const before = this.#seen;
     const answer = await this.call("kv/txn", txn, txnAnswer);
-    if (answer.revision < seen) {
-      const reason = `etcd: ${this.#endpoint} is at revision ${answer.revision}, and was at ${seen} before: it was restored from an older copy. Check which records are there before Halon is started again`;
-      this.#onRestored(reason);
-      throw new EtcdFault("ended", reason);
-    }
-    this.#revision = Math.max(this.#revision, answer.revision);
+    this.#check(before, answer);
     return answer;
   }
 
@@ -76,7 +79,7 @@ export class Gateway {
       const response = await this.#post(endpoint, path, JSON.stringify(body), flight.signal);
       const text = await textOf(endpoint, response.body);
       if (response.statusCode !== 200) throw refusalOf(endpoint, response.statusCode, text);
-      return this.#parse(endpoint, schema, text);
+      return schema.parse(JSON.parse(text));
     } catch (error) {
       throw this.#given(endpoint, error);
     } finally {
@@ -159,19 +162,26 @@ export class Gateway {
     });
   }
 
-  #parse<T extends z.ZodType>(endpoint: string, schema: T, text: string): z.output<T> {
-    const json: unknown = JSON.parse(text);
-    const { data } = headed.safeParse(json);
-    if (data !== undefined) this.#checkCluster(endpoint, data.header.cluster_id);
-    return schema.parse(json);
+  /** `before` is what was seen when the question was asked: answers may overtake each other. */
+  #check(before: Seen | undefined, { etcdClusterId, revision }: TxnAnswer): void {
+    const after = { etcdClusterId, revision };
+    if (before === undefined) {
+      this.#seen ??= after;
+    } else if (before.etcdClusterId !== etcdClusterId) {
+      this.#restored(
+        `the etcd cluster ${etcdClusterId} answers, and before it was ${before.etcdClusterId}: the store was made anew or restored, or the endpoints are of two clusters`,
+      );
+    } else if (revision < before.revision) {
+      this.#restored(
+        `etcd is at revision ${revision}, and was at ${before.revision} before: it was restored from an older copy`,
+      );
+    }
+    if (revision > (this.#seen?.revision ?? 0)) this.#seen = after;
   }
 
-  #checkCluster(endpoint: string, clusterId: string): void {
-    if (this.#clusterId === "") this.#clusterId = clusterId;
-    if (this.#clusterId === clusterId) return;
-    const reason = `etcd: ${endpoint} is of the etcd cluster ${clusterId}, and before it was ${this.#clusterId}: the store was made anew, or the endpoints are of two clusters`;
-    this.#onRestored(reason);
-    throw new EtcdFault("ended", reason);
+  #restored(reason: string): never {
+    this.#onRestored(`etcd: ${reason}`);
+    throw this.#end ?? new EtcdFault("ended", reason);
   }
 
   /** What a failed request means; turns to the next endpoint when this one gave no answer. */

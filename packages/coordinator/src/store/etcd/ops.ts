@@ -31,6 +31,7 @@ export interface Found {
 }
 
 export interface TxnAnswer {
+  readonly etcdClusterId: string;
   readonly succeeded: boolean;
   readonly revision: number;
   /** One for each operation; empty for a put or a delete. */
@@ -92,9 +93,6 @@ const number = z.coerce.number().default(0);
 
 const header = z.object({ cluster_id: z.string(), revision: number });
 
-/** What every answer begins with. */
-export const headed = z.object({ header });
-
 const kv = z
   .object({
     key: z.string(),
@@ -125,6 +123,7 @@ export const txnAnswer = z
   })
   .transform(
     ({ header, succeeded, responses }): TxnAnswer => ({
+      etcdClusterId: header.cluster_id,
       succeeded,
       revision: header.revision,
       found: responses.map(({ response_range }) => response_range),
