@@ -218,6 +218,7 @@ export class Node {
           : handOver(endpoint, this.#trackingPeers().map(memberIdOf)),
       ownerChanged: (address) => this.#ownerChanged(address),
       leaderPeer: () => this.#links.peer,
+      leaderAddress: async () => (await this.#member?.status())?.leaderAddress ?? null,
     });
   }
 

@@ -19,6 +19,8 @@ import { RecoverySupervisor } from "./supervisor.ts";
 const journalBytesMax = 1_073_741_824;
 const journalAgeMaxMs = 30 * 86_400_000;
 const textChunkBytes = 1_048_576;
+/** While no coordinator runs here, the member is asked so often who leads. */
+const askMemberEveryMs = 100;
 
 export interface StationOptions {
   readonly name: string;
@@ -40,6 +42,8 @@ export interface StationOptions {
   ownerChanged(address: string | null): void;
   /** Name of the leader while this node is linked to it. */
   leaderPeer(): string | undefined;
+  /** `host:port` of the leader as this node's member knows it; null where it does not, or there is no member. */
+  leaderAddress(): Promise<string | null>;
 }
 
 /** A tracking node's part: its coordinator, the replica that it feeds, and the leader's part when it leads (rfc/0006). */
@@ -48,6 +52,7 @@ export class Station {
   readonly #supervisor: RecoverySupervisor;
   readonly #tracker: Tracker;
   #owner: string | null = null;
+  #askMember: NodeJS.Timeout | undefined;
 
   constructor(options: StationOptions) {
     this.#options = options;
@@ -131,6 +136,7 @@ export class Station {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#askMember);
     this.#tracker.close();
     await this.#supervisor.close();
   }
@@ -185,7 +191,17 @@ export class Station {
   #ended(): void {
     // The last records of the thread may still wait for their turn; they are told before its successor begins.
     this.#tracker.rest();
-    this.#setOwner(null);
+    if (this.#owner === this.#options.address) this.#setOwner(null);
+    clearInterval(this.#askMember);
+    this.#askMember = setInterval(() => void this.#ownerOfMember(), askMemberEveryMs);
+  }
+
+  /** A node that was deposed must not wait for its next coordinator to hear of the leader: its services go on. */
+  async #ownerOfMember(): Promise<void> {
+    const address = await this.#options.leaderAddress();
+    const isRunning = this.#supervisor.coordinator !== undefined;
+    if (isRunning) clearInterval(this.#askMember);
+    else if (address !== null) this.#setOwner(address);
   }
 
   #setOwner(address: string | null): void {
