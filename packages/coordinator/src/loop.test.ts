@@ -8,6 +8,9 @@ import { Standby, type StandbyListener } from "./standby.ts";
 import { memoryState, openMemoryStore } from "./store/memory.ts";
 import type { Store } from "./store/port.ts";
 
+/** Waits until it holds, on however busy a machine. */
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 30_000 });
+
 interface Heard {
   readonly listener: StandbyListener;
   readonly records: string[];
@@ -112,12 +115,12 @@ test("nothing is answered before its record is durable, and what arrives meanwhi
   const loop = await start(store, heard);
   const replies: Reply[] = [];
   loop.submit(joined(1), (reply) => replies.push(reply));
-  await vi.waitFor(() => expect(loop.state.index).toBe(1));
+  await eventually(() => expect(loop.state.index).toBe(1));
   loop.submit(joined(2), (reply) => replies.push(reply));
   loop.submit(joined(3), (reply) => replies.push(reply));
   expect([replies, heard.records]).toEqual([[], []]);
   release();
-  await vi.waitFor(() => expect(replies).toHaveLength(3));
+  await eventually(() => expect(replies).toHaveLength(3));
   expect(replies).toEqual([
     { type: "accepted", index: 1 },
     { type: "accepted", index: 2 },
@@ -129,14 +132,14 @@ test("what is read between two appends is durable", async () => {
   const { store, release } = gated(await openMemoryStore(), (nth) => (nth === 1 ? "wait" : "pass"));
   const loop = await start(store);
   loop.submit(joined(1), () => undefined);
-  await vi.waitFor(() => expect(loop.state.index).toBe(1));
+  await eventually(() => expect(loop.state.index).toBe(1));
   let seen: number | undefined;
   loop.whenDurable(() => {
     seen = loop.state.watermarks.get("node/node-1")?.sequence;
   });
   expect(seen).toBeUndefined();
   release();
-  await vi.waitFor(() => expect(seen).toBe(1));
+  await eventually(() => expect(seen).toBe(1));
 });
 
 test.each(["lose", "lose-reply"] as const)(
@@ -162,7 +165,7 @@ test("a coordinator whose epoch has passed ends, and refuses what comes later", 
   const heard = hear();
   const loop = await start(await openMemoryStore(state), heard);
   const successor = await start(await openMemoryStore(state));
-  await vi.waitFor(() => expect(heard.fatal).toMatchObject([{ code: "HAL_NO_LEADER" }]));
+  await eventually(() => expect(heard.fatal).toMatchObject([{ code: "HAL_NO_LEADER" }]));
   expect(await submit(loop, joined(1))).toMatchObject({
     type: "refused",
     error: { code: "HAL_NO_LEADER" },
@@ -182,7 +185,7 @@ test("when the store is lost, nothing more is decided or sent, and each waiting 
   await submit(loop, joined(1));
   const replies: Reply[] = [];
   loop.submit(applied("web"), (reply) => replies.push(reply));
-  await vi.waitFor(() => expect(loop.state.index).toBe(2));
+  await eventually(() => expect(loop.state.index).toBe(2));
   loop.submit(joined(2), (reply) => replies.push(reply));
   await start(await openMemoryStore(state));
   expect(heard.fatal).toMatchObject([{ code: "HAL_NO_LEADER" }]);
