@@ -110,3 +110,35 @@ test("a disk that fails ends its member with 1", limit, async () => {
   expect(await write(one.member, [set("/a", 1)])).toEqual({ type: "lostLeadership" });
   expect(await one.ended).toMatchObject({ exitCode: 1, reason: expect.stringContaining("EIO") });
 });
+
+test(
+  "the host's log is fenced while the disk is full, can be read, and goes on after",
+  limit,
+  async () => {
+    const full = new RefusingFs();
+    const [one] = await startAgency(cleanUps, 1, { fs: full });
+    if (one === undefined) throw new Error("no member");
+    const { hostLog } = one.member;
+    const { epoch } = await until("a leader", () => hostLog.status.leading);
+    const data = Buffer.from("record");
+    expect(await hostLog.append(data, { position: 1, epoch })).toEqual({ type: "committed" });
+    full.refusal = "ENOSPC";
+    await expect(hostLog.append(data, { position: 2, epoch })).rejects.toMatchObject({
+      code: "HAL_STORE_FAILED",
+    });
+    await until("an unavailable member", () => one.member.status.role === "unavailable");
+    expect(hostLog.status).toMatchObject({ leading: null, owner: null, lastPosition: 1 });
+    expect(hostLog.read(1)).toMatchObject([{ position: 1 }]);
+    expect(await hostLog.append(data, { position: 2, epoch })).toMatchObject({ type: "fenced" });
+    await expect(hostLog.loadSnapshot()).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+    full.refusal = null;
+    const again = await until("a leader again", () => hostLog.status.leading);
+    expect(again.epoch).toBeGreaterThan(epoch);
+    // What was refused by the disk was answered as unknown: it may be there or not.
+    const position = again.position + 1;
+    expect(await hostLog.append(data, { position, epoch: again.epoch })).toEqual({
+      type: "committed",
+    });
+    expect(hostLog.status.installs).toBe(0);
+  },
+);

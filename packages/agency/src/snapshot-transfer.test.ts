@@ -103,3 +103,35 @@ describe("a snapshot of another member", () => {
     }
   });
 });
+
+test("a snapshot of the same index takes the place of the one before, whole, whenever a crash comes", async () => {
+  const textOf = async (log: Log): Promise<string> => {
+    let text = "";
+    for await (const chunk of log.loadSnapshot()?.chunks ?? []) text += Buffer.from(chunk);
+    return text;
+  };
+  for (let atCall = 1; ; atCall++) {
+    const fs = new MemoryFs();
+    const log = await open(fs);
+    await log.append(entries(1, 12, 2));
+    await log.saveSnapshot(point, [Buffer.from("old")]);
+    fs.calls = 0;
+    fs.fault = { type: "crash", atCall };
+    const isSaved = await log.saveSnapshot(point, [Buffer.from("new")]).then(
+      () => true,
+      () => false,
+    );
+    for (let seed = 0; seed < 8; seed++) {
+      let state = seed + 1;
+      const found = await open(
+        fs.afterCrash((n) => {
+          state = (state * 48_271) % 2_147_483_647;
+          return state % n;
+        }),
+      );
+      expect(found.snapshot).toEqual(point);
+      expect(isSaved ? ["new"] : ["old", "new"]).toContain(await textOf(found));
+    }
+    if (!fs.faulted) return;
+  }
+});
