@@ -303,6 +303,7 @@ describe.skipIf(!hasEtcd)(`etcd engine, damage${etcdNotice}`, () => {
     const owner = await leadOn(etcd, "p");
     const follower = await openOn(etcd, "p");
     await fill(owner, 1, 5);
+    await owner.close();
     await server.kill();
     await cp(server.dataDir, `${server.dataDir}.copy`, { recursive: true });
     await server.start();

@@ -27,7 +27,7 @@ export interface Etcd {
   readonly members: readonly EtcdMember[];
   /** `etcd://host:port[,…]/` and the prefix. */
   url(prefix: string): string;
-  /** Asks the gateway of one of them. */
+  /** Asks the gateway of the first that answers. */
   post(path: string, body: object): Promise<Record<string, unknown>>;
 }
 
@@ -56,7 +56,17 @@ export async function startEtcd(count: number, flags: readonly string[] = []): P
   return {
     members,
     url: (prefix) => `etcd://${endpoints.join(",")}/${prefix}`,
-    post: (path, body) => post(endpoints[0] ?? "", path, body),
+    async post(path, body) {
+      let failed: unknown;
+      for (const endpoint of endpoints) {
+        try {
+          return await post(endpoint, path, body);
+        } catch (error) {
+          failed = error;
+        }
+      }
+      throw failed;
+    },
   };
 }
 
