@@ -87,7 +87,8 @@ interface Pending {
 }
 
 /**
- * Starts the coordinator's thread and resolves with its first `following`, which `listener` is told too.
+ * Starts the coordinator's thread and resolves with its first `following`, which `listener` is told too, and before it what
+ * came earlier.
  *
  * The port in `data.store` goes over to the thread.
  */

@@ -59,6 +59,8 @@ export class RulesInForce {
   #turn: Promise<void> = Promise.resolve();
   #isWaiting = false;
   #isLoading = false;
+  /** What was asked for last: the leader looks often, and asks once. */
+  #toldMissing = "";
 
   constructor(host: RuleFileHost, waitMs = blobWaitMs) {
     this.#host = host;
@@ -127,7 +129,9 @@ export class RulesInForce {
       this.#isLoading = false;
     });
     const missing = this.#loaded.missing.map(({ blob }) => blob);
-    if (missing.length > 0) this.#host.missing(missing);
+    const told = missing.join(",");
+    if (missing.length > 0 && told !== this.#toldMissing) this.#host.missing(missing);
+    this.#toldMissing = told;
   }
 }
 

@@ -51,6 +51,8 @@ export async function storeOf(engine: Engine): Promise<Store> {
     async lead() {
       await engine.lead();
       await records.catchUp();
+      // What was learned here may be told to the engine's listeners later.
+      for (const follower of followers) follower.wake();
       return { epoch: engine.epoch, index: records.next - 1 };
     },
     onLost: ownership.onLost,
