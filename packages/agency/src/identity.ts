@@ -58,7 +58,8 @@ export function knownIdentity(
   identity: Identity,
   { cluster, founders }: Pick<GivenIdentity, "cluster" | "founders">,
 ): Identity {
-  return { ...identity, cluster, pool: { ...founders }, founders: { ...founders } };
+  // An id of another form would be refused at the next start.
+  return Identity.parse({ ...identity, cluster, pool: founders, founders });
 }
 
 /** Throws HAL_DATA_DIR_INVALID when the directory is another member's, or of another cluster. */

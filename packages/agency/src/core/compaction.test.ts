@@ -52,3 +52,21 @@ describe("a transaction", () => {
     expect(firstKept(raft.log, appliedIndex, committed)).toBe(1);
   });
 });
+
+test("of records a snapshot keeps as many as its bytes allow, however old the commands before them are", () => {
+  const hand = new Hand(["a"], { compactionStep: 1_000_000, compactionKeep: 2 });
+  hand.elect("a");
+  const { currentTerm: epoch } = hand.replica("a").raft;
+  const write = (count: number): void => {
+    for (let at = 0; at < count; at++) hand.turn("a", writeOf([set(`/k${at}`, count)]));
+    hand.settle();
+  };
+  write(5);
+  hand.append("a", { position: 1, epoch });
+  hand.settle();
+  const { lastIndex } = hand.replica("a").raft.log;
+  write(5);
+  hand.give("a", { type: "hostSnapshot", id: 901, position: 1 });
+  hand.save("a");
+  expect(hand.replica("a").raft.log.firstIndex).toBe(lastIndex);
+});
