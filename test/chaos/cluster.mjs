@@ -25,6 +25,8 @@ export class Cluster {
   /** Processes whose end was asked for. */
   #ending = new Set();
   #isClosed = false;
+  /** Whether every tracking node answered when they were asked last. */
+  wasWhole = false;
   /** Called with whether a majority of the tracking nodes runs, after each change of that. */
   onMajority = () => undefined;
   #hasMajority = false;
@@ -210,6 +212,7 @@ export class Cluster {
       }
     };
     await Promise.all(asked.map(ask));
+    this.wasWhole = this.trackingNodes.every((name) => statuses.has(name));
     return statuses;
   }
 

@@ -1,11 +1,15 @@
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 const pageSize = 1_000;
 /** A node that was just started fetches what its journal lacks from the others. */
 const sameMs = 20_000;
 
-/** Reads the whole history through the API of every tracking node: it is one, and in itself as it must be. */
+/**
+ * Reads the whole history through the API of every tracking node: it is one, and in itself as it must be. Leaves it in
+ * `history.ndjson` for whoever looks into a run that failed.
+ */
 export async function readHistory({ cluster, violate }) {
   const history = { marks: new Map(), perClient: new Map(), operationEnds: new Map(), events: 0 };
   let last = { index: 0, position: 0 };
@@ -13,6 +17,8 @@ export async function readHistory({ cluster, violate }) {
   for (;;) {
     const page = await readPage(cluster, `/v1/events?after=${after}&limit=${pageSize}`, violate);
     if (page.length === 0) return history;
+    const lines = page.map((entry) => `${JSON.stringify(entry)}\n`);
+    appendFileSync(join(cluster.directory, "history.ndjson"), lines.join(""));
     for (const entry of page) {
       const follows =
         entry.index === last.index
