@@ -33,7 +33,10 @@ const dropCount = 1_000;
 const seenMs = 2_000;
 
 /**
- * Opens the log of a cluster in etcd 3.4 or newer, over its JSON gateway.
+ * Opens the log of a cluster in etcd 3.4 or newer, over its JSON gateway (rfc/0006).
+ *
+ * etcd must take requests of 1.5 MiB, as it does by default, and compact its history by itself
+ * (`--auto-compaction-retention`): what is dropped here takes space there until then. TLS and users are not supported.
  *
  * Errors: HAL_CONFIG_INVALID for the URL, HAL_CONFLICT when the prefix belongs to another cluster, HAL_STORE_FAILED
  * when no endpoint answers within 5 s, or etcd is behind what an earlier handle has seen.

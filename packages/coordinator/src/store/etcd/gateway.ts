@@ -78,8 +78,9 @@ export class Gateway {
     try {
       const response = await this.#post(endpoint, path, JSON.stringify(body), flight.signal);
       const text = await textOf(endpoint, response.body);
-      if (response.statusCode !== 200) throw refusalOf(endpoint, response.statusCode, text);
-      return schema.parse(JSON.parse(text));
+      if (response.statusCode !== 200 || text.startsWith('{"error"'))
+        throw refusalOf(endpoint, response.statusCode, text);
+      return parsed(endpoint, schema, text);
     } catch (error) {
       throw this.#given(endpoint, error);
     } finally {
@@ -104,8 +105,8 @@ export class Gateway {
     try {
       const response = await this.#post(endpoint, "watch", body, flight.signal);
       for await (const line of lines(endpoint, response.body)) {
-        const { result, error } = watchMessage.parse(JSON.parse(line));
-        if (error !== undefined) throw faultOf(endpoint, error.grpc_code, error.message);
+        const { result, error } = parsed(endpoint, watchMessage, line);
+        if (error !== undefined) throw refusalOf(endpoint, response.statusCode, line);
         if (result !== undefined) take(result);
       }
       throw new EtcdFault("unavailable", `etcd: ${endpoint} ended a watch`);
@@ -199,15 +200,22 @@ export class Gateway {
   }
 }
 
-function refusalOf(endpoint: string, status: number, text: string): EtcdFault {
-  let json: unknown;
+function parsed<T extends z.ZodType>(endpoint: string, schema: T, text: string): z.output<T> {
   try {
-    json = JSON.parse(text);
-  } catch {
+    return schema.parse(JSON.parse(text));
+  } catch (error) {
+    const shown = JSON.stringify(text.slice(0, 100));
+    throw new EtcdFault("refused", `etcd: ${endpoint} does not answer as etcd: ${shown}`, error);
+  }
+}
+
+function refusalOf(endpoint: string, status: number, text: string): EtcdFault {
+  // A proxy in front of it, or no etcd at all.
+  if (!text.startsWith("{")) {
     const kind = status >= 500 ? "unavailable" : "refused";
     return new EtcdFault(kind, `etcd: ${endpoint} answered ${status}: ${text.slice(0, 200)}`);
   }
-  const { code, message } = refusal.parse(json);
+  const { code, message } = parsed(endpoint, refusal, text);
   return faultOf(endpoint, code, message);
 }
 

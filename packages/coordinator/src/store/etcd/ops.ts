@@ -146,14 +146,18 @@ export const watchMessage = z.object({
       events: z.array(z.object({ type: z.enum(["PUT", "DELETE"]).default("PUT"), kv })).default([]),
     })
     .optional(),
-  error: z.object({ message: z.string().default(""), grpc_code: number }).optional(),
+  error: z.unknown().optional(),
 });
 
 export type WatchMessage = z.infer<typeof watchMessage>;
 
-/** How etcd says no: `message` since 3.3. */
-export const refusal = z.object({
-  error: z.unknown().optional(),
+const told = z.object({
   message: z.string().default("no reason"),
   code: number,
+  grpc_code: number,
 });
+
+/** How etcd says no. What answers a stream, as a lease's, has it one level deeper. */
+export const refusal = z
+  .union([z.object({ error: told }).transform(({ error }) => error), told])
+  .transform(({ message, code, grpc_code }) => ({ message, code: grpc_code || code }));
