@@ -1,62 +1,26 @@
-import { cp, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Engine, openEtcdEngine } from "@halon/coordinator/store";
+import { openEtcdEngine } from "@halon/coordinator/store";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { cleanUp, temporaryDirectory, waitFor } from "../../e2e/cluster.ts";
+import { cleanUp, waitFor } from "../../e2e/cluster.ts";
+import {
+  base64,
+  bytes,
+  chunked,
+  closeAll,
+  closeLater,
+  fill,
+  freshPrefix,
+  leadOn,
+  lost,
+  numbered,
+  openOn,
+  textsOf,
+} from "./etcd-handles.ts";
 import { startProxy } from "./etcd-proxy.ts";
-import { type Etcd, etcdNotice, hasEtcd, leaderOf, startEtcd } from "./etcd-server.ts";
+import { type Etcd, etcdNotice, hasEtcd, startEtcd } from "./etcd-server.ts";
 import { patterned } from "./faulty.ts";
 
-const opened: Engine[] = [];
-let prefixes = 0;
-const freshPrefix = (): string => `halon-${++prefixes}`;
-
-async function openOn(etcd: Etcd, prefix: string, port = 1): Promise<Engine> {
-  const url = etcd.url(prefix);
-  const engine = await openEtcdEngine({ url, clusterId: "c1", address: `10.0.0.1:${port}` });
-  opened.push(engine);
-  return engine;
-}
-
-async function leadOn(etcd: Etcd, prefix: string, port = 1): Promise<Engine> {
-  const engine = await openOn(etcd, prefix, port);
-  await engine.lead();
-  return engine;
-}
-
-const bytes = (text: string): Uint8Array => Buffer.from(text);
-const base64 = (text: string): string => Buffer.from(text).toString("base64");
-
-async function fill(engine: Engine, from: number, to: number): Promise<void> {
-  for (let position = from; position <= to; position++) {
-    const appended = await engine.append(bytes(`s${position}`), { position, epoch: engine.epoch });
-    expect(appended).toEqual({ type: "committed" });
-  }
-}
-
-/** All slots from `from` on, as texts. */
-async function textsOf(engine: Engine, from = 1): Promise<readonly string[]> {
-  const all: string[] = [];
-  for (;;) {
-    const slots = await engine.read(from + all.length);
-    if (slots.length === 0) return all;
-    all.push(...slots.map(({ data }) => Buffer.from(data).toString("utf8")));
-  }
-}
-
-const numbered = (from: number, to: number): readonly string[] =>
-  Array.from({ length: to - from + 1 }, (_, at) => `s${from + at}`);
-
-const lost = (engine: Engine): Promise<string> => new Promise((done) => engine.onLost(done));
-
-async function* chunked(...chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
-  yield* chunks;
-}
-
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((engine) => engine.close()));
-});
+afterEach(closeAll);
 
 describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
   let etcd: Etcd;
@@ -75,7 +39,7 @@ describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
     });
     // With a prefix of its own there is room for both.
     const url = etcd.url(freshPrefix());
-    opened.push(await openEtcdEngine({ url, clusterId: "c2", address: "h:1" }));
+    closeLater(await openEtcdEngine({ url, clusterId: "c2", address: "h:1" }));
   });
 
   test("the largest slot fits, and is read again by another handle", async () => {
@@ -235,7 +199,7 @@ describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
       const proxy = await startProxy(etcd.members[0]?.endpoint ?? "");
       const url = `etcd://${proxy.endpoint}/${prefix}`;
       const owner = await openEtcdEngine({ url, clusterId: "c1", address: "h:1" });
-      opened.push(owner);
+      closeLater(owner);
       await owner.lead();
       await fill(owner, 1, 1);
       const reader = await openOn(etcd, prefix);
@@ -262,7 +226,7 @@ describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
     const proxy = await startProxy(etcd.members[0]?.endpoint ?? "");
     const url = `etcd://127.0.0.1:1,${proxy.endpoint}/${prefix}`;
     const follower = await openEtcdEngine({ url, clusterId: "c1", address: "h:1" });
-    opened.push(follower);
+    closeLater(follower);
     for (let round = 0; round < 5; round++) {
       proxy.cut();
       const told = new Promise<void>((done) => follower.onCommit(done));
@@ -291,132 +255,4 @@ describe.skipIf(!hasEtcd)(`etcd engine, one server${etcdNotice}`, () => {
       message: expect.stringContaining("127.0.0.1:1"),
     });
   });
-});
-
-describe.skipIf(!hasEtcd)(`etcd engine, damage${etcdNotice}`, () => {
-  afterAll(cleanUp);
-
-  test("a revision that goes back ends every handle: the store was restored from a copy", async () => {
-    const etcd = await startEtcd(1);
-    const [server] = etcd.members;
-    if (server === undefined) throw new Error("no server");
-    const owner = await leadOn(etcd, "p");
-    const follower = await openOn(etcd, "p");
-    await fill(owner, 1, 5);
-    await owner.close();
-    await server.kill();
-    await cp(server.dataDir, `${server.dataDir}.copy`, { recursive: true });
-    await server.start();
-    const again = await leadOn(etcd, "p");
-    await fill(again, 6, 40);
-    const followed = await textsOf(follower);
-    expect(followed).toEqual(numbered(1, 40));
-    const reasons = Promise.all([lost(again), lost(follower)]);
-    const seenFile = join(temporaryDirectory(), "seen.json");
-    const options = { url: etcd.url("p"), clusterId: "c1", address: "h:1", seenFile };
-    await (await openEtcdEngine(options)).close();
-    await server.kill();
-    await rm(server.dataDir, { recursive: true });
-    await cp(`${server.dataDir}.copy`, server.dataDir, { recursive: true });
-    await server.start();
-    const [owned] = await reasons;
-    expect(owned).toMatch(/restored from an older copy|not confirmed the lease/);
-    await waitFor("the follower to refuse", () =>
-      follower.read(1).then(
-        () => false,
-        () => true,
-      ),
-    );
-    for (const engine of [again, follower]) {
-      await waitFor("every call to say so", () =>
-        engine.loadSnapshot().then(
-          () => false,
-          (error: Error) => /restored from an older copy/.test(error.message),
-        ),
-      );
-    }
-    // A handle that was not there learns of it from one that was, and says how to go on.
-    await expect(openEtcdEngine(options)).rejects.toMatchObject({
-      code: "HAL_STORE_FAILED",
-      message: expect.stringMatching(/restored from an older copy.*remove .*seen\.json/),
-    });
-    await rm(seenFile);
-    const afresh = await openEtcdEngine(options);
-    opened.push(afresh);
-    expect(await textsOf(afresh)).toEqual(numbered(1, 5));
-  });
-
-  test("a server out of space is said, with the remedy, and stores nothing by halves", async () => {
-    const etcd = await startEtcd(1, ["--quota-backend-bytes", String(8 * 1024 * 1024)]);
-    const owner = await leadOn(etcd, "p");
-    const data = patterned(1024 * 1024);
-    let stored = 0;
-    const filling = (async () => {
-      for (let position = 1; position < 20; position++) {
-        await owner.append(data, { position, epoch: owner.epoch });
-        stored = position;
-      }
-    })();
-    await expect(filling).rejects.toMatchObject({
-      code: "HAL_STORE_FAILED",
-      message: expect.stringMatching(/out of space \(NOSPACE\).*etcdctl alarm disarm/),
-    });
-    const reader = await openOn(etcd, "p");
-    let count = 0;
-    while ((await reader.read(count + 1)).length > 0) {
-      count += (await reader.read(count + 1)).length;
-    }
-    expect([stored, stored + 1]).toContain(count);
-    await owner.close();
-    await expect(reader.lead()).rejects.toMatchObject({
-      code: "HAL_STORE_FAILED",
-      message: expect.stringContaining("NOSPACE"),
-    });
-  });
-});
-
-describe.skipIf(!hasEtcd)(`etcd engine, three members${etcdNotice}`, () => {
-  afterAll(cleanUp);
-
-  test.each([
-    ["SIGKILL to the leader of etcd", "SIGKILL", true],
-    ["SIGSTOP to the leader of etcd", "SIGSTOP", true],
-    ["SIGSTOP to the member that is asked", "SIGSTOP", false],
-  ] as const)(
-    "%s while slots are appended: none is lost and none is twice",
-    async (_, fault, toLeader) => {
-      const etcd = await startEtcd(3);
-      const leader = await leaderOf(etcd);
-      const asked = toLeader ? leader : etcd.members.find((member) => member !== leader);
-      const rest = etcd.members.filter((member) => member !== asked);
-      const hosts = [asked, ...rest].map((member) => member?.endpoint);
-      const open = (port: number): Promise<Engine> =>
-        openEtcdEngine({
-          url: `etcd://${hosts.join(",")}/p`,
-          clusterId: "c1",
-          address: `10.0.0.1:${port}`,
-        });
-      const follower = await open(2);
-      let owner = await open(1);
-      await owner.lead();
-      opened.push(follower, owner);
-      let next = 1;
-      while (next <= 300) {
-        if (next === 100) asked?.signal(fault);
-        const at = { position: next, epoch: owner.epoch };
-        const appended = await owner.append(bytes(`s${next}`), at).catch(() => undefined);
-        if (appended?.type === "committed") {
-          next += 1;
-          continue;
-        }
-        await owner.close();
-        owner = await open(1);
-        opened.push(owner);
-        await owner.lead();
-        next = (await textsOf(owner)).length + 1;
-      }
-      expect(await textsOf(follower)).toEqual(numbered(1, 300));
-      expect(await textsOf(owner)).toEqual(numbered(1, 300));
-    },
-  );
 });
