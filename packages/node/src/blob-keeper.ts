@@ -5,7 +5,7 @@ import { z } from "zod";
 import { blobsName, bulk, type ToBlobs } from "./messages.ts";
 
 /** A blob that a majority does not have by then is refused. */
-const majorityMs = 10_000;
+const standardMajorityMs = 10_000;
 const retryMs = 250;
 
 const BlobRequest = z.object({ hash: Hash, own: z.boolean().default(false) });
@@ -18,6 +18,8 @@ export interface BlobKeeperOptions {
   readonly others: readonly string[];
   /** The node that leads, as far as it can be asked; this one's own name when it leads itself. */
   leader(): string | undefined;
+  /** How long a majority may take to have a blob; 10 s. */
+  readonly majorityMs?: number;
 }
 
 /** The blobs of this node, and the ways to those of others (rfc/0006). */
@@ -130,7 +132,7 @@ export class BlobKeeper {
   }
 
   async #spread(hashes: readonly string[]): Promise<void> {
-    const { name, others } = this.#options;
+    const { name, others, majorityMs = standardMajorityMs } = this.#options;
     const wanted = Math.floor((others.length + 1) / 2);
     const round = { deadline: performance.now() + majorityMs, isOver: false };
     const kept = await countUpTo(

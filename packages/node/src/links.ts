@@ -46,11 +46,19 @@ export interface LeaderLinksOptions {
   down(): void;
 }
 
+/** A leader to which the link broke by itself, and when; monotonic ms. */
+export interface LostLeader {
+  readonly node: string;
+  readonly reason: string;
+  readonly at: number;
+}
+
 /** The control and the bulk link to the node that leads, which move with the leadership. */
 export class LeaderLinks {
   readonly #options: LeaderLinksOptions;
   #address: string | null = null;
   #peer: string | undefined;
+  #lost: LostLeader | undefined;
   #keepers: readonly LinkKeeper[] = [];
 
   constructor(options: LeaderLinksOptions) {
@@ -67,6 +75,11 @@ export class LeaderLinks {
     return this.#peer;
   }
 
+  /** The leader that was lost last, as long as no other was linked to since. */
+  get lost(): LostLeader | undefined {
+    return this.#lost;
+  }
+
   /** Moves the links there; null: there is nobody to link to. Told the same again, it does not wait to try again. */
   follow(address: string | null): void {
     if (address === this.#address) {
@@ -75,15 +88,16 @@ export class LeaderLinks {
     }
     this.close("another node leads");
     this.#address = address;
-    if (address !== null)
-      this.#keepers = (["bulk", "control"] as const).map((one) => this.#keep(address, one));
+    if (address === null) return;
+    this.#lost = undefined;
+    this.#keepers = (["bulk", "control"] as const).map((one) => this.#keep(address, one));
   }
 
   close(reason = "closed"): void {
     const keepers = this.#keepers;
     this.#keepers = [];
     this.#address = null;
-    this.#lost();
+    this.#goesDown();
     for (const keeper of keepers) keeper.close(reason);
   }
 
@@ -97,11 +111,15 @@ export class LeaderLinks {
       system.attach(link);
       if (linkClass !== "control") return;
       this.#peer = link.peer.node;
+      this.#lost = undefined;
       up(link.peer);
     });
     keeper.events.on("down", (reason) => {
       log.debug({ reason, class: linkClass, address }, "the link to the leader is down");
-      if (linkClass === "control" && this.#keepers.includes(keeper)) this.#lost();
+      if (linkClass !== "control" || !this.#keepers.includes(keeper)) return;
+      if (this.#peer !== undefined)
+        this.#lost = { node: this.#peer, reason, at: performance.now() };
+      this.#goesDown();
     });
     keeper.events.on("refused", (reason) =>
       log.error({ reason, address }, "the leader refuses this node"),
@@ -109,7 +127,7 @@ export class LeaderLinks {
     return keeper;
   }
 
-  #lost(): void {
+  #goesDown(): void {
     if (this.#peer === undefined) return;
     this.#peer = undefined;
     this.#options.down();

@@ -217,7 +217,7 @@ export class Node {
           ? Promise.resolve()
           : handOver(endpoint, this.#trackingPeers().map(memberIdOf)),
       ownerChanged: (address) => this.#ownerChanged(address),
-      leaderPeer: () => this.#links.peer,
+      links: this.#links,
       leaderAddress: async () => (await this.#member?.status())?.leaderAddress ?? null,
     });
   }

@@ -8,6 +8,7 @@ import {
 import { HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
 import { Liveness, type Observation } from "./core/index.ts";
+import type { LostLeader } from "./links.ts";
 import {
   type Attach,
   type Attached,
@@ -20,6 +21,8 @@ import type { Replica, ReplicaDelta } from "./replica.ts";
 
 /** Nodes hear so often that this one still leads: their reads say how old they are. */
 const heardEveryMs = 250;
+/** Of a link that broke longer ago than this, nothing is concluded. */
+const lostKnownMs = 10_000;
 const sourcePrefix = "node/";
 
 export interface TrackerOptions {
@@ -32,6 +35,8 @@ export interface TrackerOptions {
   readonly log: Logger;
   /** `host:port` of the node that leads, as far as is known. */
   owner(): string | null;
+  /** The leader before, when the link to it broke. */
+  lostLeader(): LostLeader | undefined;
 }
 
 /** What holds from `leading` to the end of that thread. */
@@ -74,7 +79,7 @@ export class Tracker {
       const { state, incarnation } = node.attributes;
       if (state !== "down") liveness.expect(node.id, incarnation, performance.now());
     }
-    this.#armLiveness();
+    this.#observe(this.#detachLostLeader(liveness));
     const { system, name } = this.#options;
     for (const node of [name, ...system.nodes()]) this.#tell(node, { type: "detached" });
   }
@@ -168,6 +173,18 @@ export class Tracker {
     const owner = this.#options.owner();
     const who = owner === null ? "nobody is known to" : `the node at ${owner} does`;
     return new HalonError("HAL_NO_LEADER", `Node ${name} does not lead; ${who}.`);
+  }
+
+  /** Of the leader before it is known since when it is gone: it is not waited for as the others are. */
+  #detachLostLeader(liveness: Liveness): readonly Observation[] {
+    const { system, replica, lostLeader } = this.#options;
+    const lost = lostLeader();
+    if (lost === undefined || system.nodes().includes(lost.node)) return [];
+    if (performance.now() - lost.at > lostKnownMs) return [];
+    const known = replica.view.get("Node", lost.node)?.attributes;
+    if (known === undefined || known.state === "down") return [];
+    liveness.attach(lost.node, known.incarnation);
+    return liveness.detach(lost.node, lost.reason, lost.at);
   }
 
   #tellHeard(): void {

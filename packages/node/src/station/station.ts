@@ -10,6 +10,7 @@ import {
 import { type DecisionRecord, type EventEntry, HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
 import type { BlobKeeper } from "../blob-keeper.ts";
+import type { LeaderLinks } from "../links.ts";
 import { bulk, historyName, type ToHistory } from "../messages.ts";
 import type { Replica } from "../replica.ts";
 import { Tracker } from "../tracker.ts";
@@ -40,8 +41,8 @@ export interface StationOptions {
   handOver(): Promise<void>;
   /** Another node owns the store, or none that is known. */
   ownerChanged(address: string | null): void;
-  /** Name of the leader while this node is linked to it. */
-  leaderPeer(): string | undefined;
+  /** To the leader, while this node does not lead. */
+  readonly links: Pick<LeaderLinks, "peer" | "lost">;
   /** `host:port` of the leader as this node's member knows it; null where it does not, or there is no member. */
   leaderAddress(): Promise<string | null>;
 }
@@ -65,6 +66,7 @@ export class Station {
       replica,
       log,
       owner: () => this.#owner,
+      lostLeader: () => options.links.lost,
     });
     this.#supervisor = new RecoverySupervisor({
       log,
@@ -239,7 +241,7 @@ export class Station {
   }
 
   #journal(): JournalFillerOptions {
-    const { system, log, name, trackingNodes, leaderPeer } = this.#options;
+    const { system, log, name, trackingNodes, links } = this.#options;
     return {
       system,
       log,
@@ -248,8 +250,7 @@ export class Station {
       sources: () => {
         if (this.leads)
           return system.nodes().filter((node) => node !== name && trackingNodes.has(node));
-        const leader = leaderPeer();
-        return leader === undefined ? [] : [leader];
+        return links.peer === undefined ? [] : [links.peer];
       },
     };
   }
