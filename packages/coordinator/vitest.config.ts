@@ -1,4 +1,5 @@
 import { defineProject, mergeConfig } from "vitest/config";
 import base from "../../vitest.base.ts";
 
-export default mergeConfig(base, defineProject({}));
+/** Longer than elsewhere: some tests go through every interleaving, on a machine that may be busy. */
+export default mergeConfig(base, defineProject({ test: { testTimeout: 60_000 } }));
