@@ -76,8 +76,8 @@ const damages = [
   {
     what: "setup.json of another format version",
     file: (dataDir: string) => join(dataDir, "setup.json"),
-    damage: (bytes: Buffer) => bytes.toString().replace('"format": 1', '"format": 2'),
-    says: ["HAL_DATA_DIR_VERSION", "format 2"],
+    damage: (bytes: Buffer) => bytes.toString().replace('"format": 2', '"format": 3'),
+    says: ["HAL_DATA_DIR_VERSION", "format 3"],
   },
   {
     what: "setup.json that was edited",

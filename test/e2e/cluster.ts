@@ -149,14 +149,15 @@ export async function ctl(endpoint: string, ...args: readonly string[]): Promise
   return stdout;
 }
 
-/** Starts one node on a free port and waits until it is ready. */
+/** Starts one node on a free port, alone unless it is told to join others, and waits until it is ready. */
 export async function startNode(
   dataDir: string,
   args: readonly string[] = [],
   surroundings: Surroundings = {},
 ): Promise<Node> {
+  const size = args.includes("--join") ? [] : ["--agency-size", "1"];
   const program = start(
-    [halondPath, "start", "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...args],
+    [halondPath, "start", "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...size, ...args],
     surroundings,
   );
   const endpoint = await line(program, /^halond ready .*\bendpoint=(\S+)/m);
