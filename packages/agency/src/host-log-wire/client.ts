@@ -35,6 +35,9 @@ export interface HostLogClient {
   close(): void;
 }
 
+/** The types of Node 20 leave this out: whether the port keeps its thread alive, as one with a listener does. */
+type ListeningPort = MessagePort & { hasRef(): boolean };
+
 /** Resolves with the first word of the member at the other end. Errors: HAL_STORE_FAILED when the port closes. */
 export function connectHostLog(port: MessagePort): Promise<HostLogClient> {
   return new Promise((resolve, reject) => {
@@ -48,6 +51,8 @@ export function connectHostLog(port: MessagePort): Promise<HostLogClient> {
     };
     port.on("close", closed);
     port.on("message", first);
+    // A port that was closed on its way to this thread says nothing of it, and holds no listener.
+    if (!(port as ListeningPort).hasRef()) closed();
   });
 }
 

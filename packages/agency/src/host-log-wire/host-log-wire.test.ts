@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { MessageChannel } from "node:worker_threads";
 import { HalonError } from "@halon/protocol";
 import { afterEach, describe, expect, test } from "vitest";
@@ -317,6 +318,14 @@ describe("the end", () => {
   test("a port whose other end is closed before anything was said connects to nobody", async () => {
     const { port1, port2 } = new MessageChannel();
     port1.close();
+    await expect(connectHostLog(port2)).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+  });
+
+  test("so does one whose end was over before anybody listened", async () => {
+    const { port1, port2 } = new MessageChannel();
+    const closed = once(port2, "close");
+    port1.close();
+    await closed;
     await expect(connectHostLog(port2)).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
   });
 });
