@@ -95,8 +95,9 @@ class AgencyEngine implements Engine {
     return this.#log.loadSnapshot();
   }
 
-  /** The member has dropped the slots when it saved the snapshot. */
-  async compactTo(): Promise<void> {}
+  async compactTo(): Promise<void> {
+    // The member dropped the slots when it saved the snapshot.
+  }
 
   async close(): Promise<void> {
     this.#log.close();
