@@ -21,6 +21,11 @@ const tailRecords = 4_000;
 const encoder = new TextEncoder();
 const ms = (from) => `${Math.round(performance.now() - from)} ms`;
 
+function cpuMs(before) {
+  const { user, system } = process.cpuUsage(before);
+  return Math.round((user + system) / 1_000);
+}
+
 console.log(`${resources} resources, ${tailRecords} records after the snapshot`);
 const base = mkdtempSync(join(process.argv[2] ?? tmpdir(), "halon-takeover-"));
 try {
@@ -75,6 +80,7 @@ async function measureTakeover() {
     },
   });
   const start = performance.now();
+  const before = process.cpuUsage();
   const standby = await Standby.open(await storeOf(timed), {
     ruleFiles: {
       blobPath: () => "",
@@ -95,7 +101,7 @@ async function measureTakeover() {
       },
     },
   });
-  console.log(`standby in this thread: has recovered after ${ms(start)}`);
+  console.log(`standby in this thread: has recovered after ${ms(start)} (CPU ${cpuMs(before)} ms)`);
   await measureHold(owner, standby, epoch);
   const loop = await standby.lead();
   console.log(`standby in this thread: decides ${ms(ownedAt)} after the store is its own`);
