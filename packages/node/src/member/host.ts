@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { errorCodes, HalonError } from "@halon/protocol";
@@ -74,7 +75,7 @@ class MemberThread implements MemberHost {
   constructor(options: MemberThreadOptions, entry: URL) {
     this.#options = options;
     this.#entry = entry;
-    this.#dir = makeDir();
+    this.#dir = makeDir(options.dataDir);
     this.#removeDir = () => rmSync(this.#dir, { recursive: true, force: true });
     process.once("exit", this.#removeDir);
     this.#pipe = pipeTo(() => this.#socketPath());
@@ -182,9 +183,23 @@ function memberEntry(): URL {
     : new URL("./entry.js", here);
 }
 
-/** Mode 0700; short, as the path of a Unix socket has at most 107 bytes. */
-function makeDir(): string {
-  const roots = [tmpdir(), "/tmp"];
-  const short = roots.find((root) => Buffer.byteLength(root) <= 80) ?? "/tmp";
-  return mkdtempSync(join(short, "halond-"));
+/**
+ * Mode 0700; short, as the path of a Unix socket has at most 107 bytes.
+ *
+ * What a process that was killed has left of this data directory, which one process uses at a time, is removed.
+ */
+function makeDir(dataDir: string): string {
+  const root = [tmpdir(), "/tmp"].find((one) => Buffer.byteLength(one) <= 70) ?? "/tmp";
+  const hash = createHash("sha256").update(resolve(dataDir)).digest("hex").slice(0, 12);
+  const prefix = `halond-${hash}-`;
+  for (const name of readdirSync(root)) if (name.startsWith(prefix)) removeOld(join(root, name));
+  return mkdtempSync(join(root, prefix));
+}
+
+function removeOld(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Another user's, by accident or not: it is in nobody's way.
+  }
 }

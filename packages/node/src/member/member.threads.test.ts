@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readdirSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { mkdtemp, readdir, rm, truncate } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -182,11 +182,18 @@ describe("the real member", () => {
 
   test("its socket is in a directory for this user alone, which goes with it", async () => {
     vi.stubEnv("TMPDIR", root);
+    const dirs = (): readonly string[] =>
+      readdirSync(root).filter((name) => name.startsWith("halond-"));
     const [node] = await startMembers(1);
-    const made = readdirSync(root).filter((name) => name.startsWith("halond-"));
+    const made = dirs();
     expect(made.map((name) => statSync(join(root, name)).mode & 0o777)).toEqual([0o700]);
     await memberOf(node).close();
-    expect(readdirSync(root).filter((name) => name.startsWith("halond-"))).toEqual([]);
+    expect(dirs()).toEqual([]);
+    // As if the process had been killed: the next one removes it.
+    for (const name of made) mkdirSync(join(root, name));
+    node.member = await startMemberThread(optionsOf([node], node));
+    expect(dirs()).toHaveLength(1);
+    expect(dirs()).not.toEqual(made);
   });
 });
 
