@@ -135,7 +135,7 @@ test("a setup.json cut at any byte stops the start and is not overwritten", () =
     });
     expect(readFileSync(path)).toEqual(whole.subarray(0, length));
   }
-});
+}, 60_000);
 
 const damages: readonly (readonly [string, (text: string) => string])[] = [
   ["a changed value", (text) => text.replace('"node-1"', '"node-7"')],

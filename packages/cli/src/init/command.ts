@@ -26,7 +26,7 @@ export function addInit(program: Command, io: Io): void {
       await init(resolve(directory), say);
       const shown = directory.replace(/\/+$/, "");
       say(
-        `Next: cd ${shown} && npm ci && npx tsc && npm test && npx halond --apply cluster.ts\nOr, with a cluster that runs: npx halonctl apply -f cluster.ts\n`,
+        `Next: cd ${shown} && npm ci && npx tsc && npm test && npx halond --agency-size 1 --apply cluster.ts\nOr, with a cluster that runs: npx halonctl apply -f cluster.ts\n`,
       );
     });
 }

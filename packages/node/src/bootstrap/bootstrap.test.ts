@@ -2,9 +2,12 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CompleteSetup } from "../core/bootstrap-setup.ts";
 import { type Beginner, beginners, place } from "./testing.ts";
+
+// For a machine that is busy; each wait ends with what it waits for.
+vi.setConfig({ testTimeout: 60_000 });
 
 let nodes: ReturnType<typeof beginners>;
 const servers: Server[] = [];
@@ -96,6 +99,37 @@ describe("three nodes are one cluster", () => {
     const third = await nodes.start("node-3", { join: [second.address] });
     await requireOneCluster([first, second, third]);
   });
+});
+
+test("a joiner of a list waits for a master that is gone for a while, and does not take itself for one", async () => {
+  const listens = [place(), place(), place()] as const;
+  const join = listens.map(addressOf);
+  const master = await nodes.start("node-1", { listen: listens[0], join });
+  const second = await nodes.start("node-2", { listen: listens[1], join });
+  await second.said(/2 of 3/);
+  await master.stop();
+  await second.said(/waiting for an answer/);
+  const third = await nodes.start("node-3", { listen: listens[2], join });
+  await third.said(/waiting/);
+  await requireOneCluster([await nodes.start("node-1"), second, third]);
+});
+
+test("a list in which a node has another name than its own is no obstacle", async () => {
+  const listens = [place(), place()] as const;
+  const [first, alias] = [addressOf(listens[0]), `localhost:${listens[1].port}`];
+  const options = { agencySize: 3 as const, join: [first, alias] };
+  const second = await nodes.start("node-2", {
+    ...options,
+    listen: { host: "127.0.0.1", port: listens[1].port },
+  });
+  await second.said(/waiting for the master/);
+  const master = await nodes.start("node-1", { ...options, listen: listens[0] });
+  await second.said(/2 of 3/);
+  await master.stop();
+  await second.said(/waiting for an answer/);
+  const third = await nodes.start("node-3", { join: [first] });
+  await third.said(/waiting/);
+  await requireOneCluster([await nodes.start("node-1"), second, third]);
 });
 
 test("a node alone is complete at once with agency size 1, and asks nobody", async () => {
@@ -245,7 +279,10 @@ test("one list that leads back to a wiped first node begins no second cluster", 
   await master.stop();
   rmSync(master.dataDir, { recursive: true });
   const wiped = await nodes.start("a", { listen: first, join, agencySize: 1 });
-  await expect(wiped.complete).rejects.toMatchObject({ code: "HAL_CONFLICT" });
+  await expect(wiped.complete).rejects.toMatchObject({
+    code: "HAL_CONFLICT",
+    message: expect.stringContaining("halonctl node remove a"),
+  });
 });
 
 describe("an address to join that is no node", () => {

@@ -124,13 +124,20 @@ class Beginning implements BootstrapRoutes {
       return answerLate({ setup, leader: () => null, nodes: () => [] }, request);
     const part = this.#part;
     if (part.type === "master") return this.#welcome(part, request);
-    if (request?.id === setup.id) {
-      const message = `The address to join, ${addressOf(setup)}, is this node itself. Name another node with --join, or leave it out to make this one the master.`;
-      throw new HalonError("HAL_CONFLICT", message);
-    }
+    if (request?.id === setup.id) throw this.#isItself();
     if (part.type === "joiner") return { type: "redirect", address: part.master };
     const message = `${setup.name} has not found the master yet. Try again in a second.`;
     throw new HalonError("HAL_NO_LEADER", message);
+  }
+
+  /** Why this node does not answer its own hello. In a list it may stand under a name that it does not know as its own. */
+  #isItself(): HalonError {
+    const { join: addresses, name } = this.#setup;
+    if (addresses.length > 1) return new HalonError("HAL_NO_LEADER", `${name} is asked by itself.`);
+    return new HalonError(
+      "HAL_CONFLICT",
+      `The address to join, ${addresses[0]}, is this node itself. Name another node with --join, or leave it out to make this one the master.`,
+    );
   }
 
   /** Address of the master; null: it is this node. */

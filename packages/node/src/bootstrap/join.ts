@@ -61,8 +61,10 @@ export async function join(options: JoinOptions): Promise<CompleteSetup> {
 function candidates({ addresses, setup }: JoinOptions): readonly string[] {
   const known = setup();
   const own = addressOf(known);
-  const peers = known.peers.map(({ address }) => address).filter((address) => address !== own);
-  return [...new Set([...addresses, ...peers])];
+  const all = new Set([...addresses, ...known.peers.map(({ address }) => address)]);
+  const others = [...all].filter((address) => address !== own);
+  // A node that was told to join itself alone is to hear that from itself.
+  return others.length === 0 ? addresses : others;
 }
 
 type Outcome = Exclude<JoinStep, { readonly type: "ask" }>;

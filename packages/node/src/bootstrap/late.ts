@@ -25,7 +25,9 @@ export async function answerLate(
   const { clusterId, agencySize, store, peers } = setup;
   const config = { clusterId, agencySize, store, complete: true, peers };
   if (request === undefined) return { type: "config", config };
-  if (isPeer(config, request)) return answerOf(lateHello(config, request));
+  // What the configuration alone refuses needs no leader either.
+  const verdict = lateHello(config, request);
+  if (verdict.type === "refused" || isPeer(config, request)) return answerOf(verdict);
   const address = leader();
   if (address === null) {
     const message = `${setup.name} knows no leader at present, which alone takes nodes in. Try again in a second.`;

@@ -29,6 +29,7 @@ const complete = setupOf(1, {
   peers: [peer(1), peer(2), peer(3)],
 });
 const waiting = setupOf(1, { ...begun, peers: [peer(1)] });
+const listed = { ...waiting, join: ["db-2:1", "db-1:1"] };
 const joined = setupOf(1, { ...begun, peers: [peer(1), peer(2)] });
 const joiner = setupOf(2, { join: ["10.0.0.1:8528"] });
 
@@ -74,6 +75,7 @@ const agreeing: readonly (readonly [string, Setup, Partial<SetupOptions>])[] = [
   ["any port", complete, { listen: { host: "10.0.0.1", port: 0 } }],
   ["its address as advertised", complete, { advertise: "10.0.0.1:8528" }],
   ["the same size", complete, { agencySize: 3 }],
+  ["the list of a master, in which it has another name", listed, { join: ["db-2:1", "db-1:1"] }],
   ["joins of a complete cluster", complete, { join: ["10.9.9.9:1"] }],
 ];
 test.each(agreeing)("%s is no contradiction", (_, setup, options) => {

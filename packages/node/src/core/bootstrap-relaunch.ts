@@ -74,19 +74,20 @@ export function relaunched(setup: Setup, options: SetupOptions, path: string): S
   ];
   const found = rows.find(([, given, kept]) => given !== undefined && given !== kept);
   if (found !== undefined) return conflict(path, ...found);
-  if (isMaster(setup) && setup.phase === "joining" && join.length > 0) {
-    const master = smallestAddress(join);
-    if (join !== setup.join && master !== addressOf(setup)) {
-      return conflict(
-        path,
-        "--join",
-        join.join(","),
-        setup.join.join(",") || "no --join: it is the master",
-      );
-    }
+  if (isMaster(setup) && setup.phase === "joining" && !isMasterOf(join, setup)) {
+    const kept = setup.join.length === 0 ? "no --join: it is the master" : setup.join.join(",");
+    return conflict(path, "--join", join.join(","), kept);
   }
   const mode = setup.phase === "complete" ? setup.mode : modeOf(agencySize, join);
   return { type: "setup", setup: { ...setup, agencySize, store, join, mode } };
+}
+
+/** Whether the list is the one that made the node the master, or would. */
+function isMasterOf(join: readonly string[], setup: Setup): boolean {
+  if (join.length === 0 || smallestAddress(join) === addressOf(setup)) return true;
+  // It may stand there under another name of its machine.
+  const before = new Set(setup.join);
+  return join.length === before.size && join.every((address) => before.has(address));
 }
 
 /** The address of the master among those that every machine is given; text order, so the same everywhere. */
