@@ -16,7 +16,12 @@ export async function openEngine({
     case "agency":
       return openAgencyEngine(store.port);
     case "etcd":
-      return openEtcdEngine({ url: store.url, clusterId: newCluster.id, address });
+      return openEtcdEngine({
+        url: store.url,
+        clusterId: newCluster.id,
+        address,
+        seenFile: join(dataDir, "etcd-seen.json"),
+      });
     case "file":
       return openFileEngine({ dir: join(dataDir, "agency") });
   }
