@@ -105,7 +105,7 @@ async function torment() {
   const settledMs = [];
   const endAt = performance.now() + seconds * 1_000;
   let rounds = 0;
-  const refused = stale ? await pauseWithCommands({ cluster, violate, say, settle, endAt }) : [];
+  const refused = stale && (await pauseWithCommands({ cluster, violate, say, settle, endAt }));
   for (const round of stale ? [] : schedule(createRandom(seed), cluster)) {
     if (performance.now() >= endAt) break;
     rounds += 1;
@@ -161,15 +161,18 @@ operations          ${operations.operations} ended, ${operations.failed} of them
 faults              ${[...faults.counts].map(([kind, count]) => `${kind} ${count}`).join(", ")}
 takeover            ${spread(faults.takeoversMs)} (end or pause of a leader until another says that it leads)
 convergence         ${spread(settledMs)}`);
-  if (load.ratePerSecond < ratePerSecondMin)
+  // Processes that start 50 times a second leave little of a small machine to anything else.
+  if (load.ratePerSecond < ratePerSecondMin && !stale)
     violate(
       `${load.ratePerSecond.toFixed(1)} events/s were acknowledged, ${ratePerSecondMin} are wanted`,
     );
   if (load.unacknowledged > 0)
     violate(`${load.unacknowledged} events were not acknowledged in the end`);
   if (stale) {
-    console.log(`stale commands      ${refused.length} arrived and were refused`);
-    if (refused.length === 0) violate("no stale command was seen; let the run last longer");
+    console.log(
+      `stale commands      ${refused.late} arrived late and were refused in ${refused.rounds} rounds; so were ${refused.own} that came by themselves`,
+    );
+    if (refused.late === 0) violate("no stale command was seen; let the run last longer");
     return;
   }
   for (const point of failpoints)
