@@ -27,12 +27,12 @@ function cluster(agencySize: 1 | 3 = 3) {
     mkdirSync(dataDir, { recursive: true });
     const options = {
       name: `node-${number}`,
-      dataDir,
       listen: { host, port: base + number },
       ...(number === 1 ? { agencySize } : { join: [`${host}:${base + 1}`] }),
     };
     const env = number === victim ? { HALON_FAILPOINTS: failpoints } : {};
-    const args = [script, JSON.stringify(options)];
+    // By the directory among its arguments `cleanUp` finds it.
+    const args = [script, dataDir, JSON.stringify(options)];
     const stdio = ["ignore", "pipe", "pipe"] as const;
     return follow(
       spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: [...stdio] }),

@@ -1,12 +1,12 @@
 // A node that only begins, as the bootstrap of `halond` does: its listener answers for /id and /hello, nothing else
-// runs. Argument: its options as JSON. It says `waiting …` and `complete <cluster id>`, and goes on until it is killed.
+// runs. Arguments: its data directory, its other options as JSON. It says `waiting …` and `complete <cluster id>`, and goes on until it is killed.
 import { listen } from "../../../packages/api/dist/listen.js";
 import { bootstrap } from "../../../packages/node/dist/bootstrap/bootstrap.js";
 import { answerLate } from "../../../packages/node/dist/bootstrap/late.js";
 import { listensAt, loadSetup } from "../../../packages/node/dist/setup.js";
 
 const options = { labels: {}, join: [], forgetSetup: false, insecure: false };
-Object.assign(options, JSON.parse(process.argv[2] ?? "{}"));
+Object.assign(options, JSON.parse(process.argv[3] ?? "{}"), { dataDir: process.argv[2] });
 
 let setup = loadSetup(options.dataDir, options, Date.now());
 let routes;
