@@ -7,8 +7,19 @@ import {
   SnapshotReader,
   snapshotChunks,
 } from "@halon/kv";
-import type { RaftState, SnapshotMeta } from "@halon/raft";
+import type { RaftState } from "@halon/raft";
 import { burstKeys } from "./clients.ts";
+import type { StoredSnapshot } from "./disk.ts";
+import { SimHost } from "./host.ts";
+import {
+  canonicalBytes,
+  type HostState,
+  joinSnapshot,
+  type MemberSnapshot,
+  noHostState,
+  splitSnapshot,
+} from "./host-snapshot.ts";
+import { Prng } from "./prng.ts";
 import type {
   Process,
   ProcessEffect,
@@ -23,13 +34,19 @@ const decoder = new TextDecoder();
 const encode = (text: string): Uint8Array => encoder.encode(text);
 const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
 
-/** The agency's replica, as a member runs it. Registers are keys below `/r`. */
+/** The agency's replica, as a member runs it, and its host. Registers are keys below `/r`. */
 export class AgencyProcess implements Process {
+  readonly host: SimHost | null;
   private readonly replica: Replica;
   private readonly keysOfReads = new Map<number, number>();
+  /** What the snapshot that is being saved holds of the host. */
+  private saving: HostState = noHostState;
+  private wanted: ProcessEffect[] = [];
 
   constructor(start: ProcessStart) {
-    const { found, snapshotBytes } = start;
+    const { found, snapshotBytes, hosts } = start;
+    const stored = storedOf(snapshotBytes, hosts !== null);
+    const keepBytes = hosts === null ? {} : { compactionKeepBytes: hosts.keepBytes };
     this.replica = new Replica(
       {
         id: start.id,
@@ -40,15 +57,19 @@ export class AgencyProcess implements Process {
         agencySize: start.agencySize,
         compactionStep: start.compactEntries,
         compactionKeep: start.keepEntries,
+        ...keepBytes,
       },
       {
         found,
         configuration: start.configuration,
-        state: stateOf(snapshotBytes),
-        records: noRecords,
+        state: stateOf(stored.tree),
+        records: stored.records,
         snapshotBytes: snapshotBytes.length,
       },
     );
+    this.host =
+      hosts === null ? null : new SimHost(hosts, new Prng(start.seed, "host"), stored.host);
+    this.host?.follow(this.replica.records);
   }
 
   get raft(): RaftState {
@@ -64,11 +85,16 @@ export class AgencyProcess implements Process {
   }
 
   stateBytes(): Uint8Array {
-    return bytesOf(this.replica.committed);
+    const tree = bytesOf(this.replica.committed);
+    const { host } = this;
+    return host === null ? tree : canonicalBytes({ tree, records: noRecords, host });
   }
 
   step(input: ProcessInput): readonly ProcessEffect[] {
-    return this.stepReplica(input).map((effect) => this.translate(effect));
+    this.wanted = [];
+    const effects = this.stepReplica(input).map((effect) => this.translate(effect));
+    this.host?.follow(this.replica.records);
+    return this.wanted.length === 0 ? effects : [...this.wanted, ...effects];
   }
 
   private stepReplica(input: ProcessInput): readonly ReplicaEffect[] {
@@ -83,23 +109,56 @@ export class AgencyProcess implements Process {
           id: input.id,
           request: requestOf(input.request),
         });
-      case "snapshotSaved": {
-        const { meta, bytes } = input.snapshot;
-        return this.replica.step({ type: "snapshotSaved", snapshot: meta, bytes: bytes.length });
-      }
-      case "snapshotInstalled": {
-        const { meta, bytes } = input.snapshot;
-        return this.replica.step({
-          type: "snapshotInstalled",
-          snapshot: meta,
-          state: stateOf(bytes),
-          records: noRecords,
-          bytes: bytes.length,
-        });
-      }
+      case "hostTurn":
+        return this.hostTurn(input);
+      case "campaign":
+        this.host?.crash(this.replica.records, this.raft.currentTerm);
+        return this.replica.step(input);
+      case "snapshotSaved":
+        return this.snapshotSaved(input.snapshot);
+      case "snapshotFailed":
+        return this.replica.step({ type: "snapshotFailed", snapshot: input.snapshot.meta });
+      case "snapshotInstalled":
+        return this.snapshotInstalled(input.snapshot);
       default:
         return this.replica.step(input);
     }
+  }
+
+  private hostTurn(input: ProcessInput & { readonly type: "hostTurn" }): readonly ReplicaEffect[] {
+    if (this.host === null) return [];
+    const { records, recordsLeading } = this.replica;
+    const { inputs, appends } = this.host.turn(records, recordsLeading, input);
+    for (const append of appends) {
+      const isOpen = recordsLeading?.epoch === append.epoch;
+      this.wanted.push({ type: "hostAppend", append, isOpen });
+    }
+    return inputs.flatMap((each) => this.replica.step(each));
+  }
+
+  private snapshotSaved({ meta, bytes }: StoredSnapshot): readonly ReplicaEffect[] {
+    const before = this.replica.records.base;
+    const effects = this.replica.step({
+      type: "snapshotSaved",
+      snapshot: meta,
+      bytes: bytes.length,
+    });
+    const { base } = this.replica.records;
+    // One that another member sent may have overtaken it.
+    if (base !== before || base === this.saving.position) this.host?.hasSaved(this.saving);
+    return effects;
+  }
+
+  private snapshotInstalled({ meta, bytes }: StoredSnapshot): readonly ReplicaEffect[] {
+    const { tree, records, host } = storedOf(bytes, this.host !== null);
+    this.host?.hasSaved(host);
+    return this.replica.step({
+      type: "snapshotInstalled",
+      snapshot: meta,
+      state: stateOf(tree),
+      records,
+      bytes: bytes.length,
+    });
   }
 
   private translate(effect: ReplicaEffect): ProcessEffect {
@@ -110,20 +169,45 @@ export class AgencyProcess implements Process {
         return { type: "answer", id: effect.id, answer: answerOf(effect.answer, key) };
       }
       case "takeSnapshot":
-        return takeSnapshot(effect.snapshot, effect.state);
+        return this.takeSnapshot(effect);
       case "notify":
         return { type: "notify" };
-      case "appended":
+      case "appended": {
+        const append = hostOf(this.host).appended(effect.id, effect.answer);
+        return { type: "hostAppended", append, answer: effect.answer };
+      }
       case "hostSnapshotDone":
-        throw new Error(`${effect.type}, and no host was there to ask`);
+        hostOf(this.host).snapshotDone(effect.id, effect.refusal);
+        return { type: "hostSnapshotDone", refusal: effect.refusal };
       default:
         return effect;
     }
   }
+
+  private takeSnapshot({
+    snapshot: meta,
+    state,
+    records,
+    hostId,
+  }: Extract<ReplicaEffect, { readonly type: "takeSnapshot" }>): ProcessEffect {
+    const tree = bytesOf(state);
+    if (this.host === null)
+      return { type: "takeSnapshot", snapshot: { meta, bytes: tree }, fails: false };
+    const { host, fails } = this.host.given(hostId, records);
+    this.saving = host;
+    const bytes = joinSnapshot({ tree, records, host });
+    return { type: "takeSnapshot", snapshot: { meta, bytes }, fails };
+  }
 }
 
-function takeSnapshot(meta: SnapshotMeta, state: KvState): ProcessEffect {
-  return { type: "takeSnapshot", snapshot: { meta, bytes: bytesOf(state) } };
+function hostOf(host: SimHost | null): SimHost {
+  if (host === null) throw new Error("no host was there to ask");
+  return host;
+}
+
+function storedOf(bytes: Uint8Array, hasHost: boolean): MemberSnapshot {
+  if (hasHost && bytes.length > 0) return splitSnapshot(bytes);
+  return { tree: bytes, records: noRecords, host: noHostState };
 }
 
 function bytesOf(state: KvState): Uint8Array {

@@ -10,6 +10,11 @@ export interface Counters {
   corruptRecord: number;
   preVoteRejection: number;
   voteSplit: number;
+  hostAppendUnknown: number;
+  hostStateInstalled: number;
+  hostSnapshotWhileSaving: number;
+  leaderCampaigns: number;
+  hostAppends: number;
   elections: number;
   membersChanged: number;
   leaderTransfers: number;
@@ -30,6 +35,11 @@ export const noCounts: Counters = {
   corruptRecord: 0,
   preVoteRejection: 0,
   voteSplit: 0,
+  hostAppendUnknown: 0,
+  hostStateInstalled: 0,
+  hostSnapshotWhileSaving: 0,
+  leaderCampaigns: 0,
+  hostAppends: 0,
   elections: 0,
   membersChanged: 0,
   leaderTransfers: 0,
@@ -51,4 +61,8 @@ export const rareStates: readonly (keyof Counters)[] = [
   "corruptRecord",
   "preVoteRejection",
   "voteSplit",
+  "hostAppendUnknown",
+  "hostStateInstalled",
+  "hostSnapshotWhileSaving",
+  "leaderCampaigns",
 ];

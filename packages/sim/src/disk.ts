@@ -24,8 +24,8 @@ export type DiskWrite =
       readonly keepLog: boolean;
       readonly whenDurable: readonly Message[];
     }
-  /** The member's own snapshot. */
-  | { readonly type: "save"; readonly snapshot: StoredSnapshot }
+  /** The member's own snapshot; `fails`: not all of it comes, and the one before it stays. */
+  | { readonly type: "save"; readonly snapshot: StoredSnapshot; readonly fails: boolean }
   /** Entries before `firstIndex` go. */
   | { readonly type: "compact"; readonly firstIndex: number };
 
@@ -96,8 +96,9 @@ export function applyWrite(disk: Disk, write: DiskWrite): void {
       dropBefore(disk, write.snapshot.meta.index + 1);
       return;
     case "save":
-      // A snapshot that was installed meanwhile is newer.
-      if (write.snapshot.meta.index > disk.snapshot.meta.index) disk.snapshot = write.snapshot;
+      // A snapshot that was installed meanwhile is newer; one of the same index has a newer state of the host.
+      if (!write.fails && write.snapshot.meta.index >= disk.snapshot.meta.index)
+        disk.snapshot = write.snapshot;
       return;
     case "compact":
       if (write.firstIndex > disk.snapshot.meta.index + 1)

@@ -43,7 +43,7 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
       for (const invariant of world.invariants.all)
         invariant.onSnapshot?.(world, member, effect.snapshot);
       {
-        write(world, member, { type: "save", snapshot: effect.snapshot });
+        write(world, member, { type: "save", snapshot: effect.snapshot, fails: effect.fails });
         return;
       }
     case "compactLog": {
@@ -58,6 +58,11 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
       world.queue.push(world.now, eventKind.apply, member.slot, member.incarnation, null);
       return;
     }
+    case "hostAppend":
+    case "hostAppended":
+    case "hostSnapshotDone":
+    case "notify":
+      return;
     case "removed":
       world.trace.note(world.now, `${member.id} was removed`);
       {
@@ -94,8 +99,10 @@ function sendPart(
   member: SimMember,
   effect: ProcessEffect & { readonly type: "sendSnapshot" },
 ): void {
-  const { meta, bytes } = member.disk.snapshot;
   const { process } = member;
+  // What was begun is read on, though another of its index may have taken its place.
+  if (member.sending?.meta.index !== effect.snapshot.index) member.sending = member.disk.snapshot;
+  const { meta, bytes } = member.sending;
   // A newer snapshot has taken its place: the follower is asked again with that one.
   if (process === null || meta.index !== effect.snapshot.index) return;
   const data = bytes.slice(

@@ -7,6 +7,7 @@ import {
   crashMember,
   endMember,
   retryFullUs,
+  scheduleHost,
   scheduleStart,
   scheduleTick,
   textOf,
@@ -41,6 +42,7 @@ export function feed(world: World, member: SimMember, input: ProcessInput): void
   addToHash(world, member);
   for (const invariant of world.invariants.afterStep) invariant.afterStep?.(world, step);
   countStep(world);
+  process.host?.seen();
   for (const effect of effects) {
     if (member.incarnation !== incarnation) return;
     perform(world, member, effect);
@@ -55,6 +57,8 @@ function addToHash({ trace, observed }: World, member: SimMember): void {
   trace.add(after.log.lastIndex);
   trace.add(after.commitIndex);
   trace.add(effects.length);
+  const host = member.process?.host ?? null;
+  if (host !== null) trace.add(host.chain);
 }
 
 function countStep(world: World): void {
@@ -80,12 +84,40 @@ function countStep(world: World): void {
     if (effect.type === "persist" && effect.truncateFrom !== null) {
       if (before.log.lastIndex - effect.truncateFrom >= 9) counters.truncationOfTen += 1;
     }
+  if (observed.member.process?.host) countHost(world);
+}
+
+function countHost({ counters, observed }: World): void {
+  const { before, input, effects, member } = observed;
+  const host = member.process?.host ?? null;
+  if (host === null) return;
+  if (input.type === "campaign" && before.role === "leader") counters.leaderCampaigns += 1;
+  const isSaving = member.disk.pending.some(({ type }) => type === "save");
+  if (input.type === "hostTurn" && isSaving && host.askedSnapshots > 1)
+    counters.hostSnapshotWhileSaving += 1;
+  if (input.type === "snapshotInstalled" && host.loaded.some(({ position }) => position > 0))
+    counters.hostStateInstalled += 1;
+  for (const effect of effects)
+    if (effect.type === "hostAppended") {
+      if (effect.answer.type === "committed") counters.hostAppends += 1;
+      if (effect.answer.type === "lostLeadership") counters.hostAppendUnknown += 1;
+    }
 }
 
 export function onTick(world: World, member: SimMember): void {
   member.timers -= 1;
   scheduleTick(world, member);
   feed(world, member, { type: "tick", ms: clockMs(world, member) });
+}
+
+/** A host does what it wants to do, and comes again. */
+export function onHostTurn(world: World, member: SimMember): void {
+  const host = member.process?.host ?? null;
+  if (host === null) return;
+  scheduleHost(world, member, host.pauseUs());
+  world.hostTurns += 1;
+  const isHealing = world.phase !== "faults";
+  feed(world, member, { type: "hostTurn", nonce: world.hostTurns, isHealing });
 }
 
 /** The oldest write is done. */
@@ -101,7 +133,8 @@ export function onDiskDone(world: World, member: SimMember): void {
   if (disk.hardState.term > member.durableTerm) member.durableTerm = disk.hardState.term;
   if (done.type === "compact") return;
   if (done.type === "save") {
-    feed(world, member, { type: "snapshotSaved", snapshot: done.snapshot });
+    const type = done.fails ? "snapshotFailed" : "snapshotSaved";
+    feed(world, member, { type, snapshot: done.snapshot });
     return;
   }
   for (const message of done.whenDurable) sendMessage(world, member, incarnation, message);

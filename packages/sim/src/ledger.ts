@@ -1,4 +1,5 @@
-import type { Entry } from "@halon/raft";
+import type { Entry, MemberId } from "@halon/raft";
+import type { HostAppend } from "./host.ts";
 import { hashBytes, mix } from "./prng.ts";
 
 interface EntryRecord {
@@ -22,6 +23,36 @@ export interface Ledger {
   readonly committedByTerm: Map<number, number>;
   /** Highest index that an answered write rests on. */
   acknowledgedIndex: number;
+  readonly hosts: HostLedger;
+}
+
+/** A slot of the hosts' log, as the first member that applied it had it. */
+export interface LedgerSlot {
+  readonly epoch: number;
+  readonly nonce: number;
+  readonly chain: number;
+}
+
+/** What became of an append of a host. */
+export interface LedgerAppend {
+  readonly append: HostAppend;
+  /** Id of the member. */
+  readonly by: MemberId;
+  /** Nothing of it may ever be there. */
+  isRefused: boolean;
+  /** Where it is committed; 0: nowhere as far as is known. */
+  position: number;
+}
+
+/** What the simulator knows of the log that members keep for their hosts. */
+export interface HostLedger {
+  /** By position; there is none at 0. */
+  readonly slots: (LedgerSlot | undefined)[];
+  lastPosition: number;
+  /** By nonce. */
+  readonly appends: Map<number, LedgerAppend>;
+  /** Highest position that an append was answered committed at. */
+  acknowledgedPosition: number;
 }
 
 export function createLedger(): Ledger {
@@ -31,6 +62,7 @@ export function createLedger(): Ledger {
     committedIndex: 0,
     committedByTerm: new Map(),
     acknowledgedIndex: 0,
+    hosts: { slots: [], lastPosition: 0, appends: new Map(), acknowledgedPosition: 0 },
   };
 }
 

@@ -34,6 +34,7 @@ export function startMember(world: World, member: SimMember): void {
   member.startedAt = world.now;
   member.isFlushDue = false;
   member.isInstalling = false;
+  member.sending = null;
   member.comparedIndex = 0;
   const held = firstIndex - 1 === snapshot.meta.index ? snapshot.meta.term : null;
   member.shadow = {
@@ -53,10 +54,12 @@ export function startMember(world: World, member: SimMember): void {
     compactEntries: world.scenario.settings.compactEntries,
     keepEntries: world.scenario.settings.keepEntries,
     agencySize: world.scenario.settings.members,
+    hosts: world.scenario.settings.hosts ?? null,
   });
   world.trace.note(world.now, `${member.id} starts, incarnation ${member.incarnation}`);
   member.timers = 0;
   scheduleTick(world, member, member.diskPrng.below(tickUs));
+  if (member.process.host !== null) scheduleHost(world, member, member.process.host.pauseUs());
 }
 
 function createProcess(world: World, member: SimMember, start: ProcessStart): Process {
@@ -73,6 +76,11 @@ function raftOptionsOf({ scenario }: World): ProcessStart["raft"] {
   const { appendBytesMax, inflightMax, leases } = scenario.settings;
   const leaseDrift = leases === true ? leaseDriftMax : null;
   return { ...defaultOptions, appendBytesMax, inflightMax, leaseDrift, promoteLagMax: 50 };
+}
+
+/** Lets the next turn of its host come. */
+export function scheduleHost(world: World, member: SimMember, inUs: number): void {
+  world.queue.push(world.now + inUs, eventKind.host, member.slot, member.incarnation, null);
 }
 
 /** Lets the next tick come. */

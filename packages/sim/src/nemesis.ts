@@ -94,6 +94,10 @@ function onTargetedFault(
       transfer(world, member);
       return;
     }
+    case "hostCrash": {
+      feed(world, member, { type: "campaign" });
+      return;
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   CrashTail,
   CutShape,
   Fault,
+  HostSettings,
   Scenario,
   Settings,
   Target,
@@ -27,12 +28,16 @@ const second = 1_000_000;
  * Every seed switches about half of the kinds of fault off (swarm testing): else the strongest hides the rest.
  */
 export function planOf(seed: number, options: PlanOptions): Scenario {
-  const settings = settingsOf(new Prng(seed, "settings"), options);
+  const drawn = settingsOf(new Prng(seed, "settings"), options);
+  const hosts = hostsOf(new Prng(seed, "hosts"), drawn);
+  const settings = hosts === null ? drawn : { ...drawn, hosts };
   return {
     format: 1,
     seed,
     settings,
-    faults: faultsOf(seed, settings),
+    faults: [...faultsOf(seed, settings), ...hostFaultsOf(seed, settings)].sort(
+      (left, right) => left.at - right.at,
+    ),
     requests: requestsOf(seed, settings),
   };
 }
@@ -70,7 +75,28 @@ function settingsOf(prng: Prng, { members, seconds, machine }: PlanOptions): Set
   return { ...settings, leases: prng.chance(200) };
 }
 
-type FaultType = Fault["type"];
+/** Of streams of their own, so that a seed without hosts stays what it was. */
+function hostsOf(prng: Prng, { machine }: Settings): HostSettings | null {
+  if (machine !== "agency" || !prng.chance(500)) return null;
+  return {
+    gapUs: prng.pick([5_000, 20_000, 60_000]),
+    snapshotSlots: prng.pick([5, 20, 100]),
+    dataBytes: prng.pick([8, 100]),
+    keepBytes: prng.pick([0, 1_000, 10_000]),
+  };
+}
+
+function hostFaultsOf(seed: number, { hosts, faultsUs }: Settings): readonly Fault[] {
+  const prng = new Prng(seed, "host faults");
+  if (hosts === undefined || !prng.chance(500)) return [];
+  const gapUs = prng.pick([1_000_000, 5_000_000, 15_000_000]);
+  const faults: Fault[] = [];
+  for (let at = second + prng.below(gapUs); at < faultsUs; at += prng.between(1, 2 * gapUs))
+    faults.push({ at, type: "hostCrash", target: targetOf(prng) });
+  return faults;
+}
+
+type FaultType = Exclude<Fault["type"], "hostCrash">;
 
 /** How often each kind is drawn while it is on. */
 const weights: readonly (readonly [FaultType, number])[] = [

@@ -1,3 +1,4 @@
+import type { AppendAnswer, HostSnapshotRefusal } from "@halon/agency/core";
 import type {
   Configuration,
   Effect,
@@ -11,6 +12,8 @@ import type {
   SnapshotMeta,
 } from "@halon/raft";
 import type { StoredSnapshot } from "./disk.ts";
+import type { HostAppend, HostView } from "./host.ts";
+import type { HostSettings } from "./scenario.ts";
 
 /** What clients and operators ask of a member. */
 export type SimRequest =
@@ -52,7 +55,13 @@ export type ProcessInput =
   | { readonly type: "persisted"; readonly ticket: number }
   | { readonly type: "apply" }
   | { readonly type: "snapshotSaved"; readonly snapshot: StoredSnapshot }
+  /** The host's state did not come. */
+  | { readonly type: "snapshotFailed"; readonly snapshot: StoredSnapshot }
   | { readonly type: "snapshotInstalled"; readonly snapshot: StoredSnapshot }
+  /** The host does what it wants to do; `nonce` comes once in a run. */
+  | { readonly type: "hostTurn"; readonly nonce: number; readonly isHealing: boolean }
+  /** The host has ended, and the next one fences it. */
+  | { readonly type: "campaign" }
   | { readonly type: "peerLost"; readonly peer: MemberId }
   | { readonly type: "stepDown" }
   | { readonly type: "load"; readonly timeoutMult: number };
@@ -73,7 +82,12 @@ export type ProcessEffect =
     >
   | { readonly type: "answer"; readonly id: number; readonly answer: SimAnswer }
   | { readonly type: "applyMore" }
-  | { readonly type: "takeSnapshot"; readonly snapshot: StoredSnapshot }
+  /** `fails`: the host's state will not come. */
+  | { readonly type: "takeSnapshot"; readonly snapshot: StoredSnapshot; readonly fails: boolean }
+  /** The host asks for a slot; `isOpen`: its member leads in that epoch and takes slots. */
+  | { readonly type: "hostAppend"; readonly append: HostAppend; readonly isOpen: boolean }
+  | { readonly type: "hostAppended"; readonly append: HostAppend; readonly answer: AppendAnswer }
+  | { readonly type: "hostSnapshotDone"; readonly refusal: HostSnapshotRefusal | null }
   | { readonly type: "compactLog"; readonly firstIndex: number }
   | { readonly type: "notify" };
 
@@ -81,6 +95,8 @@ export type ProcessEffect =
 export interface Process {
   readonly raft: RaftState;
   readonly appliedIndex: number;
+  /** Null: it keeps no log for one. */
+  readonly host: HostView | null;
   step(input: ProcessInput): readonly ProcessEffect[];
   /** The applied state as canonical bytes: equal states give equal bytes. */
   stateBytes(): Uint8Array;
@@ -102,6 +118,8 @@ export interface ProcessStart {
   readonly compactEntries: number;
   readonly keepEntries: number;
   readonly agencySize: number;
+  /** Null: no member has a host. */
+  readonly hosts: HostSettings | null;
 }
 
 /** Raft's step, or one with a planted bug around it. */

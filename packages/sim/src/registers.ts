@@ -35,6 +35,7 @@ interface WaitingWrite {
  * A command is decided when it is applied. It is the fast half of the simulator; the other runs the agency's replica.
  */
 export class Registers implements Process {
+  readonly host = null;
   raft: RaftState;
   appliedIndex: number;
   private readonly stepOf: StepFunction;
@@ -74,6 +75,9 @@ export class Registers implements Process {
         break;
       case "flush":
       case "apply":
+      case "hostTurn":
+      case "campaign":
+      case "snapshotFailed":
         break;
       case "snapshotSaved": {
         const { meta } = input.snapshot;
@@ -269,7 +273,11 @@ export class Registers implements Process {
     this.isSaving = true;
     this.snapshotIndex = index;
     const meta = { index, term, configuration };
-    this.effects.push({ type: "takeSnapshot", snapshot: { meta, bytes: this.stateBytes() } });
+    this.effects.push({
+      type: "takeSnapshot",
+      snapshot: { meta, bytes: this.stateBytes() },
+      fails: false,
+    });
   }
 
   private answer(id: number, answer: SimAnswer): void {

@@ -8,7 +8,8 @@ import {
   requestOf,
 } from "./clients.ts";
 import type { Counters } from "./counters.ts";
-import { clockMs, feed, onDeliver, onDiskDone, onTick } from "./feed.ts";
+import { clockMs, feed, onDeliver, onDiskDone, onHostTurn, onTick } from "./feed.ts";
+import { whatHostsMiss } from "./invariants/host-liveness.ts";
 import { type InvariantId, ViolationError, violated } from "./invariants/invariant.ts";
 import { whatIsMissing } from "./invariants/liveness.ts";
 import { hashCommitted } from "./ledger.ts";
@@ -136,7 +137,8 @@ function dispatch(world: World): void {
     case eventKind.tick:
     case eventKind.diskDone:
     case eventKind.flush:
-    case eventKind.apply: {
+    case eventKind.apply:
+    case eventKind.host: {
       const member = world.members[a];
       // Of an incarnation that has ended.
       if (member?.incarnation !== b || isHeldBack(world, member)) return;
@@ -180,6 +182,10 @@ function onOwnEvent(world: World, member: SimMember, kind: number): void {
     }
     case eventKind.diskDone: {
       onDiskDone(world, member);
+      return;
+    }
+    case eventKind.host: {
+      onHostTurn(world, member);
       return;
     }
     case eventKind.flush:
@@ -276,11 +282,12 @@ function onRequestArrives(world: World, id: number, slot: number): void {
 
 function onAudit(world: World): void {
   const missing = whatIsMissing(world);
-  if (missing === null) {
+  const hostMissing = whatHostsMiss(world);
+  if (missing === null && hostMissing === null) {
     world.phase = "done";
     return;
   }
   if (world.now > world.healedAt + healedUsMax)
-    violated("I20", `30 s after the healing: ${missing}`);
+    violated(missing === null ? "I26" : "I20", `30 s after the healing: ${missing ?? hostMissing}`);
   world.queue.push(world.now + auditEveryUs, eventKind.audit, 0, 0, null);
 }

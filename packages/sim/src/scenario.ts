@@ -63,6 +63,8 @@ export type Fault = { readonly at: number } & (
   | { readonly type: "remove"; readonly target: Target }
   | { readonly type: "replace"; readonly target: Target }
   | { readonly type: "transfer"; readonly target: Target }
+  /** Its host crashes, and the next one has its member step into a new term. */
+  | { readonly type: "hostCrash"; readonly target: Target }
 );
 
 /** What a client asks for. Values are unique in a scenario; a `burst` is `count` writes to keys that nobody reads. */
@@ -71,6 +73,18 @@ export type ClientRequest = { readonly at: number; readonly client: number } & (
   | { readonly type: "read"; readonly key: number }
   | { readonly type: "burst"; readonly count: number; readonly value: number }
 );
+
+/** How the hosts of a run behave. */
+export interface HostSettings {
+  /** Between two turns of a host, on average; µs. */
+  readonly gapUs: number;
+  /** A host saves its state after so many slots. */
+  readonly snapshotSlots: number;
+  /** A slot has at most so many bytes, besides its head. */
+  readonly dataBytes: number;
+  /** Of what a snapshot covers, at most so many bytes of entries stay. */
+  readonly keepBytes: number;
+}
 
 /** What holds for the whole of a run. Times in µs, chances in a thousand. */
 export interface Settings {
@@ -100,6 +114,8 @@ export interface Settings {
   readonly inflightMax: number;
   /** Reads rest on leases; nobody is paused then, as a lease counts on clocks that go on. Absent: they do not. */
   readonly leases?: boolean;
+  /** Of the agency alone: each member keeps the log of a host. Absent: there are none. */
+  readonly hosts?: HostSettings;
   readonly clients: number;
   readonly keys: number;
 }

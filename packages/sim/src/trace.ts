@@ -1,4 +1,5 @@
 import { describeMessage, describeState, type RaftState } from "@halon/raft";
+import type { HostAppend } from "./host.ts";
 import { mix } from "./prng.ts";
 import type { ProcessEffect, ProcessInput } from "./process.ts";
 
@@ -80,6 +81,7 @@ function inputLine(input: ProcessInput): string {
     case "persisted":
       return `persisted ${input.ticket}`;
     case "snapshotSaved":
+    case "snapshotFailed":
     case "snapshotInstalled":
       return `${input.type} ${input.snapshot.meta.index}`;
     case "peerLost":
@@ -90,7 +92,10 @@ function inputLine(input: ProcessInput): string {
     case "flush":
     case "apply":
     case "stepDown":
+    case "campaign":
       return input.type;
+    case "hostTurn":
+      return `hostTurn ${input.nonce}`;
   }
 }
 
@@ -120,9 +125,19 @@ function effectLine(effect: ProcessEffect): string {
       return `takeSnapshot ${effect.snapshot.meta.index}`;
     case "compactLog":
       return `compactLog ${effect.firstIndex}`;
+    case "hostAppend":
+      return `host asks for ${slotLine(effect.append)}`;
+    case "hostAppended":
+      return `${slotLine(effect.append)}: ${effect.answer.type}`;
+    case "hostSnapshotDone":
+      return `host snapshot: ${effect.refusal ?? "saved"}`;
     case "removed":
     case "applyMore":
     case "notify":
       return effect.type;
   }
+}
+
+function slotLine({ position, epoch, nonce }: HostAppend): string {
+  return `slot ${position} of epoch ${epoch}, nonce ${nonce}`;
 }

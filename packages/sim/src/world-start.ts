@@ -75,6 +75,7 @@ export function createWorld(
     replacements: [],
     prepared: [],
     activeCuts: 0,
+    hostTurns: 0,
     healedAt: 0,
   };
 }
@@ -88,6 +89,7 @@ function createMember(scenario: Scenario, slot: number, first: Configuration): S
     process: null,
     disk: emptyDisk(emptySnapshot(first)),
     shadow: { baseIndex: 0, baseTerm: 0, terms: [] },
+    sending: null,
     isInstalling: false,
     pausedUntil: 0,
     isFlushDue: false,

@@ -1,6 +1,6 @@
 import type { Configuration, MemberId, RaftState } from "@halon/raft";
 import type { Counters } from "./counters.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, StoredSnapshot } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Invariants } from "./invariants/invariant.ts";
 import type { Ledger, ShadowLog } from "./ledger.ts";
@@ -42,6 +42,8 @@ export const eventKind = {
   operator: 13,
   heal: 14,
   audit: 15,
+  /** Slot, incarnation. */
+  host: 16,
 } as const;
 
 export type Payload = Uint8Array | SimAnswer;
@@ -62,6 +64,8 @@ export interface SimMember {
   process: Process | null;
   disk: Disk;
   shadow: ShadowLog;
+  /** The snapshot whose parts it sends, as a file that is held open. */
+  sending: StoredSnapshot | null;
   /** A snapshot was given to the disk and is not installed yet. */
   isInstalling: boolean;
   pausedUntil: number;
@@ -161,5 +165,7 @@ export interface World {
   readonly replacements: { readonly id: MemberId; readonly replaced: MemberId }[];
   prepared: PreparedCrash[];
   activeCuts: number;
+  /** Turns of all hosts. */
+  hostTurns: number;
   healedAt: number;
 }

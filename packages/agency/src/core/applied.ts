@@ -1,8 +1,9 @@
 import { applyEntry, type KvState } from "@halon/kv";
 import { type Entry, entriesOf, entryKind, type RaftLog, type SnapshotMeta } from "@halon/raft";
 import { isSnapshotDue, KeptEntries, type SnapshotStep } from "./compaction.ts";
-import { commandText, type Decode } from "./log-view.ts";
+import { commandText } from "./log-view.ts";
 import { HostRecords, type Records } from "./records.ts";
+import type { ReplicaOptions } from "./replica-options.ts";
 
 /** With this much log, and four times the last snapshot, a new one is taken even while the last is being sent. */
 const sendingBytesMax = 64 * 1024 * 1024;
@@ -20,6 +21,8 @@ export interface StoredState {
   readonly bytes: number;
 }
 
+type Options = Pick<ReplicaOptions, "decode" | "compactionKeep" | "compactionKeepBytes">;
+
 interface Saving {
   readonly snapshot: SnapshotMeta;
   readonly transaction: number;
@@ -31,8 +34,7 @@ interface Saving {
 
 /** The tree and the host's log as far as entries are applied, and what is known of snapshots. Changed in place. */
 export class Applied {
-  readonly #decode: Decode;
-  readonly #keep: number;
+  readonly #options: Options;
   #index: number;
   #state: KvState;
   #kept: KeptEntries;
@@ -43,19 +45,14 @@ export class Applied {
   #saving: Saving | null = null;
   readonly records: HostRecords;
 
-  constructor(
-    setting: { readonly decode: Decode; readonly keep: number },
-    log: RaftLog,
-    snapshot: StoredState,
-  ) {
-    this.#decode = setting.decode;
-    this.#keep = setting.keep;
+  constructor(options: Options, log: RaftLog, snapshot: StoredState) {
+    this.#options = options;
     this.#index = log.snapshot.index;
     this.#state = snapshot.state;
     this.#snapshotAt = snapshot.state.index;
     this.#snapshotBytes = snapshot.bytes;
     this.records = new HostRecords(snapshot.records);
-    this.#kept = keptOf(log, this.#index, this.#keep);
+    this.#kept = keptOf(log, this.#index, this.#options);
     this.#bases = [{ index: this.#index, state: this.#state }];
   }
 
@@ -84,7 +81,8 @@ export class Applied {
       throw new Error(`expected entry ${this.#index + 1}, got ${entry.index}`);
     }
     if (entry.data[0] === entryKind.command) {
-      this.#state = sequenced ?? applyEntry(this.#state, commandText(entry, this.#decode)).state;
+      this.#state =
+        sequenced ?? applyEntry(this.#state, commandText(entry, this.#options.decode)).state;
     } else if (entry.data[0] === entryKind.record) {
       this.records.add(entry);
     }
@@ -140,13 +138,14 @@ export class Applied {
     this.#snapshotBytes = snapshot.bytes;
     this.#bytesSince = 0;
     this.records.install(snapshot.records);
-    this.#kept = keptOf(log, this.#index, this.#keep);
+    this.#kept = keptOf(log, this.#index, this.#options);
     this.#bases = [{ index: this.#index, state: this.#state }];
   }
 }
 
-function keptOf(log: RaftLog, index: number, keep: number): KeptEntries {
-  const kept = new KeptEntries(log.firstIndex, keep);
+function keptOf(log: RaftLog, index: number, options: Options): KeptEntries {
+  const { compactionKeep, compactionKeepBytes } = options;
+  const kept = new KeptEntries(log.firstIndex, compactionKeep, compactionKeepBytes);
   if (index < log.firstIndex) return kept;
   for (const entry of entriesOf(log, log.firstIndex, index)) kept.add(entry.data.length);
   return kept;

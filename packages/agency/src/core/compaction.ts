@@ -1,7 +1,7 @@
 import { entriesOf, entryKind, type RaftLog } from "@halon/raft";
 import { firstTransactionOf } from "./log-view.ts";
 
-/** Of what a snapshot covers, at most so many bytes of entries stay. */
+/** Of what a snapshot covers, at most so many bytes of entries stay, if nothing else is said. */
 export const keptBytesMax = 32 * 1024 * 1024;
 
 /** What was added since the last snapshot, and its size, in transactions and bytes. */
@@ -34,13 +34,15 @@ export function isSnapshotDue(since: SinceSnapshot, step: SnapshotStep): boolean
 /** Which of the entries that a snapshot covers are kept, for polls and for members that lag. */
 export class KeptEntries {
   readonly #transactionsMax: number;
+  readonly #bytesMax: number;
   #from: number;
   /** Of the entries from `#from` up to the last `add`. */
   #bytes = 0;
 
-  constructor(from: number, transactionsMax: number) {
+  constructor(from: number, transactionsMax: number, bytesMax: number = keptBytesMax) {
     this.#from = from;
     this.#transactionsMax = transactionsMax;
+    this.#bytesMax = bytesMax;
   }
 
   add(bytes: number): void {
@@ -58,8 +60,8 @@ export class KeptEntries {
       const isInTime = first === null || transactions - first < this.#transactionsMax;
       // Records have bytes alone to bound them.
       const isOwn = first !== null || entry.data[0] === entryKind.record;
-      if (isOwn && isInTime && bytes <= keptBytesMax) break;
-      const isDropped = !isInTime || bytes > keptBytesMax;
+      if (isOwn && isInTime && bytes <= this.#bytesMax) break;
+      const isDropped = !isInTime || bytes > this.#bytesMax;
       bytes -= entry.data.length;
       // An entry without a transaction goes with the command after it.
       if (!isDropped) continue;

@@ -16,6 +16,8 @@ export interface ReplicaOptions {
   /** In transactions, see `isSnapshotDue` and `KeptEntries`. */
   readonly compactionStep: number;
   readonly compactionKeep: number;
+  /** Bytes of entries that stay before a snapshot; 32 MiB when left out. */
+  readonly compactionKeepBytes?: number;
   /** No snapshot before so many bytes of log; 0 when left out. */
   readonly compactionBytesMin?: number;
 }

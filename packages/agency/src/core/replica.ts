@@ -56,10 +56,10 @@ export class Replica {
 
   constructor(options: ReplicaOptions, start: ReplicaStart) {
     this.#options = options;
-    const { id, raft, seed, decode, compactionKeep: keep } = options;
+    const { id, raft, seed } = options;
     const { found, configuration, state, records, snapshotBytes: bytes } = start;
     this.#raft = init({ id, options: raft, seed, found, configuration });
-    this.#applied = new Applied({ decode, keep }, this.#raft.log, { state, records, bytes });
+    this.#applied = new Applied(options, this.#raft.log, { state, records, bytes });
     this.#hostSnapshots = new HostSnapshots(this.#applied.records, (effect) =>
       this.#out.push(effect),
     );

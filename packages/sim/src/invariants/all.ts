@@ -6,6 +6,12 @@ import { durablePromises } from "./durable-promises.ts";
 import { electionSafety } from "./election-safety.ts";
 import { equalStates, snapshotsEqualReplay } from "./equal-states.ts";
 import { freshAnswers } from "./fresh-answers.ts";
+import { hostAgreement } from "./host-agreement.ts";
+import { hostAnswers } from "./host-answers.ts";
+import { hostBounds } from "./host-bounds.ts";
+import { hostEpochs } from "./host-epochs.ts";
+import { hostLiveness } from "./host-liveness.ts";
+import { hostState } from "./host-state.ts";
 import type { Invariants } from "./invariant.ts";
 import { leaderAppendOnly } from "./leader-append-only.ts";
 import { leaderCompleteness } from "./leader-completeness.ts";
@@ -31,6 +37,11 @@ export function createInvariants(): Invariants {
     durablePromises(),
     configurationSafety(),
     matchIndex(),
+    hostState(),
+    hostAgreement(),
+    hostEpochs(),
+    hostAnswers(),
+    hostBounds(),
     equalStates(),
     snapshotsEqualReplay(),
     silentWhenGone(),
@@ -40,6 +51,7 @@ export function createInvariants(): Invariants {
     linearizable(),
     checkQuorum(),
     liveness(),
+    hostLiveness(),
   ];
   return {
     all,

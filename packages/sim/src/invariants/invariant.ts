@@ -25,6 +25,12 @@ export type InvariantId =
   | "I18"
   | "I19"
   | "I20"
+  | "I21"
+  | "I22"
+  | "I23"
+  | "I24"
+  | "I25"
+  | "I26"
   | "linearizable";
 
 /**
