@@ -281,7 +281,7 @@ test("one list that leads back to a wiped first node begins no second cluster", 
   const wiped = await nodes.start("a", { listen: first, join, agencySize: 1 });
   await expect(wiped.complete).rejects.toMatchObject({
     code: "HAL_CONFLICT",
-    message: expect.stringContaining("halonctl node remove a"),
+    message: expect.stringContaining("Start this node with another --name"),
   });
 });
 

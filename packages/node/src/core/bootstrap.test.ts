@@ -119,11 +119,11 @@ describe("a complete cluster", () => {
     expect(verdict.config.complete).toBe(true);
   });
 
-  test("refuses a wiped node under its old name, and says what to do first", () => {
+  test("refuses a wiped node under its old name, and says what to do", () => {
     const wiped = helloOf(4, { name: "node-2", address: "10.0.0.2:8528" });
     expect(lateHello(config, wiped)).toMatchObject({
       code: "HAL_CONFLICT",
-      message: expect.stringContaining("halonctl node remove node-2"),
+      message: expect.stringContaining("Start this node with another --name"),
     });
   });
 

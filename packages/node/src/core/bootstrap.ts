@@ -140,7 +140,7 @@ function nameTaken(
   complete: boolean,
 ): HelloVerdict {
   const remedy = complete
-    ? `if it lost its data directory, say first: halonctl node remove ${name}`
+    ? "if it lost its data directory, its old name stays with what was lost"
     : "if it lost its data directory, restore that, or begin again on all machines with --forget-setup";
   return conflict(
     `The name ${name} belongs to another id, at ${known.address}, and ${address} asks for it. Start this node with another --name; ${remedy}`,
