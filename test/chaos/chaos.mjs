@@ -155,7 +155,7 @@ function summarize({ rounds, load, operations, faults, settledMs, history, refus
 seed                ${seed}, ${rounds} rounds
 events acknowledged ${load.acknowledged} (${load.retries} retries, ${load.unacknowledged} left unacknowledged)
 rate                ${load.ratePerSecond.toFixed(1)} events/s, at least ${ratePerSecondMin} wanted; without the ${ms(load.apartMs)} of lost majorities
-longest outage      ${ms(load.longestOutageMs)} without an acknowledgement although a majority ran
+longest outage      ${ms(load.longestOutageMs)} without an acknowledgement although a majority answered
 history             ${history.events} events, the same on ${cluster.trackingNodes.length} tracking nodes
 operations          ${operations.operations} ended, ${operations.failed} of them as failed; ${operations.lostAnswers} answers lost
 faults              ${[...faults.counts].map(([kind, count]) => `${kind} ${count}`).join(", ")}

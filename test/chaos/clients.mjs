@@ -83,21 +83,24 @@ export function startClients({ cluster, run, ledgerPath, violate }) {
 function createOutages(cluster) {
   const outages = { apartMs: 0, longestMs: 0, acknowledged };
   let lastAt = performance.now();
+  /** Since when too few tracking nodes have answered, and since when too few have even run. */
+  let undecidedAt;
   let lostAt;
-  let hasMajority = true;
-  cluster.onMajority = (has) => {
-    hasMajority = has;
-    if (!has && cluster.trackingNodes.length > 1) lostAt ??= performance.now();
+  cluster.onMajority = () => {
+    const now = performance.now();
+    lostAt = cluster.hasMajority ? undefined : (lostAt ?? now);
+    if (!cluster.canDecide && cluster.trackingNodes.length > 1) undecidedAt ??= now;
   };
-  /** For how long the majority has been lost, in ms; 0 while there is one. */
+  /** For how long there has been no majority at all, in ms; 0 while there is one. */
   function acknowledged() {
     const now = performance.now();
-    if (lostAt === undefined) outages.longestMs = Math.max(outages.longestMs, now - lastAt);
+    if (undecidedAt === undefined) outages.longestMs = Math.max(outages.longestMs, now - lastAt);
+    else if (cluster.canDecide) {
+      outages.apartMs += now - undecidedAt;
+      undecidedAt = undefined;
+    }
     lastAt = now;
-    if (lostAt === undefined || !hasMajority) return lostAt === undefined ? 0 : now - lostAt;
-    outages.apartMs += now - lostAt;
-    lostAt = undefined;
-    return 0;
+    return lostAt === undefined ? 0 : now - lostAt;
   }
   return outages;
 }

@@ -27,9 +27,14 @@ export class Cluster {
   #isClosed = false;
   /** Whether every tracking node answered when they were asked last. */
   wasWhole = false;
-  /** Called with whether a majority of the tracking nodes runs, after each change of that. */
+  /** Whether the processes of a majority of the tracking nodes run: without, nothing can be decided. */
+  hasMajority = false;
+  /** Whether a majority of them has also come so far that it answers: with it, all is to be decided. */
+  canDecide = false;
+  /** Called after each change of these. */
   onMajority = () => undefined;
-  #hasMajority = false;
+  /** Tracking nodes that have answered since their start. */
+  #ready = new Set();
 
   constructor({ directory, run, ports, tracking, satellites, store, violate }) {
     this.directory = directory;
@@ -127,7 +132,9 @@ export class Cluster {
       });
     });
     this.#children.set(name, { child, exited });
+    this.#ready.delete(name);
     this.#countMajority();
+    void this.#watchStart(name, child);
   }
 
   isRunning(name) {
@@ -252,10 +259,30 @@ export class Cluster {
 
   #countMajority() {
     const up = this.trackingNodes.filter((name) => this.isRunning(name) && !this.#paused.has(name));
-    const hasMajority = up.length >= this.majority;
-    if (hasMajority === this.#hasMajority) return;
-    this.#hasMajority = hasMajority;
-    this.onMajority(hasMajority);
+    const ready = up.filter((name) => this.#ready.has(name));
+    const [hasMajority, canDecide] = [up, ready].map(({ length }) => length >= this.majority);
+    if (hasMajority === this.hasMajority && canDecide === this.canDecide) return;
+    this.hasMajority = hasMajority;
+    this.canDecide = canDecide;
+    this.onMajority();
+  }
+
+  /** Asks the process that was just started until it answers, or has ended. */
+  async #watchStart(name, child) {
+    const isPresent = () => this.#children.get(name)?.child === child && this.isRunning(name);
+    while (isPresent() && !this.#isClosed) {
+      try {
+        const { status } = await this.asker(name).get("/v1/status");
+        if (status === 200 && isPresent()) {
+          this.#ready.add(name);
+          this.#countMajority();
+          return;
+        }
+      } catch {
+        // Not yet.
+      }
+      await delay(50);
+    }
   }
 
   /** Stops every node as a person would; what is left of their services then is a violation. */
