@@ -15,6 +15,7 @@ export interface Counters {
   hostSnapshotWhileSaving: number;
   leaderCampaigns: number;
   hostAppends: number;
+  mixedSnapshots: number;
   elections: number;
   membersChanged: number;
   leaderTransfers: number;
@@ -40,6 +41,7 @@ export const noCounts: Counters = {
   hostSnapshotWhileSaving: 0,
   leaderCampaigns: 0,
   hostAppends: 0,
+  mixedSnapshots: 0,
   elections: 0,
   membersChanged: 0,
   leaderTransfers: 0,

@@ -1,11 +1,14 @@
 import { encodeMessage, type Message } from "@halon/raft";
 import { onClientAnswer } from "./clients.ts";
 import type { DiskWrite } from "./disk.ts";
+import { isWhole } from "./host-snapshot.ts";
 import { violated } from "./invariants/invariant.ts";
-import { endMember } from "./lifecycle.ts";
+import { endMember, scheduleStart } from "./lifecycle.ts";
 import { checksumOf, corrupted, fly, linkOf } from "./network.ts";
 import type { ProcessEffect } from "./process.ts";
 import { eventKind, type SimMember, type World } from "./world.ts";
+
+const reopenUs = 1_000_000;
 
 /** Carries out what a process asks for. */
 export function perform(world: World, member: SimMember, effect: ProcessEffect): void {
@@ -26,6 +29,10 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
       const { incoming } = member.disk;
       if (incoming === null || incoming.meta.index !== effect.snapshot.index) {
         violated("I13", `${member.id} installs a snapshot that has not arrived`);
+        return;
+      }
+      if (world.scenario.settings.hosts !== undefined && !isWhole(incoming.bytes)) {
+        onBadSnapshot(world, member);
         return;
       }
       const snapshot = { meta: effect.snapshot, bytes: incoming.bytes };
@@ -70,6 +77,17 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
         return;
       }
   }
+}
+
+/**
+ * A leader that was away has another state of its host at the same index: its parts do not fit the earlier ones. As
+ * the driver of the agency does, the member opens its log again and is sent the snapshot anew.
+ */
+function onBadSnapshot(world: World, member: SimMember): void {
+  world.counters.mixedSnapshots += 1;
+  world.trace.note(world.now, `${member.id} got parts of two snapshots`);
+  endMember(world, member, "down", "prefix");
+  scheduleStart(world, member, reopenUs);
 }
 
 function write(world: World, member: SimMember, request: DiskWrite): void {

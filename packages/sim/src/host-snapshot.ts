@@ -18,6 +18,7 @@ export const noHostState: HostState = { position: 0, chain: 0 };
 
 /** Long enough that a host's state travels in parts. */
 const paddingBytes = 200;
+const checksumBytes = 4;
 
 /** The state after one more slot. */
 export function withSlot({ chain }: HostState, { position, epoch, data }: HostSlot): HostState {
@@ -26,7 +27,7 @@ export function withSlot({ chain }: HostState, { position, epoch, data }: HostSl
 
 export function joinSnapshot({ tree, records, host }: MemberSnapshot): Uint8Array {
   const { base, slots } = records;
-  let length = tree.length + 12 + 8 + paddingBytes;
+  let length = tree.length + 12 + 8 + paddingBytes + checksumBytes;
   for (const { data } of slots) length += 8 + data.length;
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
@@ -44,12 +45,14 @@ export function joinSnapshot({ tree, records, host }: MemberSnapshot): Uint8Arra
   }
   view.setUint32(at, host.position);
   view.setInt32(at + 4, host.chain);
-  bytes.fill(paddingOf(host), at + 8);
+  bytes.fill(host.chain, at + 8, length - checksumBytes);
+  view.setInt32(length - checksumBytes, hashBytes(bytes.subarray(0, -checksumBytes)));
   return bytes;
 }
 
 /** Throws when the bytes are not what `joinSnapshot` gave: parts of two snapshots, or not all of one. */
 export function splitSnapshot(bytes: Uint8Array): MemberSnapshot {
+  if (!isWhole(bytes)) throw new Error("a snapshot is not whole");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const treeLength = view.getUint32(0);
   const tree = bytes.subarray(4, 4 + treeLength);
@@ -65,11 +68,15 @@ export function splitSnapshot(bytes: Uint8Array): MemberSnapshot {
     at = end;
   }
   const host = { position: view.getUint32(at), chain: view.getInt32(at + 4) };
-  const padding = bytes.subarray(at + 8);
-  const isWhole =
-    padding.length === paddingBytes && padding.every((byte) => byte === paddingOf(host));
-  if (!isWhole) throw new Error("the host's state in a snapshot is not whole");
   return { tree, records: { base, slots }, host };
+}
+
+/** Whether they agree with their checksum; parts of two snapshots do not. */
+export function isWhole(bytes: Uint8Array): boolean {
+  const end = bytes.length - checksumBytes;
+  if (end < 0) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getInt32(end) === hashBytes(bytes.subarray(0, end));
 }
 
 /** What is the same on all members: where their hosts stood when they saved their states does not count. */
@@ -81,8 +88,4 @@ export function canonicalBytes({ tree, records, host }: MemberSnapshot): Uint8Ar
   view.setUint32(0, last.position);
   view.setInt32(4, last.chain);
   return bytes;
-}
-
-function paddingOf({ chain }: HostState): number {
-  return chain & 0xff;
 }
