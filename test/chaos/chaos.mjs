@@ -14,7 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { startClients } from "./clients.mjs";
 import { Cluster } from "./cluster.mjs";
-import { describe, Faults, failpoints, schedule } from "./faults.mjs";
+import { describe, Faults, failpointsOf, schedule } from "./faults.mjs";
 import { Operator } from "./operator.mjs";
 import { createRandom } from "./random.mjs";
 import { pauseWithCommands } from "./stale.mjs";
@@ -175,7 +175,7 @@ convergence         ${spread(settledMs)}`);
     if (refused.late === 0) violate("no stale command was seen; let the run last longer");
     return;
   }
-  for (const point of failpoints)
+  for (const point of failpointsOf(cluster))
     if (!faults.counts.has(point))
       violate(`failpoint ${point} was never hit; let the run last longer`);
 }

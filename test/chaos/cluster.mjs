@@ -27,9 +27,9 @@ export class Cluster {
   #isClosed = false;
   /** Whether every tracking node answered when they were asked last. */
   wasWhole = false;
-  /** Whether the processes of a majority of the tracking nodes run: without, nothing can be decided. */
+  /** Whether the processes of enough tracking nodes run: without, nothing can be decided. */
   hasMajority = false;
-  /** Whether a majority of them has also come so far that it answers: with it, all is to be decided. */
+  /** Whether enough of them have also come so far that they answer: with these, all is to be decided. */
   canDecide = false;
   /** Called after each change of these. */
   onMajority = () => undefined;
@@ -70,9 +70,14 @@ export class Cluster {
     return new Cluster({ ...setting, ...all, ports });
   }
 
-  /** How many tracking nodes decide. */
+  /** More than half of the tracking nodes. */
   get majority() {
     return Math.floor(this.trackingNodes.length / 2) + 1;
+  }
+
+  /** How many tracking nodes it takes to decide: with a store of its own elsewhere, one of them does. */
+  get deciders() {
+    return this.store === undefined ? this.majority : 1;
   }
 
   async start() {
@@ -260,7 +265,7 @@ export class Cluster {
   #countMajority() {
     const up = this.trackingNodes.filter((name) => this.isRunning(name) && !this.#paused.has(name));
     const ready = up.filter((name) => this.#ready.has(name));
-    const [hasMajority, canDecide] = [up, ready].map(({ length }) => length >= this.majority);
+    const [hasMajority, canDecide] = [up, ready].map(({ length }) => length >= this.deciders);
     if (hasMajority === this.hasMajority && canDecide === this.canDecide) return;
     this.hasMajority = hasMajority;
     this.canDecide = canDecide;

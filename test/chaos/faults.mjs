@@ -1,8 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { tell } from "./reality.mjs";
 
-/** What the node that leads passes on the way of a record, and may die at. */
-export const failpoints = ["store.after-write", "store.after-fsync", "coordinator.after-commit"];
+/** What the node that leads passes on the way of a record, and may die at; the log of a store elsewhere is not its own. */
+export function failpointsOf({ store }) {
+  const own = store === undefined ? ["store.after-write", "store.after-fsync"] : [];
+  return [...own, "coordinator.after-commit"];
+}
 
 const hitMs = 20_000;
 const targetMs = 5_000;
@@ -55,7 +58,7 @@ function kindsFor({ trackingNodes, satelliteNodes }) {
 export function* schedule(random, cluster) {
   const kinds = kindsFor(cluster);
   for (;;) {
-    for (const failpoint of random.shuffled(failpoints)) {
+    for (const failpoint of random.shuffled(failpointsOf(cluster))) {
       const downMs = () => random.between(200, 2_000);
       yield {
         failpoint,
