@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryFs } from "../testdata/memory-fs.ts";
 import type { Entry, Log } from "./log.ts";
@@ -46,22 +47,47 @@ const cutTo = (path: string, length: number): void => {
 const frameAt = (place: number): number => 24 + place * 333;
 
 describe("a torn tail is cut", () => {
-  test.each([1, 17, 300, 332])("when %i bytes of the last frame are missing", async (missing) => {
+  test.each([
+    { missing: 1, bytes: 332 },
+    { missing: 17, bytes: 316 },
+    // A term of 1 ends in seven zeros.
+    { missing: 300, bytes: 26 },
+    { missing: 332, bytes: 1 },
+  ])("when $missing bytes of the last frame are missing", async ({ missing, bytes }) => {
     await fill();
     cutTo(segment(7), frameAt(2) - missing);
     const log = await open();
     expect(log.lastIndex).toBe(7);
-    expect(log.cut).toEqual({ bytes: 333 - missing, atOffset: frameAt(1) });
+    expect(log.cut).toEqual({ bytes, atOffset: frameAt(1) });
     await log.append([entry(8)]);
     await log.close();
     expect((await open()).read(7)).toEqual([entry(7), entry(8)]);
   });
 
-  test("when the file goes on with zeros", async () => {
+  test.each([512, 1_024, 1_536, 2_048])(
+    "when the frame ends at sector %i and zeros follow",
+    async (written) => {
+      const log = await openLog({ dir, fs });
+      await log.append([entry(1)]);
+      await log.append([{ index: 2, term: 1, data: Buffer.alloc(2_000, 2) }]);
+      await log.close();
+      fs.set(segment(1), Buffer.from(fs.content(segment(1))).fill(0, written));
+      const reopened = await openLog({ dir, fs });
+      expect(reopened.lastIndex).toBe(1);
+      expect(reopened.cut).toEqual({ bytes: written - frameAt(1), atOffset: frameAt(1) });
+      await reopened.append([entry(2), entry(3)]);
+      await reopened.close();
+      const third = await openLog({ dir, fs });
+      expect([third.read(2), third.cut]).toEqual([[entry(2), entry(3)], undefined]);
+    },
+  );
+
+  test("when a bit is set among the zeros: no entry is lost by it", async () => {
     await fill();
-    fs.set(segment(7), Buffer.concat([fs.content(segment(7)), Buffer.alloc(5_000)]));
+    flip(segment(7), 900);
     const log = await open();
-    expect([log.lastIndex, log.cut]).toEqual([8, { bytes: 5_000, atOffset: frameAt(2) }]);
+    expect(log.lastIndex).toBe(8);
+    expect(log.cut).toEqual({ bytes: 901 - frameAt(2), atOffset: frameAt(2) });
   });
 
   test("when a sector of a group is missing, though later frames of the group are whole", async () => {
@@ -72,6 +98,42 @@ describe("a torn tail is cut", () => {
     fs.set(segment(1), Buffer.from(fs.content(segment(1))).fill(0, 512, 1_024));
     const reopened = await open();
     expect([reopened.lastIndex, reopened.cut?.atOffset]).toEqual([1, frameAt(1)]);
+  });
+});
+
+describe("zeros behind the last entry are no torn write", () => {
+  test.each([
+    { what: "as many as were written ahead", end: 1_000 },
+    { what: "fewer, the disk having lost some", end: frameAt(2) + 5 },
+    { what: "none", end: frameAt(2) },
+    { what: "more", end: 9_000 },
+  ])("$what", async ({ end }) => {
+    await fill();
+    const found = Buffer.alloc(end);
+    fs.content(segment(7)).copy(found);
+    fs.set(segment(7), found);
+    const log = await open();
+    expect([log.lastIndex, log.cut]).toEqual([8, undefined]);
+    await log.append([entry(9)]);
+    await log.append([entry(10)]);
+    await log.close();
+    expect((await open()).read(8)).toEqual([entry(8), entry(9), entry(10)]);
+  });
+
+  test("wherever the file was cut", async () => {
+    await fill();
+    const whole = Buffer.from(fs.content(segment(7)));
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: frameAt(0), max: whole.length }), async (end) => {
+        fs.set(segment(7), Buffer.from(whole.subarray(0, end)));
+        const log = await open();
+        expect(log.lastIndex).toBe(end < frameAt(1) ? 6 : end < frameAt(2) ? 7 : 8);
+        expect(log.cut === undefined).toBe(
+          [frameAt(0), frameAt(1)].includes(end) || log.lastIndex === 8,
+        );
+        await log.close();
+      }),
+    );
   });
 });
 
@@ -97,6 +159,21 @@ describe("damage refuses to open and changes nothing", () => {
       name: "a bit of the last frame, which is all there",
       damage: () => flip(segment(7), frameAt(1) + 100),
       file: segment(7),
+    },
+    {
+      name: "the last bytes of the last frame, which no lost sector explains",
+      damage: () => fs.set(segment(7), Buffer.from(fs.content(segment(7))).fill(0, frameAt(2) - 9)),
+      file: segment(7),
+    },
+    {
+      name: "a bit of the zeros where the next header goes",
+      damage: () => flip(segment(7), frameAt(2) + 3),
+      file: segment(7),
+    },
+    {
+      name: "zeros behind the frames of a middle segment that lack one",
+      damage: () => fs.set(segment(4), Buffer.from(fs.content(segment(4))).fill(0, frameAt(2))),
+      file: segment(4),
     },
     {
       name: "the length of the last frame",

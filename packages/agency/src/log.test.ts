@@ -155,3 +155,61 @@ test("after a refused fsync all that waits fails, and the disk is left alone", a
   await log.close();
   expect([fs.calls, fs.syncsAfterFault, log.durableIndex]).toEqual([calls, 0, 1]);
 });
+
+const firstSegment = "/log/00000000000000000001.log";
+
+test("zeros are written ahead up to the next mebibyte, or where the next segment begins", async () => {
+  const fs = new MemoryFs();
+  const log = await openLog({ dir: "/log", fs, segmentBytes: 2_500_000 });
+  const sizes: number[] = [];
+  for (const [at, size] of [10, 10, 1_200_000, 1_000_000, 700_000].entries()) {
+    await log.append([entry(at + 1, 1, size)]);
+    sizes.push(fs.content(firstSegment).length);
+  }
+  const end = 24 + 5 * 33 + 2_900_020;
+  expect(sizes).toEqual([2 ** 20, 2 ** 20, 2 ** 21, 2_500_000, end]);
+  await log.append([entry(6)]);
+  expect(fs.content(firstSegment)).toHaveLength(end);
+  await log.close();
+});
+
+test("a segment that others follow has no zeros behind it, also when segments became smaller", async () => {
+  const fs = new MemoryFs();
+  const first = await openLog({ dir: "/log", fs });
+  await first.append([entry(1)]);
+  await first.close();
+  const second = await openLog({ dir: "/log", fs, segmentBytes: 50 });
+  await second.append([entry(2)]);
+  expect(fs.content(firstSegment)).toHaveLength(24 + 43);
+  await second.close();
+  expect((await openLog({ dir: "/log", fs })).read(1)).toEqual([entry(1), entry(2)]);
+});
+
+test("a truncation drops the zeros, and what comes next has its own", async () => {
+  const fs = new MemoryFs();
+  const log = await openLog({ dir: "/log", fs });
+  await log.append([entry(1), entry(2), entry(3)]);
+  await log.truncateFrom(2);
+  expect(fs.content(firstSegment)).toHaveLength(24 + 43);
+  await log.append([entry(2, 2)]);
+  expect(fs.content(firstSegment)).toHaveLength(2 ** 20);
+  await log.close();
+  expect((await openLog({ dir: "/log", fs })).read(1)).toEqual([entry(1), entry(2, 2)]);
+});
+
+test("a disk without room for zeros takes entries until one of them does not fit", async () => {
+  const fs = new MemoryFs();
+  const log = await openLog({ dir: "/log", fs, segmentBytes: 200 });
+  // The entry is the next call; half of the zeros after it still fit.
+  fs.fault = { type: "full", atCall: fs.calls + 2 };
+  await log.append([entry(1)]);
+  await log.append([entry(2)]);
+  await expect(log.append([entry(3)])).rejects.toMatchObject({ code: "HAL_STORE_FAILED" });
+  await log.close();
+  expect(fs.syncsAfterFault).toBe(0);
+  fs.fault = undefined;
+  const reopened = await openLog({ dir: "/log", fs });
+  expect(reopened.read(1).slice(0, 2)).toEqual([entry(1), entry(2)]);
+  await reopened.append([entry(reopened.lastIndex + 1)]);
+  await reopened.close();
+});

@@ -56,7 +56,10 @@ export interface Log {
   readonly snapshot: SnapshotPoint | undefined;
   /** Bytes of the entries held. */
   readonly bytes: number;
-  /** The torn tail that was cut when the log was opened; it held nothing that was acknowledged. */
+  /**
+   * The torn tail that was cut when the log was opened, up to its last byte that is not zero; it held nothing that
+   * was acknowledged.
+   */
   readonly cut: { readonly bytes: number; readonly atOffset: number } | undefined;
   /**
    * Takes entries that follow `lastIndex`; resolves when they are durable. All that wait share one fsync.

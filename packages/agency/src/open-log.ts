@@ -63,7 +63,8 @@ async function open(fs: LogFs, options: LogOptions): Promise<Log> {
     failpoint: options.failpoint ?? failpoint,
   };
   const { hardState } = manifest;
-  const files = new Segments(setting, { segments: found.segments, file, hardState });
+  const fileEnd = found.tornBytes > 0 ? last.end : found.fileEnd;
+  const files = new Segments(setting, { segments: found.segments, file, fileEnd, hardState });
   let entries = found.entries;
   if (snapshot !== undefined && snapshot.index >= files.firstIndex + entries.length) {
     // A crash came between an installed snapshot and the drop of the entries that it replaces.
@@ -100,10 +101,11 @@ async function readSegments(
   fs: LogFs,
   dir: string,
   manifest: Manifest,
-): Promise<{ segments: Segment[]; entries: Entry[]; tornBytes: number }> {
+): Promise<{ segments: Segment[]; entries: Entry[]; fileEnd: number; tornBytes: number }> {
   const names = new Set(await fs.readdir(dir));
   const segments: Segment[] = [];
   const entries: Entry[] = [];
+  let fileEnd = 0;
   let tornBytes = 0;
   for (const first of ownSegments(names, manifest)) {
     const expected = manifest.firstSegment + entries.length;
@@ -117,12 +119,13 @@ async function readSegments(
     const content = await readSegment(fs, dir, first, first === manifest.lastSegment);
     segments.push({ first, offsets: [...content.offsets], end: content.end });
     for (const entry of content.entries) entries.push(entry);
+    fileEnd = content.fileEnd;
     tornBytes = content.tornBytes;
   }
   if (segments.at(-1)?.first !== manifest.lastSegment) {
     throw damaged(join(dir, segmentName(manifest.lastSegment)), 0, "it is missing");
   }
-  return { segments, entries, tornBytes };
+  return { segments, entries, fileEnd, tornBytes };
 }
 
 /** First indexes of the segments that the manifest spans, in order. */

@@ -20,8 +20,13 @@ export async function hasRoom(fs: LogFs, dir: string): Promise<boolean> {
     }
     return true;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    if (code === "ENOSPC" || code === "EDQUOT") return false;
+    if (isFull(error)) return false;
     throw error;
   }
+}
+
+/** Whether the disk, or what its owner may use of it, is full. */
+export function isFull(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return code === "ENOSPC" || code === "EDQUOT";
 }

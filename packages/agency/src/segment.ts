@@ -41,7 +41,9 @@ export interface SegmentContent {
   readonly offsets: readonly number[];
   /** Where the next frame goes. */
   readonly end: number;
-  /** Bytes after `end` that are to be cut; only ever of the last segment. */
+  /** Where the file ends: behind `end` come zeros that were written ahead, or a torn write. */
+  readonly fileEnd: number;
+  /** From `end` to the last byte that is not zero: a torn write, to be cut; only ever in the last segment. */
   readonly tornBytes: number;
 }
 
@@ -64,6 +66,7 @@ export async function readSegment(
   while (offset < buffer.length) {
     const frame = decodeFrame(buffer, offset);
     if (frame.type === "bad") {
+      if (isLast && writtenEnd(buffer, offset) === offset) break;
       const proof = isLast
         ? provenDamage(buffer, offset, frame)
         : `${frame.what} in a segment that is not the last`;
@@ -78,7 +81,15 @@ export async function readSegment(
     offsets.push(offset);
     offset = frame.end;
   }
-  return { entries, offsets, end: offset, tornBytes: buffer.length - offset };
+  const tornBytes = writtenEnd(buffer, offset) - offset;
+  return { entries, offsets, end: offset, fileEnd: buffer.length, tornBytes };
+}
+
+/** Behind the last byte that is not zero; `from` when there is none. */
+function writtenEnd(buffer: Buffer, from: number): number {
+  let end = buffer.length;
+  while (end > from && buffer[end - 1] === 0) end -= 1;
+  return end;
 }
 
 function checkHeader(path: string, buffer: Buffer, firstIndex: number): void {

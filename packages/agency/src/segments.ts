@@ -3,6 +3,7 @@ import { encodeGroup } from "./frame.ts";
 import type { Entry, HardState } from "./log.ts";
 import type { LogFile, LogFs } from "./log-fs.ts";
 import { type Manifest, writeManifest } from "./manifest.ts";
+import { isFull } from "./room.ts";
 import { createSegment, segmentHeaderBytes, segmentName } from "./segment.ts";
 
 /** A segment on disk: `offsets[i]` is where the frame of entry `first + i` begins. */
@@ -11,6 +12,9 @@ export interface Segment {
   readonly offsets: number[];
   end: number;
 }
+
+/** Written ahead of the entries; the memory of a large zeroed buffer is never touched, so it costs none. */
+const zeros = Buffer.alloc(1024 * 1024);
 
 /** A group of at most this size is written on the calling thread, and synced there while disk and processor are quick. */
 const syncGroupBytes = 64 * 1024;
@@ -34,6 +38,8 @@ export class Segments {
   #segments: Segment[];
   #file: LogFile;
   #hardState: HardState;
+  /** Where the zeros end that the last segment was given ahead, as far as the disk had room. */
+  #zerosEnd: number;
   /** Until then groups go through the thread pool. */
   #slowUntil = 0;
 
@@ -44,7 +50,13 @@ export class Segments {
       readonly segmentBytes: number;
       readonly failpoint: (name: string) => void;
     },
-    found: { readonly segments: Segment[]; readonly file: LogFile; readonly hardState: HardState },
+    found: {
+      readonly segments: Segment[];
+      /** The last segment. */
+      readonly file: LogFile;
+      readonly fileEnd: number;
+      readonly hardState: HardState;
+    },
   ) {
     this.#fs = setting.fs;
     this.#dir = setting.dir;
@@ -52,6 +64,7 @@ export class Segments {
     this.#failpoint = setting.failpoint;
     this.#segments = found.segments;
     this.#file = found.file;
+    this.#zerosEnd = found.fileEnd;
     this.#hardState = found.hardState;
   }
 
@@ -71,9 +84,10 @@ export class Segments {
     // A short write only fills the page cache: a journey through the thread pool takes longer than it does.
     if (isSmall) this.#file.writeSync(bytes, segment.end);
     else await this.#file.write(bytes, segment.end);
+    const hasZeros = await this.#writeAhead(segment.end + bytes.length);
     this.#failpoint("store.after-write");
     const start = performance.now();
-    if (isSmall && start >= this.#slowUntil) {
+    if (isSmall && !hasZeros && start >= this.#slowUntil) {
       this.#file.datasyncSync();
       const end = performance.now();
       if (end - start > holdMs) this.#slowUntil = end + slowForMs;
@@ -103,7 +117,7 @@ export class Segments {
     }
     target.end = target.offsets[index - target.first] ?? target.end;
     target.offsets.length = Math.min(target.offsets.length, index - target.first);
-    await this.#file.truncate(target.end);
+    await this.#cut();
   }
 
   /** Drops segments that hold nothing after `index`, but never the last one. */
@@ -125,6 +139,7 @@ export class Segments {
     await this.#file.close();
     this.#file = await createSegment(this.#fs, this.#dir, first);
     this.#segments = [{ first, offsets: [], end: segmentHeaderBytes }];
+    this.#zerosEnd = segmentHeaderBytes;
     await this.#writeManifest();
     await this.#remove(dropped);
   }
@@ -133,10 +148,39 @@ export class Segments {
     await this.#file.close();
   }
 
+  /**
+   * Puts zeros behind entries that end at `end`, unless there are some; tells whether it did.
+   *
+   * A sync of a file that grows writes metadata too. Over zeros it does not, and takes half as long. They end where
+   * the next segment begins, so only the last one ever has any.
+   */
+  async #writeAhead(end: number): Promise<boolean> {
+    if (end <= this.#zerosEnd) return false;
+    const next = Math.ceil(end / zeros.length) * zeros.length;
+    // Also when the disk is full: it is asked again a mebibyte later, and until then the file grows by entries alone.
+    this.#zerosEnd = Math.max(end, Math.min(next, this.#segmentBytes));
+    if (this.#zerosEnd === end) return false;
+    try {
+      await this.#file.write(zeros.subarray(0, this.#zerosEnd - end), end);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+    return true;
+  }
+
+  /** Drops what is behind the last entry; durable when it resolves. */
+  async #cut(): Promise<void> {
+    this.#zerosEnd = this.#last().end;
+    await this.#file.truncate(this.#zerosEnd);
+  }
+
   async #roll(first: number): Promise<void> {
+    // There are zeros left only when the log was opened with smaller segments than before.
+    if (this.#zerosEnd > this.#last().end) await this.#cut();
     await this.#file.close();
     this.#file = await createSegment(this.#fs, this.#dir, first);
     this.#segments.push({ first, offsets: [], end: segmentHeaderBytes });
+    this.#zerosEnd = segmentHeaderBytes;
     await this.#writeManifest();
   }
 

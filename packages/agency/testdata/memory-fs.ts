@@ -1,14 +1,20 @@
 import { basename, dirname } from "node:path";
 import type { LogFile, LogFs } from "../src/log-fs.ts";
 
+/** A disk overwrites a sector as a whole or not at all; a file that grows may end anywhere. */
+const sectorBytes = 512;
+
 interface Inode {
   current: Buffer;
   durable: Buffer;
 }
 
-/** What happens at one call: the machine loses power, or the disk refuses, in both cases half-way. */
+/**
+ * What happens at one call: the machine loses power, or the disk refuses, in both cases half-way. A full disk refuses
+ * from that call on, and only what makes a file longer.
+ */
 export interface Fault {
-  readonly type: "crash" | "refuse";
+  readonly type: "crash" | "refuse" | "full";
   /** The call, counted from 1, at which it happens. */
   readonly atCall: number;
 }
@@ -21,7 +27,7 @@ export interface Fault {
  */
 export class MemoryFs implements LogFs {
   calls = 0;
-  /** Calls of `datasync` after the fault; there must be none. */
+  /** Calls of `datasync` after the fault; there must be none. Zeros are nothing to lose: refusing them counts not. */
   syncsAfterFault = 0;
   faulted = false;
   fault: Fault | undefined;
@@ -100,7 +106,9 @@ export class MemoryFs implements LogFs {
 
   #file(inode: Inode): LogFile {
     const write = (data: Uint8Array, position: number): void => {
-      this.#call(() => put(inode, data.subarray(0, data.length >> 1), position));
+      const growth = position + data.length - inode.current.length;
+      const done = growth > 0 ? data.length >> 1 : sectorsIn(position, data.length >> 1);
+      this.#call(() => put(inode, data.subarray(0, done), position), { data, growth });
       put(inode, data, position);
     };
     const datasync = (): void => {
@@ -126,14 +134,20 @@ export class MemoryFs implements LogFs {
     };
   }
 
-  #call(partly?: () => void): void {
+  #call(partly?: () => void, write?: { readonly data: Uint8Array; readonly growth: number }): void {
     this.calls += 1;
     if (this.fault === undefined) return;
+    if (this.fault.type === "full") {
+      if (write === undefined || write.growth <= 0 || this.calls < this.fault.atCall) return;
+      this.faulted ||= write.data.some((byte) => byte !== 0);
+      partly?.();
+      throw diskError("ENOSPC", "injected");
+    }
     if (this.faulted && this.fault.type === "crash") throw diskError("EIO", "after the crash");
     if (this.calls !== this.fault.atCall) return;
     this.faulted = true;
     partly?.();
-    throw diskError(this.fault.type === "crash" ? "EIO" : "ENOSPC", "injected");
+    throw diskError("EIO", "injected");
   }
 
   #inode(path: string): Inode {
@@ -141,6 +155,11 @@ export class MemoryFs implements LogFs {
     if (inode === undefined) throw diskError("ENOENT", path);
     return inode;
   }
+}
+
+/** How much of `length` bytes from `position` is written when the last sector of them is not. */
+function sectorsIn(position: number, length: number): number {
+  return Math.max(0, length - ((position + length) % sectorBytes));
 }
 
 function put(inode: Inode, data: Uint8Array, position: number): void {
@@ -152,14 +171,14 @@ function put(inode: Inode, data: Uint8Array, position: number): void {
 }
 
 function tear({ current, durable }: Inode, pick: (n: number) => number): Buffer {
-  const sector = 512;
   const extra = Math.max(0, current.length - durable.length);
   const found = Buffer.alloc(durable.length + (pick(2) === 0 ? extra : pick(extra + 1)));
   found.set(durable.subarray(0, found.length));
   const lossy = pick(3) > 0;
-  for (let start = 0; start < found.length; start += sector) {
+  for (let start = 0; start < found.length; start += sectorBytes) {
     const isLost = lossy && pick(2) === 0;
-    if (!isLost) found.set(current.subarray(start, Math.min(start + sector, found.length)), start);
+    if (!isLost)
+      found.set(current.subarray(start, Math.min(start + sectorBytes, found.length)), start);
   }
   return found;
 }
