@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { halond } from "../dist/index.js";
+// Not from the index: that loads halonctl as well.
+import { halond } from "../dist/halond/main.js";
 
 await halond();

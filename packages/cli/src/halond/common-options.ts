@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { isLoopback } from "@halon/api";
+import { isLoopback } from "@halon/api/listen";
 import { Name } from "@halon/protocol";
 import { usage } from "../failure.ts";
 import type { NodeOptions } from "./run.ts";

@@ -8,12 +8,9 @@ import { notBuilt, usage } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { versionOf } from "../version.ts";
 import { addAgency } from "./agency/command.ts";
-import { startLocal } from "./local.ts";
 import { refuseSecrets, type StartOptions, startOptions } from "./options.ts";
 import { loadStartNode } from "./run.ts";
-import { environmentSettings, layered, type RawSettings, readSettingsFile } from "./settings.ts";
-import { startOne } from "./start.ts";
-import { stopNode } from "./stop.ts";
+import { environmentSettings, layered, type RawSettings } from "./settings.ts";
 
 /** Options that are reserved and not built: absent from help, and said so when used. */
 const optionsNotBuilt = [
@@ -24,7 +21,11 @@ const optionsNotBuilt = [
   "--tls.ca [file]",
 ];
 
-/** The command line of `halond`; `onExit` is given the exit code of what ran. */
+/**
+ * The command line of `halond`; `onExit` is given the exit code of what ran.
+ *
+ * What only some commands need is loaded by them: an agency's member would keep all of it in memory for good.
+ */
 export function halondProgram(
   argv: readonly string[],
   io: Io,
@@ -89,23 +90,25 @@ async function start(command: Command, io: Io): Promise<number> {
   if (process.platform !== "linux") {
     throw new HalonError("HAL_PLATFORM", `halond runs on Linux only; this is ${process.platform}.`);
   }
-  const options = readStart(command.opts(), io);
+  const options = await readStart(command.opts(), io);
   if (options.local !== undefined) {
     const script = process.argv[1] ?? "halond";
+    const { startLocal } = await import("./local.ts");
     return startLocal({ ...options, local: options.local }, [process.execPath, script], io);
   }
+  const { startOne } = await import("./start.ts");
   return startOne(options, await loadStartNode(), io);
 }
 
 /** Flags, then environment, then file, then defaults. */
-function readStart(flags: Readonly<Record<string, unknown>>, io: Io): StartOptions {
+async function readStart(flags: Readonly<Record<string, unknown>>, io: Io): Promise<StartOptions> {
   for (const option of optionsNotBuilt) {
     const name = option.split(" ")[0] ?? option;
     if (flags[attributeOf(name)] !== undefined) throw notBuilt(name);
   }
   const given = layered([flagSettings(flags), environmentSettings(io.env)]);
   const file = settingsFile(flags["config"] ?? io.env["HALON_CONFIG"], given.dataDir);
-  const raw = file === undefined ? given : layered([given, readSettingsFile(file)]);
+  const raw = file === undefined ? given : layered([given, await fileSettings(file)]);
   return startOptions(raw, {
     hostname: hostname(),
     directory: process.cwd(),
@@ -122,6 +125,10 @@ function flagSettings(flags: Readonly<Record<string, unknown>>): RawSettings {
   };
 }
 
+async function fileSettings(path: string): Promise<RawSettings> {
+  return (await import("./settings-file.ts")).readSettingsFile(path);
+}
+
 function settingsFile(given: unknown, dataDir: string | undefined): string | undefined {
   if (typeof given === "string") return resolve(given);
   const standard = join(resolve(dataDir ?? "halon-data"), "halond.yaml");
@@ -132,6 +139,7 @@ async function stop(options: Readonly<Record<string, unknown>>, io: Io): Promise
   const endpoint = await endpointToStop(options, io);
   const timeout = Duration.safeParse(options["timeout"] ?? "60s");
   if (!timeout.success) throw usage(`Expected --timeout to be a duration such as 60s.`);
+  const { stopNode } = await import("./stop.ts");
   await stopNode({
     endpoint,
     keepServices: options["keepServices"] === true,

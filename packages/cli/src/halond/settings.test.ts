@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { environmentSettings, layered, readSettingsFile } from "./settings.ts";
+import { environmentSettings, layered } from "./settings.ts";
+import { readSettingsFile } from "./settings-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "halond-settings-"));
 
