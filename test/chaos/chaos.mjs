@@ -27,8 +27,10 @@ const settleLateMs = 60_000;
 const pollMs = 100;
 const violationsShownMax = 50;
 
-const { seed, seconds, nodes, tracking, store, stale } = options();
+const { seed, seconds, nodes, tracking, storeUrl, stale } = options();
 const run = `${process.pid}-${seed}`;
+// A cluster keeps its prefix for ever, so each run has its own.
+const store = storeUrl && `${storeUrl}/halon-chaos-${run}`;
 const directory = mkdtempSync(join(tmpdir(), "halon-chaos-"));
 const violations = [];
 const startedAt = performance.now();
@@ -77,11 +79,11 @@ function options() {
   const isSize = [1, 3, 5, 7].includes(tracking) && Number.isInteger(nodes) && nodes >= tracking;
   if (!Number.isInteger(seed) || !(seconds > 0) || !isSize || (values.stale && tracking === 1)) {
     console.error(
-      "usage: npm run chaos -- [--seed N] [--seconds N] [--nodes N] [--tracking 1|3|5|7] [--store URL] [--stale]\n--stale needs three tracking nodes",
+      "usage: npm run chaos -- [--seed N] [--seconds N] [--nodes N] [--tracking 1|3|5|7] [--store etcd://HOST:PORT] [--stale]\n--stale needs three tracking nodes",
     );
     process.exit(2);
   }
-  return { seed, seconds, nodes, tracking, store: values.store, stale: values.stale };
+  return { seed, seconds, nodes, tracking, storeUrl: values.store, stale: values.stale };
 }
 
 function violate(text) {
