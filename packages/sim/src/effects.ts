@@ -106,6 +106,8 @@ function receivePart(
   const held = offset === 0 ? new Uint8Array(0) : disk.incoming?.bytes;
   if (held?.length !== offset)
     violated("I13", `${id} keeps a part of a snapshot at ${offset} of ${held?.length ?? 0}`);
+  if (offset > 0 && disk.incoming?.meta.index !== snapshot.index)
+    violated("I13", `${id} goes on with parts of snapshot ${snapshot.index}, not of the one begun`);
   const bytes = new Uint8Array(held.length + data.length);
   bytes.set(held);
   bytes.set(data, held.length);
