@@ -63,6 +63,10 @@ export const rareStates: readonly (keyof Counters)[] = [
   "corruptRecord",
   "preVoteRejection",
   "voteSplit",
+];
+
+/** The same of runs with hosts, of which there must be any. */
+export const rareHostStates: readonly (keyof Counters)[] = [
   "hostAppendUnknown",
   "hostStateInstalled",
   "hostSnapshotWhileSaving",

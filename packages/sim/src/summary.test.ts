@@ -49,6 +49,14 @@ test.each([
   expect([summary.missing, hasFailed(summary)]).toEqual([missing, missing.length > 0]);
 });
 
+test("states of hosts are judged when hosts took part", () => {
+  const tally = new Tally();
+  const hosts = { ...everything, hostAppends: 1, hostAppendUnknown: 1, hostStateInstalled: 1 };
+  for (let seed = 0; seed < 1_000; seed++)
+    tally.add({ seed, outcome: outcome(hosts), secondHash: null });
+  expect(tally.summary(1).missing).toEqual(["hostSnapshotWhileSaving", "leaderCampaigns"]);
+});
+
 test("a seed whose second run differs is named", () => {
   const tally = new Tally();
   tally.add({ seed: 3, outcome: outcome(everything), secondHash: "other" });

@@ -1,4 +1,4 @@
-import { type Counters, noCounts, rareStates } from "./counters.ts";
+import { type Counters, noCounts, rareHostStates, rareStates } from "./counters.ts";
 import type { Outcome, Violation } from "./run.ts";
 
 /** What came of one seed, as a thread of the command line reports it. */
@@ -61,7 +61,8 @@ export class Tally {
 
   summary(cpuSeconds: number): Summary {
     const shares: Record<string, number> = {};
-    for (const name of rareStates)
+    const states = this.totals.hostAppends > 0 ? [...rareStates, ...rareHostStates] : rareStates;
+    for (const name of states)
       shares[name] = round((100 * this.reached[name]) / Math.max(1, this.seeds));
     const hours = this.simulatedUs / 3.6e9;
     const violation = this.violations.sort((left, right) => left.seed - right.seed)[0] ?? null;
@@ -73,7 +74,7 @@ export class Tally {
       simulatedHoursPerCoreMinute: round((60 * hours) / Math.max(0.001, cpuSeconds)),
       totals: this.totals,
       shares,
-      missing: this.seeds < judgedSeeds ? [] : rareStates.filter((name) => (shares[name] ?? 0) < 1),
+      missing: this.seeds < judgedSeeds ? [] : states.filter((name) => (shares[name] ?? 0) < 1),
       different: this.different.sort((left, right) => left - right),
       violations: this.violations.length,
       violation,
@@ -98,8 +99,8 @@ export function describeSummary(summary: Summary): string {
     `${summary.simulatedHours} simulated hours, ${summary.simulatedHoursPerCoreMinute} per core-minute`,
     `${totals.faults} faults, ${totals.crashes} crashes, ${totals.elections} elections, ${totals.membersChanged} configurations`,
     `${totals.answered} answers, ${totals.unknown} requests of unknown fate`,
-    ...rareStates.map(
-      (name) => `  ${name.padEnd(32)} ${(shares[name] ?? 0).toFixed(2)} % of seeds`,
+    ...Object.entries(shares).map(
+      ([name, share]) => `  ${name.padEnd(32)} ${share.toFixed(2)} % of seeds`,
     ),
     ...summary.missing.map((name) => `not reached in 1 % of seeds: ${name}`),
     ...summary.different.map((seed) => `two runs of seed ${seed} differ`),
