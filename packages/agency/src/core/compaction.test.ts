@@ -70,3 +70,21 @@ test("of records a snapshot keeps as many as its bytes allow, however old the co
   hand.save("a");
   expect(hand.replica("a").raft.log.firstIndex).toBe(lastIndex);
 });
+
+test.each([
+  { compactionKeepBytes: 0, kept: 0 },
+  { compactionKeepBytes: 22, kept: 3 },
+  { compactionKeepBytes: 1_000_000, kept: 10 },
+])("$compactionKeepBytes bytes keep $kept records before a snapshot", (setting) => {
+  const { compactionKeepBytes, kept } = setting;
+  const hand = new Hand(["a"], { compactionStep: 1_000_000, compactionKeepBytes });
+  hand.elect("a");
+  const { currentTerm: epoch } = hand.replica("a").raft;
+  // Each takes seven bytes: its kind, and `slot 1` to `slot 9`; `slot 10` is one more.
+  for (let position = 1; position <= 10; position++) hand.append("a", { position, epoch });
+  hand.settle();
+  hand.give("a", { type: "hostSnapshot", id: 901, position: 10 });
+  hand.save("a");
+  const { firstIndex, lastIndex } = hand.replica("a").raft.log;
+  expect(Math.min(10, lastIndex + 1 - firstIndex)).toBe(kept);
+});
