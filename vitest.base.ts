@@ -11,7 +11,8 @@ export default defineConfig({
     pool: "forks",
     include: ["src/**/*.test.ts"],
     passWithNoTests: true,
-    testTimeout: 10_000,
+    // A bound for what hangs, not for what is slow: machines are shared.
+    testTimeout: 60_000,
     // `npm test` adds up these reports; turbo keeps each with the cached result it belongs to.
     reporters: ["default", ["json", { outputFile: ".test-report.json" }]],
   },
