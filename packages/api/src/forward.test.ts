@@ -16,6 +16,7 @@ type Leading = { readonly endpoint: string; readonly leaderEndpoint: string | nu
 
 async function node(name: string, leading: Leading, overrides: Partial<ApiPorts> = {}) {
   const memory = memoryPorts(overrides);
+  // Asked for anew each time: who leads may change.
   const identity = () => ({ ...memory.ports.identity(), name, ...leading });
   const listener: Listener = await listen({
     host: "127.0.0.1",
@@ -104,6 +105,19 @@ test("a connection that ends before the answer leaves the outcome open, and says
   });
 });
 
+test("a leader that answers no more is waited for until another leads", async () => {
+  const leading = { endpoint: "127.0.0.1:2", leaderEndpoint: "" };
+  leading.leaderEndpoint = await raw(() => {
+    leading.leaderEndpoint = "127.0.0.1:3";
+  });
+  const follower = await node("node-2", leading);
+  const response = await post(follower.endpoint, "/v1/events", { type: "X" });
+  expect(await response.json()).toMatchObject({
+    errorCode: "HAL_UNREACHABLE",
+    errorMessage: expect.stringContaining("Another node leads now"),
+  });
+});
+
 test("the leader is told who sent it on, and nothing of the client's connection", async () => {
   let headers: IncomingMessage["headers"] = {};
   const leader = await raw((request, response) => {
@@ -142,3 +156,33 @@ async function raw(answer: (request: IncomingMessage, response: ServerResponse) 
   });
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
+
+test("a client that hangs up while the leader's answer is passed on ends that request alone", async () => {
+  let close = () => {};
+  const closed = new Promise<void>((resolve) => {
+    close = resolve;
+  });
+  const leader = createServer((_, response) => {
+    response.writeHead(200, { "Content-Type": "application/json" });
+    // What comes after the client has gone is the harder part.
+    const goOn = setInterval(() => response.write("[]"), 1);
+    response.on("close", () => {
+      clearInterval(goOn);
+      close();
+    });
+  });
+  await new Promise<void>((resolve) => leader.listen(0, "127.0.0.1", resolve));
+  open.push({ close: () => leader.close() });
+  const { port } = leader.address() as AddressInfo;
+  const follower = await node("node-2", {
+    endpoint: "127.0.0.1:2",
+    leaderEndpoint: `127.0.0.1:${port}`,
+  });
+  const hangUp = new AbortController();
+  const url = `http://${follower.endpoint}/v1/nodes?consistent=true`;
+  const response = await fetch(url, { signal: hangUp.signal });
+  expect(response.status).toBe(200);
+  hangUp.abort();
+  await closed;
+  expect((await fetch(`http://${follower.endpoint}/v1/nodes`)).status).toBe(200);
+});

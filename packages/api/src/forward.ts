@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { ReadableStream } from "node:stream/web";
 import { Duration, HalonError } from "@halon/protocol";
 import type { HttpBindings } from "@hono/node-server";
 import { type Dispatcher, errors, request } from "undici";
@@ -8,6 +8,11 @@ export const forwardedHeader = "halon-forwarded";
 
 /** For the way there and back; what the request itself may take comes on top. */
 const forwardMs = 30_000;
+
+/** How soon a change of leader is seen. */
+const watchMs = 100;
+
+class LeaderChanged extends Error {}
 
 /** What of a request is for the next node: the rest is about this connection, or was checked here. */
 const requestHeaders = ["accept", "content-type", "content-length", "content-encoding"] as const;
@@ -25,18 +30,33 @@ const hopHeaders: ReadonlySet<string> = new Set([
  * Errors: HAL_NO_LEADER where nothing was sent, HAL_UNREACHABLE and HAL_TIMEOUT where the outcome is unknown.
  */
 export async function forward(
-  incoming: HttpBindings["incoming"],
-  options: { readonly endpoint: string; readonly node: string; readonly pathAndQuery: string },
+  { incoming, outgoing }: HttpBindings,
+  options: {
+    readonly endpoint: string;
+    readonly node: string;
+    readonly pathAndQuery: string;
+    /** Where the node leads that does now. */
+    readonly leaderEndpoint: () => string | null;
+  },
 ): Promise<Response> {
-  const { endpoint, node, pathAndQuery } = options;
+  const { endpoint, node, pathAndQuery, leaderEndpoint } = options;
   const deadlineMs = forwardMs + ownTimeoutMs(pathAndQuery);
+  // A client that hangs up waits for nothing any more, and a leader that was paused answers nobody.
+  const ended = new AbortController();
+  const watch = setInterval(() => {
+    if (leaderEndpoint() !== endpoint) ended.abort(new LeaderChanged());
+  }, watchMs);
+  outgoing.once("close", () => {
+    clearInterval(watch);
+    ended.abort();
+  });
   const hasBody = incoming.method !== "GET" && incoming.method !== "HEAD";
   try {
     const answer = await request(`http://${endpoint}${pathAndQuery}`, {
       method: (incoming.method ?? "GET") as Dispatcher.HttpMethod,
       headers: { ...kept(incoming.headers), [forwardedHeader]: node },
       body: hasBody ? incoming : null,
-      signal: AbortSignal.timeout(deadlineMs),
+      signal: AbortSignal.any([AbortSignal.timeout(deadlineMs), ended.signal]),
       headersTimeout: 0,
       bodyTimeout: deadlineMs,
     });
@@ -70,7 +90,7 @@ function responseOf({ statusCode, headers, body }: Dispatcher.ResponseData): Res
   }
   const isEmpty = statusCode === 204 || statusCode === 304;
   if (isEmpty) body.resume();
-  const stream = isEmpty ? null : (Readable.toWeb(body) as ReadableStream);
+  const stream = isEmpty ? null : (ReadableStream.from(body) as ReadableStream);
   return new Response(stream, { status: statusCode, headers: shown });
 }
 
@@ -79,6 +99,10 @@ function failureOf(cause: unknown, endpoint: string, deadlineMs: number): unknow
   if (cause instanceof Error && cause.name === "TimeoutError") {
     const message = `The leader at ${endpoint} did not answer within ${deadlineMs} ms; whether the request took effect is unknown.`;
     return new HalonError("HAL_TIMEOUT", message, { cause });
+  }
+  if (cause instanceof LeaderChanged) {
+    const message = `Another node leads now than the one at ${endpoint}; whether the request took effect is unknown.`;
+    return new HalonError("HAL_UNREACHABLE", message, { cause });
   }
   const code = (cause as NodeJS.ErrnoException | null)?.code ?? "";
   if (["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"].includes(code)) {

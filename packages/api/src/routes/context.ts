@@ -70,10 +70,11 @@ export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response 
     throw new HalonError("HAL_NO_LEADER", `Node ${name} ${why}. Try again in a second.`);
   }
   const { pathname, search } = new URL(c.req.url);
-  return forward(c.env.incoming, {
+  return forward(c.env, {
     endpoint: leaderEndpoint,
     node: name,
     pathAndQuery: pathname + search,
+    leaderEndpoint: () => ports.identity().leaderEndpoint,
   });
 }
 

@@ -60,3 +60,26 @@ test("a stop that a later start makes void on a node that was away has failed", 
     reason: "a later request keeps web@a#1 running",
   });
 });
+
+test("a check has failed when the node that was to answer is lost", () => {
+  const cluster = running();
+  const check = cluster.ask("ServiceCheckRequested", { service: "web" });
+  cluster.lose("a");
+  expect(end(cluster, check)).toEqual({
+    state: "failed",
+    reason: expect.stringContaining("a is down"),
+  });
+});
+
+test("a restart whose stop was lost with its node has failed, and says what runs on", () => {
+  const cluster = running();
+  const restart = ask(cluster, "Restart");
+  cluster.lose("a");
+  cluster.connect("a");
+  cluster.settle();
+  expect(cluster.real()).toEqual(["web@a#1 running"]);
+  expect(end(cluster, restart)).toEqual({
+    state: "failed",
+    reason: expect.stringContaining("web@a#1 was stopped; it runs on"),
+  });
+});

@@ -9,6 +9,7 @@ import {
 } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
+import { failAnswers } from "./operation.ts";
 import { placeAll } from "./placement.ts";
 import {
   endInstance,
@@ -124,6 +125,7 @@ function loseNode(context: Context, node: string, incarnation: number, reason: s
       since: context.wallTime,
       reason: `${node} is down: ${reason}`,
     });
+    failAnswers(context, instance.id, `${node} is down: ${reason}`);
   }
   context.why(`${node} is down: ${reason}`);
   placeAll(context);

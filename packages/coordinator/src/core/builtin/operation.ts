@@ -147,6 +147,20 @@ function settle(
     else finishWaiting(context, operation.id, entry);
     return;
   }
+  if (
+    action === "restart" &&
+    (state === "running" || state === "degraded") &&
+    incarnationOf(instance?.id) < incarnationOf(entry)
+  ) {
+    const node = instance?.attributes.node;
+    endOperation(
+      context,
+      operation.id,
+      "failed",
+      `${node} was lost before ${instance?.id} was stopped; it runs on`,
+    );
+    return;
+  }
   const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0;
   const runs =
     runsAsWanted(context, slot, instance) && incarnationOf(instance?.id) >= incarnationOf(entry);
