@@ -38,7 +38,8 @@ test("npm start runs three nodes and all that the cluster file wants, and SIGINT
   const hello = await startHello();
   expect(hello.output()).toMatch(/^cluster ready endpoint=http:\/\/127\.0\.0\.1:\d+ dashboard=/m);
   const { cluster, nodes, services } = await status(hello.endpoint);
-  expect(cluster).toMatchObject({ state: "healthy", leader: "node-1" });
+  expect(cluster.state).toBe("healthy");
+  expect(nodes.map(({ name }) => name)).toContain(cluster.leader);
   expect(nodes.map(({ name, state }) => `${name} ${state}`)).toEqual([
     "node-1 up",
     "node-2 up",
@@ -144,8 +145,14 @@ export default defineCluster({ services: [
   const { endpoint, ...launcher } = await startCluster(dataDir, { args: ["--apply", file] });
   const keeper = await waitForState(endpoint, "keeper", "running");
   const single = await waitForState(endpoint, "single", "running", { node: "node-2" });
+  const startAgain = async (name: string) => {
+    const output = () => launcher.output().split(`node ${name} was`)[1] ?? "";
+    const command = await line({ ...launcher, output }, /^ {2}(\S+ \S+halond\.js start .*)$/m);
+    start(command.split(" ").slice(1));
+    await waitFor(`${name} to be up`, () => isNodeIn(endpoint, name, "up"));
+  };
 
-  // A satellite whose only duty can move.
+  // A node whose only duty can move.
   const lostAt = performance.now();
   kill(halondOf(join(dataDir, "node-2")), "SIGKILL");
   await waitFor("node-2 to be down", () => isNodeIn(endpoint, "node-2", "down"), 2_000);
@@ -154,17 +161,14 @@ export default defineCluster({ services: [
   const moved = await waitForState(endpoint, "single", "running", { node: "node-3" });
   console.log(`its service ran elsewhere after ${Math.round(performance.now() - lostAt)} ms`);
   expect(moved.osPid).not.toBe(single.osPid);
+  // Two of three must be there for anything to be decided.
+  await startAgain("node-2");
 
   kill(halondOf(join(dataDir, "node-3")), "SIGKILL");
   await waitFor("node-3 to be down", () => isNodeIn(endpoint, "node-3", "down"), 2_000);
   expect(await service(endpoint, "keeper")).toMatchObject({ node: "node-3", state: "unknown" });
   expect(isRunning(keeper.osPid ?? 0)).toBe(true);
-  const again = await line(
-    { ...launcher, output: () => launcher.output().split("node node-3 was")[1] ?? "" },
-    /^ {2}(\S+ \S+halond\.js start .*)$/m,
-  );
-  start(again.split(" ").slice(1));
-  await waitFor("node-3 to be up", () => isNodeIn(endpoint, "node-3", "up"));
+  await startAgain("node-3");
   const adopted = await waitForState(endpoint, "keeper", "running");
   expect(adopted).toMatchObject({ osPid: keeper.osPid, incarnation: keeper.incarnation });
   await waitForTruth(endpoint, dataDir);
@@ -178,18 +182,19 @@ test("after the death of every halond, a new start goes on with the same process
   for (const name of ["node-1", "node-2", "node-3"]) kill(halondOf(join(dataDir, name)), "SIGKILL");
   expect((await first.ended).code).toBe(1);
   const { endpoint } = await startCluster(dataDir);
-  const again = await waitFor("all to run", async () => {
-    const { services } = await status(endpoint);
-    return services.every(({ state }) => state === "running") && services;
-  });
   // Workers died with their node; OS processes were adopted.
-  expect(again.map(({ instance, osPid }) => ({ instance, osPid }))).toEqual(
-    before.map(({ service, node, instance, incarnation, osPid }) =>
-      osPid === undefined
-        ? { instance: `${service}@${node}#${incarnation + 1}`, osPid }
-        : { instance, osPid },
-    ),
+  const wanted = before.map(({ service, node, instance, incarnation, osPid }) =>
+    osPid === undefined ? `${service}@${node}#${incarnation + 1}` : `${instance} ${osPid}`,
   );
+  await waitFor("all to run", async () => {
+    const { services } = await status(endpoint);
+    const found = services.map(({ instance, osPid }) =>
+      osPid === undefined ? instance : `${instance} ${osPid}`,
+    );
+    if (services.every(({ state }) => state === "running") && found.join() === wanted.join())
+      return true;
+    throw new Error(`expected ${wanted.join()}, found ${JSON.stringify(services)}`);
+  });
   await waitForTruth(endpoint, dataDir);
 });
 

@@ -177,7 +177,10 @@ describe("refused, with the reason and what to do:", () => {
 
     rmSync(three.dataDir(2), { recursive: true });
     const wiped = await halond(...three.options(2, "--join", three.address(1)));
-    expect(wiped).toMatchObject({ code: 4, stderr: expect.stringContaining("node remove m-2") });
+    expect(wiped).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("with another --name"),
+    });
 
     master.signal("SIGKILL");
     await master.ended;
