@@ -207,7 +207,9 @@ export class Tracker {
 
   #observe(observations: readonly Observation[]): void {
     for (const { type, ...data } of observations) {
-      this.#options.log.warn(data, type === "NodeLost" ? "a node is down" : "a node is suspect");
+      const { node: peer, incarnation, reason } = data;
+      const said = { peer, incarnation, reason };
+      this.#options.log.warn(said, type === "NodeLost" ? "a node is down" : "a node is suspect");
       this.#leadership?.coordinator.observe(type, data);
     }
     this.#armLiveness();
