@@ -4,13 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { MessageChannel } from "node:worker_threads";
+import { serveHostLog, startMember } from "../../packages/agency/dist/index.js";
 import { captureSnapshot, emptyState } from "../../packages/coordinator/dist/core/index.js";
 import { startCoordinator } from "../../packages/coordinator/dist/index.js";
 import { Standby } from "../../packages/coordinator/dist/standby.js";
 import {
   memoryEngine,
   memoryState,
-  openFileStore,
+  openAgencyEngine,
   storeOf,
 } from "../../packages/coordinator/dist/store/index.js";
 import { fromJSON } from "../../packages/graph/dist/index.js";
@@ -35,15 +37,32 @@ try {
   rmSync(base, { recursive: true });
 }
 
-/** A thread that starts on a disk, and owns it as soon as it has read it. */
+/** A thread that starts beside a member that leads alone, and owns its log as soon as it has read it. */
 async function measureThread() {
-  const store = await openFileStore({ dir: join(base, "agency") });
+  const member = await startMember({
+    dataDir: base,
+    advertise: "127.0.0.1:8528",
+    join: [],
+    agencySize: 1,
+    electionMinMs: 300,
+    electionMaxMs: 600,
+    compactionStep: 1_000,
+    compactionKeep: 50_000,
+    log: () => undefined,
+    onEnd: (reason) => console.error(reason),
+  });
+  const portOf = () => {
+    const { port1, port2 } = new MessageChannel();
+    serveHostLog(member.hostLog, port1);
+    return port2;
+  };
+  const store = await storeOf(await openAgencyEngine(portOf()));
   await fill(store);
   await store.close();
   const data = {
     dataDir: base,
     address: "127.0.0.1:8528",
-    store: { type: "file" },
+    store: { type: "agency", port: portOf() },
     newCluster: { id: "bench", name: "bench" },
     journalBytesMax: 2 ** 30,
     journalAgeMaxMs: 2 ** 40,
@@ -57,9 +76,10 @@ async function measureThread() {
   const host = await startCoordinator(data, ({ type }) => {
     if (type === "leading") leads(ms(start));
   });
-  console.log(`cold thread on a file store: follows after ${ms(start)}`);
-  console.log(`cold thread on a file store: leads after ${await leading}`);
+  console.log(`cold thread beside a member: follows after ${ms(start)}`);
+  console.log(`cold thread beside a member: leads after ${await leading}`);
   await host.stop();
+  await member.close();
 }
 
 /** A standby that has followed, from the moment at which the store is its own. */

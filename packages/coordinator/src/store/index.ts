@@ -3,7 +3,6 @@ export type { Engine, EngineSnapshot, Slot, SlotAppended } from "./engine.ts";
 export { slotBytesMax } from "./engine.ts";
 export { type EtcdOptions, openEtcdEngine } from "./etcd/engine.ts";
 export { type EtcdPlace, parseEtcdUrl } from "./etcd/url.ts";
-export { openFileEngine, openFileStore } from "./file.ts";
 export { type MemoryState, memoryEngine, memoryState, openMemoryStore } from "./memory.ts";
 export { storeOf } from "./parts.ts";
 export type {

@@ -3,7 +3,6 @@ import type { CoordinatorData } from "../thread/wire.ts";
 import { openAgencyEngine } from "./agency.ts";
 import type { Engine } from "./engine.ts";
 import { openEtcdEngine } from "./etcd/engine.ts";
-import { openFileEngine } from "./file.ts";
 
 /** Opens the engine that keeps the decision log of a node. Errors are those of the engines. */
 export async function openEngine({
@@ -22,7 +21,5 @@ export async function openEngine({
         address,
         seenFile: join(dataDir, "etcd-seen.json"),
       });
-    case "file":
-      return openFileEngine({ dir: join(dataDir, "agency") });
   }
 }

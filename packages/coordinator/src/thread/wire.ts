@@ -6,13 +6,11 @@ import type { HistoryQuery } from "../history.ts";
 /**
  * Where the decision log is kept.
  *
- * `agency`: the port leads to this node's member, and goes over to the thread. `etcd`: `etcd://…`. `file`: in `<data-dir>/agency`,
- * for one node alone.
+ * `agency`: the port leads to this node's member, and goes over to the thread. `etcd`: `etcd://…`.
  */
 export type StoreData =
   | { readonly type: "agency"; readonly port: MessagePort }
-  | { readonly type: "etcd"; readonly url: string }
-  | { readonly type: "file" };
+  | { readonly type: "etcd"; readonly url: string };
 
 /** What the coordinator's thread is started with. */
 export interface CoordinatorData {
