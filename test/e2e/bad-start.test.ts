@@ -95,7 +95,9 @@ const damages = [
     what: "a log with a flipped bit in its middle",
     file: segmentOf,
     damage: (bytes: Buffer) => {
-      const at = Math.floor(bytes.length / 2);
+      // Behind the entries there are zeros, for those to come.
+      const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+      const at = Math.floor(end / 2);
       return Buffer.concat([
         bytes.subarray(0, at),
         Buffer.from([(bytes[at] ?? 0) ^ 1]),

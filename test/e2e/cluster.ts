@@ -149,13 +149,19 @@ export async function ctl(endpoint: string, ...args: readonly string[]): Promise
   return stdout;
 }
 
+/** `HALON_E2E_STORE=etcd://HOST:PORT` keeps the decision log of every cluster there, each below a prefix of its own. */
+function storeOf(dataDir: string): readonly string[] {
+  const url = process.env["HALON_E2E_STORE"];
+  return url === undefined ? [] : ["--store", `${url}/${dataDir.slice(1).replaceAll("/", "-")}`];
+}
+
 /** Starts one node on a free port, alone unless it is told to join others, and waits until it is ready. */
 export async function startNode(
   dataDir: string,
   args: readonly string[] = [],
   surroundings: Surroundings = {},
 ): Promise<Node> {
-  const size = args.includes("--join") ? [] : ["--agency-size", "1"];
+  const size = args.includes("--join") ? [] : ["--agency-size", "1", ...storeOf(dataDir)];
   const program = start(
     [halondPath, "start", "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...size, ...args],
     surroundings,
@@ -173,7 +179,7 @@ export async function startCluster(
   const program = start([
     launcher,
     ...first,
-    ...["--data-dir", dataDir, "--listen", listen],
+    ...["--data-dir", dataDir, "--listen", listen, ...storeOf(dataDir)],
     ...args,
   ]);
   const endpoint = await line(program, /^cluster ready endpoint=(\S+)/m, 30_000);
