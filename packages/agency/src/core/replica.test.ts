@@ -1,5 +1,5 @@
 import { stateDigest } from "@halon/kv";
-import { entryKind } from "@halon/raft";
+import { entriesOf, entryKind } from "@halon/raft";
 import { describe, expect, test } from "vitest";
 import { Hand, readOf, writeOf } from "./testing.ts";
 import { commitTimeoutMs, waitingMax } from "./waiting.ts";
@@ -142,6 +142,26 @@ describe("lost leadership", () => {
       stateDigest(hand.replica(next).committed),
     );
     expect(hand.replica("a").waitingCount).toBe(0);
+  });
+
+  test("a message that deposes a leader and commits others' entries in place of its own answers no write", () => {
+    const hand = agency();
+    const { commitIndex: prevIndex, currentTerm: prevTerm } = hand.replica("a").raft;
+    hand.cut.add("a");
+    const written = hand.turn("a", writeOf([set("/x", "lost")]));
+    const leads = (id: string): boolean => hand.replica(id).sequenced !== null;
+    for (let ticks = 0; ticks < 200 && !leads("b") && !leads("c"); ticks++) {
+      hand.tick(1, ["b", "c"]);
+    }
+    const from = leads("b") ? "b" : "c";
+    hand.turn(from, writeOf([set("/x", "kept")]));
+    hand.settle();
+    const { log, commitIndex, currentTerm: term } = hand.replica(from).raft;
+    const entries = entriesOf(log, prevIndex + 1, commitIndex);
+    const append = { type: "append", prevIndex, prevTerm, entries, commitIndex, round: 1 } as const;
+    hand.give("a", { type: "receive", message: { ...append, from, to: "a", term } });
+    expect(hand.replica("a").raft).toMatchObject({ role: "follower", commitIndex });
+    expect(hand.answers.get(written)).toEqual({ type: "lostLeadership" });
   });
 
   test("without progress of commit for two seconds the answer is notCommitted", () => {
