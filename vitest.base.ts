@@ -1,12 +1,15 @@
+import { fileURLToPath } from "node:url";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
 const conditions = ["@halon/source", ...defaultServerConditions];
 
+const propertyTests = fileURLToPath(new URL("tools/property-tests.ts", import.meta.url));
+
 /** Unit tests run from source; only tests that start threads or processes need a build first. */
 export default defineConfig({
   ssr: { resolve: { conditions } },
-  resolve: { conditions },
+  resolve: { conditions, alias: [{ find: /^fast-check$/, replacement: propertyTests }] },
   test: {
     pool: "forks",
     include: ["src/**/*.test.ts"],

@@ -34,6 +34,12 @@ describe("a snapshot", () => {
     expect(restored(snapshotChunks(emptyKv))).toEqual(emptyKv);
   });
 
+  test.each(["null", "0", "[]", "{}", '""', "false"])("keeps a root that is %s", (root) => {
+    const machine = new Machine();
+    machine.post("write", `[[{"/":{"op":"delete"}}],[{"/":{"op":"set","new":${root}}}]]`);
+    expect(stateDigest(restored(snapshotChunks(machine.state)))).toBe(stateDigest(machine.state));
+  });
+
   test("is of the state as it was when it was taken, whatever is written meanwhile", () => {
     const machine = new Machine();
     machine.post("write", '[[{"/a":1}]]');

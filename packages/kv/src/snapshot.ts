@@ -191,9 +191,10 @@ export class SnapshotReader {
         if (merged.size === size) throw this.#misfit(`has ${JSON.stringify(key)} a second time`);
         continue;
       }
-      const before = merged.get(key) ?? Tree.empty;
-      if (!(before instanceof Tree)) throw this.#misfit(`has ${JSON.stringify(key)} a second time`);
-      merged = merged.set(key, this.#merged(before, member), this.#edit);
+      const before = merged.get(key);
+      if (before !== undefined && !(before instanceof Tree))
+        throw this.#misfit(`has ${JSON.stringify(key)} a second time`);
+      merged = merged.set(key, this.#merged(before ?? Tree.empty, member), this.#edit);
     }
     return merged;
   }
@@ -225,10 +226,12 @@ export class SnapshotReader {
     if (this.#head === undefined || !this.#isEnded) throw this.#misfit("is missing");
     const ttls = this.#tree("ttls");
     const clientIds = { young: this.#tree("young"), old: this.#tree("old") };
+    const root = this.#parts.get("root");
     return {
       ...emptyKv,
       ...this.#head,
-      root: this.#parts.get("root") ?? Tree.empty,
+      // A root that was set to null is null, not empty.
+      root: root === undefined ? Tree.empty : root,
       ttls: ttls.size === 0 ? null : ttls,
       due: this.#tree("due"),
       observers: this.#tree("observers"),
