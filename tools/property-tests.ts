@@ -16,5 +16,6 @@ if (wanted !== "random") {
   fc.configureGlobal({ ...fc.readConfigureGlobal(), seed });
 }
 
+// biome-ignore lint/performance/noReExportAll: it stands for the whole library
 export * from "../node_modules/fast-check/lib/fast-check.js";
 export default fc;
