@@ -5,6 +5,7 @@ import {
   compareText,
   type Json,
   type JsonObject,
+  type ServiceManifest,
 } from "@halon/protocol";
 
 type ActionOf<T extends CommandAction["type"]> = Extract<CommandAction, { type: T }>;
@@ -15,7 +16,7 @@ export interface Running {
   readonly service: string;
   readonly type: string;
   readonly version: string;
-  readonly kind: "worker" | "process";
+  readonly kind: ServiceManifest["kind"];
   state: "starting" | "running" | "stopping";
   configHash: string;
   startCommands: string[];

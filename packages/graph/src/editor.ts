@@ -65,6 +65,9 @@ export class Editor extends StateView implements GraphUpdate {
   relate(from: ResourceKey, name: string, to: ResourceKey): void {
     this.#assertOpen();
     const { row, relation } = this.state.edge({ from, name, to });
+    if (from === to) {
+      throw new HalonError("HAL_BAD_REQUEST", `${from} cannot be related to itself by "${name}".`);
+    }
     if (this.related(relation.from, name, relation.to)) return;
     this.state.cardinalities.check(row, relation.from, relation.to);
     this.record({ type: "relate", relation });

@@ -29,6 +29,7 @@ export const relationTable: readonly RelationRow[] = Object.freeze([
   row("provides", "Node", "ServiceName", "1:n"),
   row("supervises", "Supervisor", "Node", "1:1"),
   row("monitors", "Supervisor", "ServiceInstance", "n:m"),
+  row("monitors", "Supervisor", "Supervisor", "n:m"),
   row("accepts", "Service", "Schema", "n:1"),
   row("deploys", "Deployment", "Service", "n:1"),
   row("places", "Deployment", "ServiceName", "1:n"),

@@ -100,9 +100,8 @@ export class Node {
         traceReport(type, data);
         this.#agent.emit(type, data);
       },
-      startWorker: traced(startWorker),
-      startProcess: traced(startProcess),
-      adoptProcesses,
+      runners: { worker: traced(startWorker), process: traced(startProcess) },
+      adopters: [adoptProcesses],
       now: () => performance.now(),
     });
     this.#processes = new ServiceProcesses(this.#system, this.#runtime);

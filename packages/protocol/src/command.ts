@@ -17,6 +17,13 @@ export const CommandAction = z.discriminatedUnion("type", [
     manifest: ServiceManifest,
     config: z.record(z.string(), JsonValue),
     configHash: Hash,
+    /** Of a cluster-exclusive service: it may run only while its node holds the lease. */
+    lease: z
+      .strictObject({
+        token: z.number().int().min(1),
+        leaseMs: z.number().int().min(100).max(600_000),
+      })
+      .optional(),
   }),
   z.strictObject({ type: z.literal("StopService"), ...Instance, reason: z.string() }),
   z.strictObject({ type: z.literal("CheckService"), ...Instance }),
@@ -27,6 +34,25 @@ export const CommandAction = z.discriminatedUnion("type", [
     config: z.record(z.string(), JsonValue),
     configHash: Hash,
   }),
+  /** What the coordinator makes of a trouble that the service has told of. */
+  z.strictObject({
+    type: z.literal("AnswerTrouble"),
+    ...Instance,
+    ref: z.string().max(128),
+    answer: z.enum(["goOn", "restart", "stop"]),
+    data: JsonValue.optional(),
+  }),
+  /** Runs a program of the cluster file once. `instance` is the attempt: `halon-<hook>@<target>#<n>`. */
+  z.strictObject({
+    type: z.literal("RunHook"),
+    ...Instance,
+    hook: z.enum(["fence", "recover"]),
+    target: Name,
+    command: z.array(z.string()),
+    timeoutMs: z.number().int(),
+  }),
+  /** Ends the node's supervisor and starts it again with the set that the graph holds. */
+  z.strictObject({ type: z.literal("RestartSupervisor"), ...Instance, reason: z.string() }),
 ]);
 export type CommandAction = z.infer<typeof CommandAction>;
 export type CommandType = CommandAction["type"];
@@ -50,4 +76,7 @@ export const commandAnswers: Readonly<Record<CommandType, readonly string[]>> = 
   CheckService: ["ServiceChecked", "CommandRefused"],
   ReportStatus: ["ServiceReported", "CommandRefused"],
   ReconfigureService: ["ServiceReconfigured", "CommandRefused"],
+  AnswerTrouble: ["TroubleAnswered", "CommandRefused"],
+  RunHook: ["HookEnded", "CommandRefused"],
+  RestartSupervisor: ["SupervisorStarted", "CommandRefused"],
 };

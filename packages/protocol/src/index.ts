@@ -9,16 +9,16 @@ export {
   toErrorData,
 } from "./error-code.ts";
 export * as events from "./event.ts";
+export { builtInEvents } from "./event.ts";
+export { InternalPart, InventoryInstance } from "./event-node.ts";
+export { type Exit, FailureCause } from "./event-service.ts";
 export {
-  builtInEvents,
   type DataOf,
   defineEvent,
   type EventEnvelope,
   type EventSender,
   type EventType,
-  type Exit,
-  InventoryInstance,
-} from "./event.ts";
+} from "./event-type.ts";
 export {
   type Change,
   type Delta,
@@ -57,23 +57,29 @@ export {
   type BuiltInKind,
   builtInKinds,
   Health,
+  HookCommand,
   InstanceState,
+  NodeMode,
+  NodePolicy,
   NodeRole,
   NodeState,
   OnNodeLoss,
   Placement,
   ResourceKindName,
   RestartPolicy,
+  ServiceKind,
 } from "./kind.ts";
 export {
   ClusterSpec,
   DeploymentSpec,
   JsonSchema,
+  OcfManifest,
   ProcessCheck,
   ProcessManifest,
   ReadyCheck,
   RuleFileManifest,
   ServiceManifest,
+  SystemdManifest,
 } from "./manifest.ts";
 export type { Decision, DecisionRecord, Firing, Origin, TimerChange } from "./record.ts";
 export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

@@ -9,6 +9,7 @@ describe("RestartPolicy", () => {
       backoffMaxMs: 30_000,
       maxFailures: 5,
       windowMs: 60_000,
+      configTries: 3,
     });
   });
 

@@ -26,6 +26,14 @@ export type InstanceState = z.infer<typeof InstanceState>;
 export const Health = z.enum(["ok", "warn", "fail", "unknown"]);
 export type Health = z.infer<typeof Health>;
 
+/** How an instance is run: a thread, a Node process of its own, any program, an OCF resource agent, a systemd unit. */
+export const ServiceKind = z.enum(["worker", "node-process", "process", "ocf", "systemd"]);
+export type ServiceKind = z.infer<typeof ServiceKind>;
+
+/** What people have decided about a node, beside what is seen of it. */
+export const NodeMode = z.enum(["active", "draining", "maintenance", "decommissioned"]);
+export type NodeMode = z.infer<typeof NodeMode>;
+
 /** Restart policy of a service type, in milliseconds; the numbers are those of the architecture. */
 export const RestartPolicy = z.strictObject({
   /** An instance that was healthy this long starts again at once, and its failure is not counted. */
@@ -35,6 +43,8 @@ export const RestartPolicy = z.strictObject({
   /** Failures within `windowMs` after which the service is broken. */
   maxFailures: z.number().int().min(1).max(1_000).default(5),
   windowMs: z.number().int().min(1).max(86_400_000).default(60_000),
+  /** Starts in a row that may fail with a configuration that never worked, before the last that worked is taken back. */
+  configTries: z.number().int().min(1).max(1_000).default(3),
 });
 export type RestartPolicy = z.infer<typeof RestartPolicy>;
 
@@ -49,9 +59,41 @@ export type Placement = z.infer<typeof Placement>;
 
 export const OnNodeLoss = z.enum(["move", "wait"]);
 
+/** A program that a person wants run on a node: arguments, never a shell. `{target}` is the name of the node it is about. */
+export const HookCommand = z.strictObject({
+  command: z.array(z.string().max(8_192)).min(1).max(1_024),
+  timeoutMs: z.number().int().min(10).max(3_600_000).default(60_000),
+});
+export type HookCommand = z.infer<typeof HookCommand>;
+
+/** What the cluster does about nodes that are gone. */
+export const NodePolicy = z.strictObject({
+  /** Between attempts to bring a node back. */
+  recoverEveryMs: z.number().int().min(100).max(86_400_000).default(60_000),
+  /** After so many it is given up; 0: none is made. */
+  recoverAttempts: z.number().int().min(0).max(10_000).default(5),
+  /** Run at each attempt, on another node. */
+  recover: HookCommand.optional(),
+  /** Makes sure that nothing runs on a node any more; exit code 0 confirms it. */
+  fence: HookCommand.optional(),
+  /** So many nodes lost within the window, and more than `breakerShare` of all, trip the breaker. */
+  breakerNodes: z.number().int().min(2).max(10_000).default(3),
+  breakerShare: z.number().min(0).max(1).default(0.34),
+  breakerWindowMs: z.number().int().min(100).max(86_400_000).default(60_000),
+});
+export type NodePolicy = z.infer<typeof NodePolicy>;
+
 /** Attributes of the built-in kinds. What rules and people see of a resource is what stands here. */
 export const builtInKinds = {
-  Cluster: z.strictObject({ name: z.string(), createdAt: WallTime }),
+  Cluster: z.strictObject({
+    name: z.string(),
+    createdAt: WallTime,
+    nodes: NodePolicy.optional(),
+    /** Set while too many nodes were lost at once: until then nothing is moved off lost nodes. */
+    breaker: z
+      .strictObject({ since: WallTime, reason: z.string(), nodes: z.array(Name) })
+      .optional(),
+  }),
   Host: z.strictObject({ hostname: z.string() }),
   Node: z.strictObject({
     address: z.string(),
@@ -63,18 +105,33 @@ export const builtInKinds = {
     version: z.string(),
     since: WallTime,
     reason: z.string().optional(),
+    /** Absent: active. */
+    mode: NodeMode.optional(),
+    /** What its state rests on, a sentence each, as of the last change. */
+    evidence: z.array(z.string()).optional(),
+    /** `transient`: attempts to bring it back go on. `givenUp`: a person has to. */
+    recovery: z
+      .strictObject({
+        state: z.enum(["transient", "givenUp"]),
+        attempt: z.number().int(),
+        of: z.number().int(),
+      })
+      .optional(),
   }),
   /** A service type at its current version. */
   Service: z.strictObject({
     serviceName: Name,
     version: z.string(),
-    kind: z.enum(["worker", "process"]),
+    /** `internal`: a part of Halon itself. */
+    kind: z.enum([...ServiceKind.options, "internal"]),
     blob: Hash,
     restart: RestartPolicy,
     startTimeoutMs: z.number().int(),
     stopTimeoutMs: z.number().int(),
     checkEveryMs: z.number().int(),
     resourceKinds: z.array(z.string()),
+    /** Types of which an instance has to run on the same node. */
+    requires: z.array(Name).optional(),
   }),
   /** Id: the hash of the JSON Schema. Types that share one accept the same configuration. */
   Schema: z.strictObject({ schema: z.record(z.string(), JsonValue) }),
@@ -84,6 +141,17 @@ export const builtInKinds = {
     on: Placement,
     replicas: z.number().int().optional(),
     onNodeLoss: OnNodeLoss,
+    /** At most one instance in the whole cluster, held by a lease. */
+    exclusive: z.literal("cluster").optional(),
+    /** `command`: it moves off a lost node only when the fence command of the cluster file has confirmed. */
+    fence: z.enum(["lease", "command"]).optional(),
+    /** The fencing token of its last start; grows with every start of an exclusive service. */
+    token: z.number().int().optional(),
+    prefer: z.array(z.string()).optional(),
+    with: z.array(Name).optional(),
+    apart: z.array(Name).optional(),
+    after: z.array(Name).optional(),
+    spread: z.string().optional(),
     /** Why fewer instances are placed than asked for. */
     shortfall: z.string().optional(),
   }),
@@ -112,10 +180,18 @@ export const builtInKinds = {
     osPid: z.number().int().optional(),
     since: WallTime,
     reason: z.string().optional(),
+    /** Fencing token of an exclusive service's start. */
+    token: z.number().int().optional(),
   }),
   /** Id: the hash of the value. */
   Configuration: z.strictObject({ value: z.record(z.string(), JsonValue) }),
-  Supervisor: z.strictObject({ node: Name }),
+  Supervisor: z.strictObject({
+    node: Name,
+    /** Grows with each start of the supervisor. */
+    incarnation: z.number().int().optional(),
+    state: z.enum(["running", "failed"]).optional(),
+    reason: z.string().optional(),
+  }),
   RuleFile: z.strictObject({
     blob: Hash,
     rules: z.array(z.string()),
@@ -132,7 +208,20 @@ export const builtInKinds = {
   }),
   /** A request of a person or a program, and how it ended. */
   Operation: z.strictObject({
-    action: z.enum(["apply", "start", "stop", "restart", "check", "status", "configure"]),
+    action: z.enum([
+      "apply",
+      "start",
+      "stop",
+      "restart",
+      "check",
+      "status",
+      "configure",
+      "drain",
+      "resume",
+      "maintenance",
+      "remove",
+      "breaker",
+    ]),
     target: z.string(),
     state: z.enum(["running", "done", "failed"]),
     reason: z.string().optional(),

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { Hash, Name } from "./id.ts";
 import { JsonValue } from "./json.ts";
-import { OnNodeLoss, Placement, ResourceKindName, RestartPolicy } from "./kind.ts";
+import {
+  NodePolicy,
+  OnNodeLoss,
+  Placement,
+  ResourceKindName,
+  RestartPolicy,
+  ServiceKind,
+} from "./kind.ts";
 
 /** A JSON Schema (draft 2020-12) whose root is an object. */
 export const JsonSchema = z.record(z.string(), JsonValue);
@@ -49,12 +56,40 @@ export const ProcessManifest = z.strictObject({
   command: z.array(Template).min(1).max(1_024),
   env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), Template),
   ready: ReadyCheck,
+  /** Readiness: an instance that fails it is degraded. */
   check: ProcessCheck,
+  /** Liveness: an instance that fails it several times in a row is ended. */
+  liveness: ProcessCheck.default({ type: "alive" }),
+  /** Run to stop it, before the signal; the signal follows when it fails or does not end the process. */
+  stopCommand: z.array(Template).min(1).max(1_024).optional(),
   stopSignal: z.enum(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]),
   /** The captured output is kept to this size, plus one older file of the same size. */
   outputBytesMax: z.number().int().min(4_096).max(1_073_741_824),
 });
 export type ProcessManifest = z.infer<typeof ProcessManifest>;
+
+/** An action of an OCF resource agent, as its meta-data advise. */
+const OcfAction = z.strictObject({
+  timeoutMs: z.number().int().min(10).max(3_600_000),
+  intervalMs: z.number().int().min(0).max(3_600_000).optional(),
+});
+
+/** An OCF resource agent as data; the configuration's fields are its parameters. */
+export const OcfManifest = z.strictObject({
+  /** `ocf:<provider>:<agent>`. */
+  agent: z
+    .string()
+    .regex(
+      /^ocf:[A-Za-z0-9._-]{1,64}:[A-Za-z0-9._-]{1,64}$/,
+      "expected an agent such as ocf:heartbeat:Dummy",
+    ),
+  actions: z.record(z.string(), OcfAction),
+});
+export type OcfManifest = z.infer<typeof OcfManifest>;
+
+/** A systemd unit as data. */
+export const SystemdManifest = z.strictObject({ unit: Template });
+export type SystemdManifest = z.infer<typeof SystemdManifest>;
 
 /** A service type as data: what `apply` reads from the compiled file, and what the graph holds of it. */
 export const ServiceManifest = z.strictObject({
@@ -63,13 +98,23 @@ export const ServiceManifest = z.strictObject({
   version: z
     .string()
     .regex(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/, "expected a version such as 1.0.0"),
-  kind: z.enum(["worker", "process"]),
+  kind: ServiceKind,
   /** The compiled service file. */
   blob: Hash,
   /** Further blobs that an instance needs on its node. */
   files: z.array(Hash),
   /** Of the kind `process` only. */
   process: ProcessManifest.optional(),
+  /** Of the kind `ocf` only. */
+  ocf: OcfManifest.optional(),
+  /** Of the kind `systemd` only. */
+  systemd: SystemdManifest.optional(),
+  /** Of the kind `worker` only. `shared`: with others in one thread, which ends for all when one of them hangs. */
+  thread: z.enum(["own", "shared"]).default("own"),
+  /** Messages that it takes, each with the JSON Schema of the array of its arguments; absent: any, unchecked. */
+  messages: z.record(z.string(), JsonSchema).optional(),
+  /** Types of which an instance has to run on the same node. */
+  requires: z.array(Name).default([]),
   configurationSchema: JsonSchema,
   schemaHash: Hash,
   /** Kinds of resource that instances may hold, each with the JSON Schema of its attributes. */
@@ -79,6 +124,8 @@ export const ServiceManifest = z.strictObject({
   stopTimeoutMs: z.number().int().min(10).max(3_600_000),
   checkEveryMs: z.number().int().min(50).max(3_600_000),
   checkTimeoutMs: z.number().int().min(10).max(600_000),
+  /** Liveness checks in a row that fail or get no answer before the instance is ended. */
+  livenessFailures: z.number().int().min(1).max(1_000).default(3),
   memoryMb: z.number().int().min(8).max(1_048_576),
 });
 export type ServiceManifest = z.infer<typeof ServiceManifest>;
@@ -105,6 +152,19 @@ export const DeploymentSpec = z.strictObject({
   on: Placement,
   replicas: z.number().int().min(1).max(1_000).optional(),
   onNodeLoss: OnNodeLoss,
+  /** At most one instance in the whole cluster, held by a lease. */
+  exclusive: z.literal("cluster").optional(),
+  fence: z.enum(["lease", "command"]).optional(),
+  /** Node names or `key=value` labels, best first; wishes, not conditions. */
+  prefer: z.array(z.string().max(130)).max(100).optional(),
+  /** Deployments with an instance wanted on the same node. */
+  with: z.array(Name).max(100).optional(),
+  /** Deployments of which no instance may be wanted on the same node. */
+  apart: z.array(Name).max(100).optional(),
+  /** Deployments of which an instance has to run before this one starts: on the same node if it is wanted there, else anywhere. */
+  after: z.array(Name).max(100).optional(),
+  /** A label: instances are spread evenly over its values. */
+  spread: z.string().max(63).optional(),
   config: z.record(z.string(), JsonValue),
   configHash: Hash,
 });
@@ -115,6 +175,8 @@ export const ClusterSpec = z.strictObject({
   types: z.array(ServiceManifest).max(1_000),
   deployments: z.array(DeploymentSpec).max(10_000),
   rules: z.array(RuleFileManifest).max(1_000),
+  /** What is done about nodes that are gone; absent: as it is, or the defaults. */
+  nodes: NodePolicy.optional(),
   /** Remove the deployments and rule files that the cluster file does not name. */
   prune: z.boolean(),
 });

@@ -1,5 +1,5 @@
 import type { Command } from "./command.ts";
-import type { EventEnvelope } from "./event.ts";
+import type { EventEnvelope } from "./event-type.ts";
 import type { Change } from "./graph-view.ts";
 import type { Json } from "./json.ts";
 

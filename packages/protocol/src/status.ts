@@ -10,6 +10,10 @@ export const ClusterStatus = z.object({
     epoch: z.number(),
     revision: z.number(),
     state: z.enum(["healthy", "degraded", "unavailable"]),
+    /** Too many nodes were lost at once; nothing is moved off them until a person says so. */
+    breaker: z
+      .object({ since: z.string(), reason: z.string(), nodes: z.array(z.string()) })
+      .optional(),
     /** Why it is not healthy, a sentence each. */
     reasons: z.array(z.string()).optional(),
   }),
@@ -22,6 +26,7 @@ export const ClusterStatus = z.object({
       since: z.string(),
       labels: z.record(z.string(), z.string()),
       reason: z.string().optional(),
+      recovery: z.string().optional(),
     }),
   ),
   services: z.array(

@@ -10,6 +10,8 @@ export interface RunnerSpec {
   readonly configHash: string;
   /** Absolute path of a blob on this node; it is there and its hash was checked. */
   blobPath(hash: string): string;
+  /** Of a cluster-exclusive service: it is ended when the last renewal runs out. */
+  readonly lease?: { readonly token: number; readonly leaseMs: number };
   /** `<data-dir>/services/<service>`, made by the caller with mode 0700. */
   readonly directory: string;
 }
@@ -52,6 +54,8 @@ export interface Runner {
   silentMs(): number | undefined;
   /** Sampled memory in MiB; undefined where it is not known. */
   memoryMb(): number | undefined;
+  /** The lease holds until then, in ms of the machine's monotonic clock (`process.hrtime`); of an exclusive service only. */
+  renew?(untilMs: number): void;
   /** Lets go without ending it, so that the next `halond` can adopt it; false when it dies with this one. */
   release(): boolean;
 }

@@ -7,6 +7,7 @@ const policy = {
   backoffMaxMs: 30_000,
   maxFailures: 5,
   windowMs: 60_000,
+  configTries: 3,
 };
 const decide = (failures: readonly number[], healthyMs = 0, given: object = {}) =>
   restartDecision({

@@ -98,8 +98,7 @@ test("a cluster file becomes a spec with defaults applied, and its service runs 
     dataDir,
     blobPath,
     emit: events.emit,
-    startWorker,
-    startProcess: startWorker,
+    runners: { worker: startWorker },
     now: () => performance.now(),
   });
   const [deployment] = spec.deployments;

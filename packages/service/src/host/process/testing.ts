@@ -106,6 +106,7 @@ export function manifestOf(process: Partial<ProcessManifest>): ServiceManifest {
       env: {},
       ready: { type: "spawned" },
       check: { type: "alive" },
+      liveness: { type: "alive" },
       stopSignal: "SIGTERM",
       outputBytesMax: 1_048_576,
       ...process,
@@ -119,11 +120,15 @@ export function manifestOf(process: Partial<ProcessManifest>): ServiceManifest {
       backoffMaxMs: 30_000,
       maxFailures: 5,
       windowMs: 60_000,
+      configTries: 3,
     },
     startTimeoutMs: 1_000,
     stopTimeoutMs: 1_000,
     checkEveryMs: 1_000,
     checkTimeoutMs: 500,
+    thread: "own",
+    requires: [],
+    livenessFailures: 3,
     memoryMb: 64,
   };
 }

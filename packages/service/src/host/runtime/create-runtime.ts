@@ -114,14 +114,15 @@ function stop(
 }
 
 async function adopt(site: Site): Promise<void> {
-  const { node, dataDir, blobPath, adoptProcesses } = site.options;
-  if (adoptProcesses === undefined) return;
+  const { node, dataDir, blobPath, adopters = [] } = site.options;
   const servicesDirectory = join(dataDir, "services");
-  await adoptProcesses({ node, servicesDirectory, blobPath }, (found) => {
-    // What is gone or was a stray is missing in the inventory, and the coordinator acts on that.
-    if (found.type !== "adopted") return;
-    adoptInstance(found.spec, site.host, found.watch, (instance) => hold(site, instance));
-  });
+  for (const find of adopters) {
+    await find({ node, servicesDirectory, blobPath }, (found) => {
+      // What is gone or was a stray is missing in the inventory, and the coordinator acts on that.
+      if (found.type !== "adopted") return;
+      adoptInstance(found.spec, site.host, found.watch, (instance) => hold(site, instance));
+    });
+  }
 }
 
 async function shutdown(site: Site, keep: boolean): Promise<void> {

@@ -34,8 +34,7 @@ function setUp(changes: Partial<RuntimeOptions> = {}) {
     dataDir: temporaryDirectory(),
     blobPath: (hash) => hash,
     emit: (event) => void events.push(event),
-    startWorker: runnerOf,
-    startProcess: runnerOf,
+    runners: { worker: runnerOf, process: runnerOf },
     now: () => Date.now(),
     ...changes,
   });
@@ -188,8 +187,10 @@ test("a configuration that the schema refuses starts nothing", () => {
 
 test("a runner that cannot be made is a start that failed, and frees the name", () => {
   const { runtime, events } = setUp({
-    startWorker: () => {
-      throw new Error("ENOENT");
+    runners: {
+      worker: () => {
+        throw new Error("ENOENT");
+      },
     },
   });
   runtime.start(startAction(1), "1.0");
@@ -234,16 +235,18 @@ test("adopted OS processes are in the inventory as running, without a start even
   const action = startAction(7);
   const { service, instance, manifest, config, configHash } = action;
   const { runtime, brief } = setUp({
-    adoptProcesses: async ({ node, blobPath, servicesDirectory }, onFound) => {
-      const directory = `${servicesDirectory}/good`;
-      const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
-      onFound({
-        type: "adopted",
-        spec,
-        osPid: 4711,
-        watch: (listener) => fake.runnerOf(spec, listener),
-      });
-    },
+    adopters: [
+      async ({ node, blobPath, servicesDirectory }, onFound) => {
+        const directory = `${servicesDirectory}/good`;
+        const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
+        onFound({
+          type: "adopted",
+          spec,
+          osPid: 4711,
+          watch: (listener) => fake.runnerOf(spec, listener),
+        });
+      },
+    ],
   });
   await runtime.adopt();
   expect(runtime.inventory()).toMatchObject([{ instance, state: "running", osPid: 4711 }]);

@@ -4,6 +4,7 @@ import type {
   DataOf,
   InventoryInstance,
   Json,
+  ServiceKind,
 } from "@halon/protocol";
 import type { AdoptOptions, Found } from "../process/index.ts";
 import type { StartRunner } from "../runner.ts";
@@ -40,9 +41,10 @@ export interface RuntimeOptions {
   blobPath(hash: string): string;
   /** Takes what the runtime reports; per instance in causal order. Must not throw. */
   emit(event: RuntimeEvent): void;
-  readonly startWorker: StartRunner;
-  readonly startProcess: StartRunner;
-  readonly adoptProcesses?: Adopt;
+  /** How each kind of service is run here; of a kind that is missing nothing can be started. */
+  readonly runners: Readonly<Partial<Record<ServiceKind, StartRunner>>>;
+  /** Each finds what it can; in this order. */
+  readonly adopters?: readonly Adopt[];
   /** Monotonic milliseconds. */
   now(): number;
 }

@@ -79,7 +79,7 @@ function startAgain(site: Site, instance: Instance, commands: ReadonlySet<string
 
 // No await between here and the runner: a restart is measured in hundreds of microseconds.
 function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): void {
-  const { node, blobPath, dataDir, startWorker, startProcess } = site.options;
+  const { node, blobPath, dataDir, runners } = site.options;
   if (site.closing) {
     couldNotStart(site, action, commands, { code: "HAL_CONFLICT", reason: `${node} is stopping` });
     return;
@@ -96,7 +96,10 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
   const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
   try {
     makeDirectory(site, directory);
-    const startRunner = manifest.kind === "worker" ? startWorker : startProcess;
+    const startRunner = runners[manifest.kind];
+    if (startRunner === undefined) {
+      throw new Error(`services of kind ${manifest.kind} cannot be run on ${node}`);
+    }
     createInstance(spec, site.host, startRunner, (created) => {
       for (const command of commands) created.startCommands.add(command);
       hold(site, created);

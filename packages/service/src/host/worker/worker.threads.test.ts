@@ -21,8 +21,7 @@ function setUp(fixture: string) {
     dataDir,
     blobPath: () => new URL(`${fixture}.mjs`, fixtures).pathname,
     emit: events.emit,
-    startWorker,
-    startProcess: startWorker,
+    runners: { worker: startWorker },
     now: () => performance.now(),
   });
   running.push(runtime);

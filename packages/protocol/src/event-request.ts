@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { defineEvent, Reason } from "./event-type.ts";
+import { Name } from "./id.ts";
+import { JsonValue } from "./json.ts";
+import { ClusterSpec } from "./manifest.ts";
+
+const request = { operation: z.string(), reason: Reason.optional() };
+const target = { service: Name, on: Name.optional() };
+
+export const ClusterApplied = defineEvent({
+  type: "ClusterApplied",
+  schema: z.strictObject({ ...request, spec: ClusterSpec }),
+});
+export const ServiceStartRequested = defineEvent({
+  type: "ServiceStartRequested",
+  schema: z.strictObject({ ...request, ...target }),
+});
+export const ServiceStopRequested = defineEvent({
+  type: "ServiceStopRequested",
+  schema: z.strictObject({ ...request, ...target }),
+});
+export const ServiceRestartRequested = defineEvent({
+  type: "ServiceRestartRequested",
+  schema: z.strictObject({ ...request, ...target }),
+});
+export const ServiceCheckRequested = defineEvent({
+  type: "ServiceCheckRequested",
+  schema: z.strictObject({ ...request, ...target }),
+});
+export const ServiceStatusRequested = defineEvent({
+  type: "ServiceStatusRequested",
+  schema: z.strictObject({ ...request, ...target }),
+});
+export const ConfigurationRequested = defineEvent({
+  type: "ConfigurationRequested",
+  schema: z.strictObject({
+    ...request,
+    service: Name,
+    config: z.record(z.string(), JsonValue),
+    configHash: z.string(),
+  }),
+});
+
+const nodeTarget = { ...request, node: Name };
+
+export const NodeDrainRequested = defineEvent({
+  type: "NodeDrainRequested",
+  schema: z.strictObject(nodeTarget),
+});
+export const NodeResumeRequested = defineEvent({
+  type: "NodeResumeRequested",
+  schema: z.strictObject(nodeTarget),
+});
+export const NodeMaintenanceRequested = defineEvent({
+  type: "NodeMaintenanceRequested",
+  schema: z.strictObject({ ...nodeTarget, on: z.boolean() }),
+});
+export const NodeRemoveRequested = defineEvent({
+  type: "NodeRemoveRequested",
+  schema: z.strictObject(nodeTarget),
+});
+export const BreakerResetRequested = defineEvent({
+  type: "BreakerResetRequested",
+  schema: z.strictObject(request),
+});

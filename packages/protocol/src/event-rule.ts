@@ -1,0 +1,152 @@
+import { z } from "zod";
+import { defineEvent, Reason } from "./event-type.ts";
+import { CommandId, InstanceId, Name } from "./id.ts";
+
+/** Losses of nodes are acted upon now: all of one moment have been seen. */
+export const NodeLossSettled = defineEvent({
+  type: "NodeLossSettled",
+  sentBy: "rule",
+  schema: z.strictObject({}),
+});
+
+/** The lease under which an exclusive service ran has ended. */
+export const LeaseEnded = defineEvent({
+  type: "LeaseEnded",
+  sentBy: "rule",
+  schema: z.strictObject({ service: Name, node: Name, incarnation: z.number().int() }),
+});
+
+/** It is time for the next attempt to bring a node back. */
+export const RecoveryDue = defineEvent({
+  type: "RecoveryDue",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, incarnation: z.number().int() }),
+});
+
+/** A node is gone, and attempts to bring it back begin. */
+export const NodeTransient = defineEvent({
+  type: "NodeTransient",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name }),
+});
+
+export const RecoveryAttempted = defineEvent({
+  type: "RecoveryAttempted",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, attempt: z.number().int(), of: z.number().int() }),
+});
+
+/** A node that was gone is back. */
+export const NodeRecovered = defineEvent({
+  type: "NodeRecovered",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, attempts: z.number().int() }),
+});
+
+/** All attempts were made; a person has to do something about the node. */
+export const NodeGivenUp = defineEvent({
+  type: "NodeGivenUp",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, attempts: z.number().int() }),
+});
+
+export const BreakerTripped = defineEvent({
+  type: "BreakerTripped",
+  sentBy: "rule",
+  schema: z.strictObject({ nodes: z.array(Name), reason: Reason }),
+});
+
+export const BreakerReset = defineEvent({
+  type: "BreakerReset",
+  sentBy: "rule",
+  schema: z.strictObject({ reason: Reason }),
+});
+
+/** A configuration with which it does not start was taken back. */
+export const ConfigurationReverted = defineEvent({
+  type: "ConfigurationReverted",
+  sentBy: "rule",
+  schema: z.strictObject({
+    service: Name,
+    node: Name,
+    from: z.string(),
+    to: z.string(),
+    reason: Reason,
+  }),
+});
+
+/** Nobody has answered a trouble in time. */
+export const TroubleDue = defineEvent({
+  type: "TroubleDue",
+  sentBy: "rule",
+  schema: z.strictObject({ instance: InstanceId, ref: z.string() }),
+});
+
+/** A delay that a rule asked for has passed. */
+export const RestartDue = defineEvent({
+  type: "RestartDue",
+  sentBy: "rule",
+  schema: z.strictObject({ slot: z.string() }),
+});
+
+/** An operation has waited for as long as it may. */
+export const OperationDue = defineEvent({
+  type: "OperationDue",
+  sentBy: "rule",
+  schema: z.strictObject({ operation: z.string() }),
+});
+
+/** A rule file of the cluster cannot be loaded. */
+export const RuleFileFailed = defineEvent({
+  type: "RuleFileFailed",
+  sentBy: "tracking",
+  schema: z.strictObject({ file: Name, blob: z.string(), reason: Reason }),
+});
+
+/** A command got no answer before its deadline. Whether it was carried out is unknown. */
+export const CommandExpired = defineEvent({
+  type: "CommandExpired",
+  sentBy: "rule",
+  schema: z.strictObject({
+    command: CommandId,
+    node: Name,
+    action: z.string(),
+    instance: z.string(),
+  }),
+});
+
+export const ServiceBroken = defineEvent({
+  type: "ServiceBroken",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, service: Name, instance: z.string(), reason: Reason }),
+});
+
+export const ServiceMoved = defineEvent({
+  type: "ServiceMoved",
+  sentBy: "rule",
+  schema: z.strictObject({ service: Name, from: Name, to: Name, reason: Reason }),
+});
+
+/** More ran than is wanted, for instance after a node came back. */
+export const SurplusStopped = defineEvent({
+  type: "SurplusStopped",
+  sentBy: "rule",
+  schema: z.strictObject({ node: Name, service: Name, instance: InstanceId, reason: Reason }),
+});
+
+export const OperationEnded = defineEvent({
+  type: "OperationEnded",
+  sentBy: "rule",
+  schema: z.strictObject({
+    operation: z.string(),
+    state: z.enum(["done", "failed"]),
+    reason: Reason.optional(),
+  }),
+});
+
+/** A rule threw; what it would have decided does not count. */
+export const RuleFailed = defineEvent({
+  type: "RuleFailed",
+  sentBy: "rule",
+  schema: z.strictObject({ rule: z.string(), event: z.string(), reason: Reason }),
+});
