@@ -7,6 +7,8 @@ export { compileRuleFile } from "./compile/compile-rules.ts";
 export { compileServiceFile } from "./compile/compile-service.ts";
 export type { Blob, CompiledCluster, CompiledRules, CompiledService } from "./compile/compiled.ts";
 export { linkPackages } from "./compile/links.ts";
+export { type AgentDescription, describeAgent } from "./ocf/describe.ts";
+export { adoptOcf, startOcf } from "./ocf/runner.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
 export type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
 export { checkConfig } from "./runtime/configuration.ts";
@@ -18,5 +20,6 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
 } from "./runtime/runtime.ts";
+export { startSystemd } from "./systemd/runner.ts";
 export { harmless, readOutput } from "./worker/output-log.ts";
 export { startWorker } from "./worker/start-worker.ts";
