@@ -107,7 +107,9 @@ export class MemoryFs implements LogFs {
   #file(inode: Inode): LogFile {
     const write = (data: Uint8Array, position: number): void => {
       const growth = position + data.length - inode.current.length;
-      const done = growth > 0 ? data.length >> 1 : sectorsIn(position, data.length >> 1);
+      // What overwrites goes by whole sectors, also when the rest of the same write makes the file longer.
+      const half = data.length >> 1;
+      const done = position + half > inode.current.length ? half : sectorsIn(position, half);
       this.#call(() => put(inode, data.subarray(0, done), position), { data, growth });
       put(inode, data, position);
     };

@@ -95,7 +95,9 @@ function tick(turn: Turn): void {
   }
   failLateReads(turn);
   const isDue = state.now - state.waitSince >= scaled(state, state.waitTicks);
-  if (isDue || isSoleVoter(state)) onElectionTimeout(turn);
+  // A sole voter needs nobody's vote, but may not pass over the lease of the leader that has just left it alone.
+  const needsNoWait = isSoleVoter(state) && state.options.leaseDrift === null;
+  if (isDue || needsNoWait) onElectionTimeout(turn);
 }
 
 function onPersisted(turn: Turn, ticket: number): void {
