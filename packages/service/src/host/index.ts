@@ -7,10 +7,12 @@ export { compileRuleFile } from "./compile/compile-rules.ts";
 export { compileServiceFile } from "./compile/compile-service.ts";
 export type { Blob, CompiledCluster, CompiledRules, CompiledService } from "./compile/compiled.ts";
 export { linkPackages } from "./compile/links.ts";
+export { startKept } from "./keeper/index.ts";
+export { startNodeProcess } from "./node-process/index.ts";
 export { type AgentDescription, describeAgent } from "./ocf/describe.ts";
 export { adoptOcf, startOcf } from "./ocf/runner.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
-export type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
+export type { Lease, Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
 export { checkConfig } from "./runtime/configuration.ts";
 export { createRuntime } from "./runtime/create-runtime.ts";
 export type {

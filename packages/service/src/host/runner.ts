@@ -1,5 +1,13 @@
 import type { Exit, Health, Json, JsonObject, ServiceManifest } from "@halon/protocol";
 
+/** How long a cluster-exclusive instance may run, and the number of its start. */
+export interface Lease {
+  readonly token: number;
+  readonly leaseMs: number;
+  /** Its first end, in ms of the machine's monotonic clock (`process.hrtime`). Absent: `leaseMs` from the call of the runner. */
+  readonly untilMs?: number;
+}
+
 /** What a runner needs to bring one instance to life. */
 export interface RunnerSpec {
   readonly node: string;
@@ -11,7 +19,7 @@ export interface RunnerSpec {
   /** Absolute path of a blob on this node; it is there and its hash was checked. */
   blobPath(hash: string): string;
   /** Of a cluster-exclusive service: it is ended when the last renewal runs out. */
-  readonly lease?: { readonly token: number; readonly leaseMs: number };
+  readonly lease?: Lease;
   /** `<data-dir>/services/<service>`, made by the caller with mode 0700. */
   readonly directory: string;
 }
@@ -45,6 +53,8 @@ export interface Runner {
   /** Ends it by force, its whole process group; `exited` follows. */
   kill(): void;
   check(timeoutMs: number): Promise<{ readonly health: Health; readonly detail?: string }>;
+  /** Liveness, where it is asked for beside its beats; a runner without it is not asked. Never rejects. */
+  alive?(timeoutMs: number): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   status(timeoutMs: number): Promise<Json>;
   /** `restart`: it cannot take the configuration while it runs. */
   reconfigure(config: JsonObject, timeoutMs: number): Promise<"done" | "restart">;

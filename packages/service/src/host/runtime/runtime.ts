@@ -43,6 +43,8 @@ export interface RuntimeOptions {
   emit(event: RuntimeEvent): void;
   /** How each kind of service is run here; of a kind that is missing nothing can be started. */
   readonly runners: Readonly<Partial<Record<ServiceKind, StartRunner>>>;
+  /** Runs every start with a lease, of whatever kind; without it none is started. */
+  readonly kept?: StartRunner;
   /** Each finds what it can; in this order. */
   readonly adopters?: readonly Adopt[];
   /** Monotonic milliseconds. */

@@ -79,12 +79,12 @@ function startAgain(site: Site, instance: Instance, commands: ReadonlySet<string
 
 // No await between here and the runner: a restart is measured in hundreds of microseconds.
 function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): void {
-  const { node, blobPath, dataDir, runners } = site.options;
+  const { node, blobPath, dataDir, runners, kept } = site.options;
   if (site.closing) {
     couldNotStart(site, action, commands, { code: "HAL_CONFLICT", reason: `${node} is stopping` });
     return;
   }
-  const { service, instance, manifest, configHash } = action;
+  const { service, instance, manifest, configHash, lease } = action;
   const outcome = checkConfig(manifest, action.config);
   if (outcome.type === "invalid") {
     const { reason } = outcome;
@@ -93,14 +93,15 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
   }
   const { config } = outcome;
   const directory = join(dataDir, "services", service);
+  const leased = lease === undefined ? {} : { lease };
   const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
   try {
     makeDirectory(site, directory);
-    const startRunner = runners[manifest.kind];
+    const startRunner = lease === undefined ? runners[manifest.kind] : kept;
     if (startRunner === undefined) {
       throw new Error(`services of kind ${manifest.kind} cannot be run on ${node}`);
     }
-    createInstance(spec, site.host, startRunner, (created) => {
+    createInstance({ ...spec, ...leased }, site.host, startRunner, (created) => {
       for (const command of commands) created.startCommands.add(command);
       hold(site, created);
     });

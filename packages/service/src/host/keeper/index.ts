@@ -1,0 +1,1 @@
+export { startKept } from "./start-kept.ts";

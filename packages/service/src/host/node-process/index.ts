@@ -1,0 +1,1 @@
+export { startNodeProcess } from "./start-node-process.ts";
