@@ -1,23 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ActorSystem, createSystem } from "@halon/actor";
 import type { NodeIdentity } from "@halon/api";
-import {
-  type HistoryQuery,
-  openBlobs,
-  type StoreData,
-  trace,
-  traceReport,
-} from "@halon/coordinator";
+import { type HistoryQuery, openBlobs, type StoreData, traceReport } from "@halon/coordinator";
 import { type EventEntry, HalonError } from "@halon/protocol";
-import {
-  adoptProcesses,
-  createRuntime,
-  linkPackages,
-  type Runtime,
-  type StartRunner,
-  startProcess,
-  startWorker,
-} from "@halon/service/host";
+import { createRuntime, linkPackages, type Runtime } from "@halon/service/host";
 import { redirectToAgency } from "./agency-redirect.ts";
 import { Agent } from "./agent.ts";
 import { BlobKeeper } from "./blob-keeper.ts";
@@ -38,6 +24,7 @@ import { Replica } from "./replica.ts";
 import { Satellite } from "./satellite.ts";
 import { openServiceLogs } from "./service-logs.ts";
 import { ServiceProcesses, sendToService } from "./service-processes.ts";
+import { serviceRunners } from "./service-runners.ts";
 import { Station } from "./station/station.ts";
 import { version } from "./version.ts";
 
@@ -100,8 +87,7 @@ export class Node {
         traceReport(type, data);
         this.#agent.emit(type, data);
       },
-      runners: { worker: traced(startWorker), process: traced(startProcess) },
-      adopters: [adoptProcesses],
+      ...serviceRunners,
       now: () => performance.now(),
     });
     this.#processes = new ServiceProcesses(this.#system, this.#runtime);
@@ -382,13 +368,4 @@ export class Node {
 
 function memberIdOf({ id }: { readonly id: string }): string {
   return `AGNT-${id}`;
-}
-
-function traced(startRunner: StartRunner): StartRunner {
-  return (spec, listener) => {
-    trace("spawn", spec.instance);
-    const runner = startRunner(spec, listener);
-    trace("spawned", spec.instance);
-    return runner;
-  };
 }
