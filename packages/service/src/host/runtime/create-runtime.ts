@@ -46,6 +46,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       ...[...site.instances.values()].map(inventoryOf),
       ...[...site.waiting.values()].map(inventoryOfWaiting),
     ],
+    supervise: (isMonitored) => supervise(site, isMonitored),
+    looks: () => site.watch.looks(),
     adopt: () => adopt(site),
     shutdown: ({ keep }) => shutdown(site, keep),
   };
@@ -70,6 +72,16 @@ function createSite(options: RuntimeOptions): Site {
     drained: () => undefined,
   };
   return site;
+}
+
+function supervise(site: Site, isMonitored: (instance: string) => boolean): number {
+  site.watch.stop();
+  site.watch = createWatch(site.options.now);
+  const monitored = [...site.instances.values()].filter(
+    ({ state, spec }) => state === "running" && isMonitored(spec.instance),
+  );
+  for (const instance of monitored) site.watch.add(instance);
+  return monitored.length;
 }
 
 function reportReconfigured(

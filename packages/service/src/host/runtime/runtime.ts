@@ -66,6 +66,13 @@ export interface Runtime {
   samples(): readonly { readonly instance: string; readonly memoryMb: number }[];
   /** All that runs, starts or stops here. */
   inventory(): InventoryInstance[];
+  /**
+   * Begins to watch anew what runs here, as far as `isMonitored` says; answers how many instances. What is started
+   * later is watched too. Before the first call everything is watched.
+   */
+  supervise(isMonitored: (instance: string) => boolean): number;
+  /** Grows with every look at the instances; one that stands still means that nothing is watched. */
+  looks(): number;
   /** Takes over the OS processes of an earlier `halond`; call it once, before the first command. */
   adopt(): Promise<void>;
   /** Stops everything; with `keep`, what can outlive `halond` runs on. Ends within the stop deadlines. */

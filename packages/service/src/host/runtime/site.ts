@@ -18,7 +18,8 @@ export interface Site {
   readonly waiting: Map<string, WaitingStart>;
   /** Directories that were made already. */
   readonly directories: Set<string>;
-  readonly watch: Watch;
+  /** The supervisor's; each of its starts makes a new one. */
+  watch: Watch;
   readonly host: InstanceHost;
   closing: boolean;
   /** Called when the last instance has ended. */

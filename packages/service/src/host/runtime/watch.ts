@@ -7,6 +7,8 @@ import type { Instance } from "./instance.ts";
 export interface Watch {
   add(instance: Instance): void;
   remove(instance: Instance): void;
+  /** Grows with every look at the instances. */
+  looks(): number;
   stop(): void;
 }
 
@@ -15,7 +17,9 @@ export function createWatch(now: () => number): Watch {
   const checks = new Map<Instance, NodeJS.Timeout>();
   const killedAt = new Map<Instance, number>();
   let lookedAt = now();
+  let looks = 0;
   const look = setInterval(() => {
+    looks += 1;
     const lookLateMs = now() - lookedAt - limits.superviseEveryMs;
     lookedAt = now();
     for (const instance of checks.keys()) lookAt(instance, lookLateMs);
@@ -81,7 +85,12 @@ export function createWatch(now: () => number): Watch {
       checks.delete(instance);
       killedAt.delete(instance);
     },
-    stop: () => clearInterval(look),
+    looks: () => looks,
+    stop() {
+      clearInterval(look);
+      for (const timer of checks.values()) clearTimeout(timer);
+      checks.clear();
+    },
   };
 }
 
