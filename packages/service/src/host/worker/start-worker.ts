@@ -31,7 +31,7 @@ export const startWorker: StartRunner = (spec, listener) => {
     node: spec.node,
     service: spec.service,
     instance: spec.instance,
-    config: spec.config,
+    config: spec.configValues(),
     resourceKinds: Object.keys(spec.manifest.resources),
     beatEveryMs: limits.beatEveryMs,
     shared,
