@@ -3,6 +3,8 @@ import { traceFailures, traceStarts } from "@halon/coordinator";
 import {
   type Command,
   type CommandAction,
+  type DataOf,
+  type events,
   type InventoryInstance,
   type JsonObject,
   toErrorData,
@@ -12,6 +14,7 @@ import type { Logger } from "pino";
 import type { BlobKeeper } from "./blob-keeper.ts";
 import { CommandIntake, EventQueue } from "./core/index.ts";
 import { type Attached, agentName, type ToAgent, trackerName } from "./messages.ts";
+import type { Internals } from "./supervisor/internals.ts";
 
 const attachTimeoutMs = 2_000;
 const attachRetryMs = 100;
@@ -25,6 +28,8 @@ export interface AgentOptions {
   readonly runtime: Runtime;
   readonly blobs: Pick<BlobKeeper, "has" | "fetch">;
   readonly log: Logger;
+  /** The parts of Halon itself. */
+  readonly internals: () => Pick<Internals, "inventory" | "perform"> | undefined;
   /** Data of NodeJoined. */
   describe(): JsonObject;
   /** Called with every answer to an attach. */
@@ -189,7 +194,7 @@ export class Agent {
     this.#send(this.#queue.unacknowledged);
   }
 
-  #inventory(): { node: string; lastCommand: string | null; instances: InventoryInstance[] } {
+  #inventory(): DataOf<typeof events.NodeInventory> {
     const fetching = [...this.#fetching.values()].map(
       ({ instance, service, manifest }): InventoryInstance => ({
         instance,
@@ -201,7 +206,8 @@ export class Agent {
       }),
     );
     const instances = [...this.#options.runtime.inventory(), ...fetching];
-    return { node: this.#options.name, lastCommand: this.#intake.last, instances };
+    const parts = this.#options.internals()?.inventory() ?? [];
+    return { node: this.#options.name, lastCommand: this.#intake.last, instances, parts };
   }
 
   #send(events: ReturnType<EventQueue["number"]>): void {
@@ -250,6 +256,7 @@ export class Agent {
   }
 
   #begin(action: CommandAction, id: string): void {
+    if (this.#options.internals()?.perform(action, id) === true) return;
     if (action.type === "StopService" && this.#fetching.delete(action.instance)) {
       const { service, instance } = action;
       this.emit("ServiceStopped", { node: this.#options.name, service, instance, command: id });

@@ -26,6 +26,7 @@ import { openServiceLogs } from "./service-logs.ts";
 import { ServiceProcesses, sendToService } from "./service-processes.ts";
 import { serviceRunners } from "./service-runners.ts";
 import { Station } from "./station/station.ts";
+import { Internals } from "./supervisor/internals.ts";
 import { version } from "./version.ts";
 
 const leaveDeadlineMs = 2_000;
@@ -57,6 +58,7 @@ export class Node {
   #station: Station | undefined;
   #satellite: Satellite | undefined;
   #samples: { close(): void } | undefined;
+  #internals: Internals | undefined;
   #stopping: Promise<void> | undefined;
 
   /** Opens what is on the disk; nothing runs yet. */
@@ -98,6 +100,7 @@ export class Node {
       runtime: this.#runtime,
       blobs: this.#blobs,
       log,
+      internals: () => this.#internals,
       describe: () => this.#identity.describe(),
       attached: ({ index }) => {
         this.#satellite?.attached(index);
@@ -136,6 +139,15 @@ export class Node {
     );
     await linkPackages(dataDir.path);
     await this.#runtime.adopt();
+    this.#internals = new Internals({
+      node: name,
+      incarnation: this.#identity.incarnation,
+      system: this.#system,
+      runtime: this.#runtime,
+      view: () => this.#replica.view,
+      emit: (type, data) => this.#agent.emit(type, data),
+      turned: () => undefined,
+    });
     const ports = createPorts(this.#portsOptions());
     const accept = acceptLinks({
       system: this.#system,
@@ -153,8 +165,10 @@ export class Node {
       upgrade: (request, socket, head) =>
         this.#member?.upgrade(request, socket, head) === true || accept(request, socket, head),
     });
-    if (role === "tracking") await this.#station?.start();
-    else this.#startSatellite();
+    if (this.#station !== undefined) {
+      await this.#station.start();
+      this.#internals.track(this.#station, this.#member);
+    } else this.#startSatellite();
     await Promise.race([this.#ready.promise, aborted(signal)]);
     log.logger.info({ endpoint, role, leader: this.#agent.leader }, "ready");
     return {
@@ -353,6 +367,7 @@ export class Node {
     log.logger.info({ keepServices: keep }, "stopping");
     if (!keep) await this.#agent.leave(leaveDeadlineMs);
     await this.#runtime.shutdown({ keep });
+    this.#internals?.close();
     this.#samples?.close();
     await this.#agent.flushed(flushDeadlineMs);
     this.#agent.close();

@@ -15,7 +15,7 @@ import { bulk, historyName, type ToHistory } from "../messages.ts";
 import type { Replica } from "../replica.ts";
 import { Tracker } from "../tracker.ts";
 import { fillJournal, type JournalFillerOptions, serveJournal } from "./journal-filler.ts";
-import { RecoverySupervisor } from "./supervisor.ts";
+import { RecoverySupervisor, type SupervisorStatus } from "./supervisor.ts";
 
 const journalBytesMax = 1_073_741_824;
 const journalAgeMaxMs = 30 * 86_400_000;
@@ -114,6 +114,11 @@ export class Station {
     const { coordinator } = this.#supervisor;
     if (coordinator !== undefined) return coordinator;
     throw new HalonError("HAL_NO_LEADER", `${this.waitsFor}. Try again.`);
+  }
+
+  /** Of the coordinator's threads here. */
+  get status(): SupervisorStatus {
+    return this.#supervisor.status;
   }
 
   /** What stands between this node and a leader, as a sentence without its end. */

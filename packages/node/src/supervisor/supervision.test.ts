@@ -23,7 +23,7 @@ test("it watches what the graph says, begins again with that when it ends, and a
     node: "node-1",
     incarnation: 3,
     system,
-    view,
+    view: () => view,
     runtime: {
       supervise: (isMonitored) => running.filter(isMonitored).length,
       looks: () => looks,

@@ -14,7 +14,7 @@ export interface SupervisionOptions {
   readonly incarnation: number;
   readonly system: ActorSystem;
   readonly runtime: Pick<Runtime, "supervise" | "looks">;
-  readonly view: GraphView;
+  view(): GraphView;
   emit(type: string, data: unknown): void;
   /** Counts up in the node's beats. */
   turned(): void;
@@ -84,8 +84,8 @@ export class Supervision {
     this.#monitors = runtime.supervise(
       (instance) =>
         // What the replica does not have yet has just been started.
-        view.get("ServiceInstance", instance) === undefined ||
-        view.related(key, "monitors", keyOf("ServiceInstance", instance)),
+        view().get("ServiceInstance", instance) === undefined ||
+        view().related(key, "monitors", keyOf("ServiceInstance", instance)),
     );
     const command = this.#asked;
     this.#asked = undefined;

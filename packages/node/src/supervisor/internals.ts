@@ -1,0 +1,121 @@
+import type { ActorSystem } from "@halon/actor";
+import type { CommandAction, GraphView, InternalPart } from "@halon/protocol";
+import type { Runtime } from "@halon/service/host";
+import type { MemberHost } from "../member/host.ts";
+import type { Station } from "../station/station.ts";
+import { type PartAnswers, Parts } from "./parts.ts";
+import { Supervision } from "./supervision.ts";
+
+/** Parts are looked at so often; what changed meanwhile is told then. */
+const lookEveryMs = 1_000;
+
+export interface InternalsOptions {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly system: ActorSystem;
+  readonly runtime: Runtime;
+  view(): GraphView;
+  emit(type: string, data: unknown): void;
+  /** The supervisor has looked at the instances once more. */
+  turned(): void;
+}
+
+/** The parts of Halon on this node, seen as services, and the supervisor among them. */
+export class Internals {
+  readonly #parts: Parts;
+  readonly #supervision: Supervision;
+  readonly #look: NodeJS.Timeout;
+  #poll: NodeJS.Timeout | undefined;
+
+  constructor(options: InternalsOptions) {
+    const parts = new Parts(options);
+    this.#parts = parts;
+    const answers: PartAnswers = {
+      check: () => ({ state: "running", health: "ok" }),
+      status: () => ({
+        starts: this.#supervision.starts,
+        monitored: this.#supervision.monitors,
+        running: options.runtime.inventory().length,
+      }),
+    };
+    this.#supervision = new Supervision({
+      ...options,
+      began: () => parts.begin("halon-supervisor", answers),
+    });
+    this.#look = setInterval(() => parts.look(), lookEveryMs);
+    this.#look.unref();
+  }
+
+  inventory(): InternalPart[] {
+    return this.#parts.inventory();
+  }
+
+  /** Whether the command is for a part of Halon: then it is carried out. */
+  perform(action: CommandAction, command: string): boolean {
+    if (action.type !== "RestartSupervisor") return this.#parts.perform(action, command);
+    this.#supervision.restart(command);
+    return true;
+  }
+
+  /** The node is of the tracking station: its member, where it has one, its recovery supervisor and coordinator. */
+  track(station: Station, member: MemberHost | undefined): void {
+    if (member !== undefined) this.#trackMember(member);
+    let restarts = -1;
+    const coordinator: PartAnswers = {
+      check: () => coordinatorOf(station),
+      status: () => ({ ...station.status, waitsFor: station.leads ? null : station.waitsFor }),
+    };
+    this.#parts.begin("halon-recovery", {
+      check() {
+        const { reason } = station.status;
+        return {
+          state: "running",
+          health: "ok",
+          ...(reason === null ? {} : { detail: `the last coordinator ended: ${reason}` }),
+        };
+      },
+      status: () => ({ ...station.status }),
+    });
+    const follow = (): void => {
+      if (station.status.restarts === restarts) return;
+      restarts = station.status.restarts;
+      this.#parts.begin("halon-coordinator", coordinator);
+    };
+    follow();
+    this.#poll = setInterval(() => {
+      follow();
+      this.#parts.look();
+    }, lookEveryMs / 4);
+    this.#poll.unref();
+  }
+
+  close(): void {
+    clearInterval(this.#look);
+    clearInterval(this.#poll);
+  }
+
+  #trackMember(member: MemberHost): void {
+    type Seen = Awaited<ReturnType<MemberHost["status"]>>;
+    let seen: Seen | undefined;
+    const ask = async (): Promise<void> => {
+      seen = await member.status();
+    };
+    setInterval(() => void ask(), lookEveryMs).unref();
+    void ask();
+    this.#parts.begin("halon-agency", {
+      check() {
+        if (seen?.role === "unavailable") {
+          return { state: "degraded", health: "fail", detail: seen.reason ?? "unavailable" };
+        }
+        return { state: "running", health: "ok", detail: seen?.role ?? "starting" };
+      },
+      status: async () => ({ ...(await member.status()) }),
+    });
+  }
+}
+
+function coordinatorOf(station: Station): ReturnType<PartAnswers["check"]> {
+  const { phase, reason } = station.status;
+  if (phase !== "starting") return { state: "running", health: "ok", detail: phase };
+  return { state: "starting", health: "unknown", ...(reason === null ? {} : { detail: reason }) };
+}
