@@ -82,4 +82,5 @@ export {
   SystemdManifest,
 } from "./manifest.ts";
 export type { Decision, DecisionRecord, Firing, Origin, TimerChange } from "./record.ts";
+export { isSecretReference, SecretReference, secretKeyword, secretProblem } from "./secret.ts";
 export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

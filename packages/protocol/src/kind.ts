@@ -166,6 +166,8 @@ export const builtInKinds = {
     halted: z.boolean().optional(),
     /** Why it is not started again, after too many failures. */
     broken: z.string().optional(),
+    /** What people should know of it until they ask for something else: its configuration was taken back. */
+    notice: z.string().optional(),
   }),
   ServiceInstance: z.strictObject({
     service: Name,

@@ -20,8 +20,24 @@ const commonFields = [
   "checkTimeout",
   "memoryMb",
 ];
-const restartFields = ["resetAfter", "backoff", "backoffMax", "maxFailures", "window"];
-const processFields = ["command", "env", "ready", "check", "stopSignal", "outputBytesMax"];
+const restartFields = [
+  "resetAfter",
+  "backoff",
+  "backoffMax",
+  "maxFailures",
+  "window",
+  "configTries",
+];
+const processFields = [
+  "command",
+  "env",
+  "ready",
+  "check",
+  "liveness",
+  "stopCommand",
+  "stopSignal",
+  "outputBytesMax",
+];
 
 /**
  * Describes a service type: a worker when it has `start`, an OS process when it has `process`.

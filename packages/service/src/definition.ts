@@ -25,8 +25,40 @@ export interface ServiceContext<Config = JsonObject> {
   release(kind: string, id: string): void;
   /** Says that it changed its own configuration. */
   configChanged(config: JsonObject): void;
-  /** Says that it cannot go on: it is ended and reported as failed, with the reason. */
-  fail(reason: string): void;
+  /** Of a cluster-exclusive service: the number of this start; it grows with each. Give it to what must not be used twice. */
+  readonly fencingToken?: number;
+  /** Says that its work is done: it is stopped, and does not start again until a person starts it. */
+  exit(reason: string): void;
+  /**
+   * Says that it cannot go on by itself, and waits for what the rules make of that.
+   *
+   * Nobody who answers within 5 s means `restart`. With `restart` and `stop` the service is asked to stop right after.
+   * Rejects with HAL_TOO_MANY when too many troubles wait for an answer.
+   */
+  trouble(code: string, reason: string, data?: Json): Promise<TroubleAnswer>;
+  /** Says that it cannot go on: it is ended and reported as failed, with the reason and what it calls the failure. */
+  fail(reason: string, code?: string): void;
+  /** The running instances of a service, by node, as this node knows them. */
+  lookup(service: string): Promise<readonly InstancePlace[]>;
+  /**
+   * Calls a message of an instance, on whatever node it runs; one attempt.
+   *
+   * Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_SCHEMA_VIOLATION, HAL_TIMEOUT, or HAL_FAILED when the service threw.
+   */
+  call(instance: string, message: string, args?: readonly Json[]): Promise<Json>;
+}
+
+/** Where an instance runs. */
+export interface InstancePlace {
+  readonly instance: string;
+  readonly node: string;
+}
+
+/** What becomes of a service in trouble. */
+export interface TroubleAnswer {
+  readonly answer: "goOn" | "restart" | "stop";
+  /** What the rule that answered has to say. */
+  readonly data?: Json | undefined;
 }
 
 /** What a Check answers. */
@@ -39,8 +71,10 @@ type Answer<T> = T | Promise<T>;
 
 /** What `start` returns: how the running service answers. All are optional. */
 export interface ServiceHandlers<Config = JsonObject> {
-  /** Asked every `checkEvery`; a throw counts as `fail`. */
+  /** Readiness and health, asked every `checkEvery`; a throw counts as `fail`. It degrades the service and does not end it. */
   readonly check?: () => Answer<CheckResult>;
+  /** Liveness, asked every `checkEvery`; `livenessFailures` times in a row false, late or thrown end the service. */
+  readonly alive?: () => Answer<boolean>;
   readonly status?: () => Answer<Json>;
   /** Takes a new configuration while it runs; without it, a new configuration needs a restart. */
   readonly reconfigure?: (config: Config) => Answer<void>;
@@ -55,14 +89,15 @@ export interface RestartOptions {
   readonly backoffMax?: DurationText;
   readonly maxFailures?: number;
   readonly window?: DurationText;
+  /** Starts that may fail with a configuration that never worked, before the last that worked is taken back. Default: 3. */
+  readonly configTries?: number;
 }
 
-interface CommonOptions<Schema extends z.ZodObject> {
+interface CommonOptions {
   readonly name: string;
   /** Held by at most one instance on a node; types that share one exclude each other there. Default: that of the service. */
   readonly serviceName?: string;
   readonly version: string;
-  readonly config: Schema;
   /** Kinds of resource that instances may hold, with the schema of their attributes. */
   readonly resources?: Readonly<Record<string, z.ZodObject>>;
   readonly restart?: RestartOptions;
@@ -70,11 +105,25 @@ interface CommonOptions<Schema extends z.ZodObject> {
   readonly stopTimeout?: DurationText;
   readonly checkEvery?: DurationText;
   readonly checkTimeout?: DurationText;
+  /** Liveness checks in a row that fail or get no answer before an instance is ended. Default: 3. */
+  readonly livenessFailures?: number;
+  /** Types of which an instance has to run on the same node. */
+  readonly requires?: readonly string[];
   readonly memoryMb?: number;
 }
 
-/** A service that runs in a worker thread of `halond`. */
-export interface WorkerServiceOptions<Schema extends z.ZodObject> extends CommonOptions<Schema> {
+/** Messages that a type takes: of each the schema of its arguments, `z.tuple([…])`. */
+export type MessageSchemas = Readonly<Record<string, z.ZodTuple>>;
+
+/** A service that is written for Halon: it runs in a thread of `halond`, or in a Node process of its own. */
+export interface WorkerServiceOptions<Schema extends z.ZodObject> extends CommonOptions {
+  readonly config: Schema;
+  /** Default: `worker`, a thread of `halond`. */
+  readonly isolation?: "worker" | "process";
+  /** Default: `own`. `shared` is with others in one thread, which ends for all of them when one hangs. */
+  readonly thread?: "own" | "shared";
+  /** With it, messages are checked before they come to the service, and others are refused. */
+  readonly messages?: MessageSchemas;
   start(
     context: ServiceContext<z.output<Schema>>,
   ): Answer<ServiceHandlers<z.output<Schema>>> | Answer<void>;
@@ -106,19 +155,53 @@ export interface ProcessOptions {
     | { readonly type: "alive" }
     | { readonly type: "tcp"; readonly port: string }
     | { readonly type: "http"; readonly url: string };
+  /** Liveness: `livenessFailures` failures in a row end the process. Default: the kernel is asked whether it is alive. */
+  readonly liveness?:
+    | { readonly type: "alive" }
+    | { readonly type: "tcp"; readonly port: string }
+    | { readonly type: "http"; readonly url: string };
+  /** Run to stop it; `stopSignal` follows when that fails or does not end the process. */
+  readonly stopCommand?: readonly (string | FileReference)[];
   readonly stopSignal?: "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGHUP" | "SIGUSR1" | "SIGUSR2";
   readonly outputBytesMax?: number;
 }
 
 /** A service that runs as an OS process. */
-export interface ProcessServiceOptions<Schema extends z.ZodObject> extends CommonOptions<Schema> {
+export interface ProcessServiceOptions<Schema extends z.ZodObject> extends CommonOptions {
+  readonly config: Schema;
   readonly process: ProcessOptions;
 }
 
+/** A service that an agent of the Open Cluster Framework runs. */
+export interface OcfServiceOptions extends CommonOptions {
+  /** `ocf:<provider>:<agent>`, for example `ocf:heartbeat:Dummy`. The agent has to be there when the file is applied. */
+  readonly ocf: string;
+  /** Default: the parameters that the agent's meta-data describe. */
+  readonly config?: z.ZodObject;
+}
+
+/** A service that systemd runs as a unit. */
+export interface SystemdServiceOptions<Schema extends z.ZodObject = z.ZodObject>
+  extends CommonOptions {
+  readonly config?: Schema;
+  readonly systemd: SystemdOptions;
+}
+
+/** A systemd unit; its name may hold `{config.<field>}` and the like. */
+export interface SystemdOptions {
+  readonly unit: string;
+}
+
 /** What a service file exports by default. */
-export interface ServiceDefinition extends CommonOptions<z.ZodObject> {
+export interface ServiceDefinition extends CommonOptions {
   readonly kind: "halon.service";
+  readonly config: z.ZodObject;
+  readonly isolation?: "worker" | "process";
+  readonly thread?: "own" | "shared";
+  readonly messages?: MessageSchemas;
   readonly process?: ProcessOptions;
+  readonly ocf?: string;
+  readonly systemd?: SystemdOptions;
   readonly start?: (context: ServiceContext<never>) => unknown;
 }
 

@@ -8,6 +8,9 @@ export type {
   ClusterServiceOptions,
   DurationText,
   FileReference,
+  InstancePlace,
+  MessageSchemas,
+  OcfServiceOptions,
   ProcessOptions,
   ProcessServiceOptions,
   ReadyOptions,
@@ -15,5 +18,9 @@ export type {
   ServiceContext,
   ServiceDefinition,
   ServiceHandlers,
+  SystemdOptions,
+  SystemdServiceOptions,
+  TroubleAnswer,
   WorkerServiceOptions,
 } from "./definition.ts";
+export { secret } from "./secret.ts";

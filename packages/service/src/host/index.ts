@@ -12,7 +12,14 @@ export { startNodeProcess } from "./node-process/index.ts";
 export { type AgentDescription, describeAgent } from "./ocf/describe.ts";
 export { adoptOcf, startOcf } from "./ocf/runner.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
-export type { Lease, Runner, RunnerEvent, RunnerSpec, StartRunner } from "./runner.ts";
+export type {
+  Lease,
+  Runner,
+  RunnerEvent,
+  RunnerSpec,
+  ServiceDirectory,
+  StartRunner,
+} from "./runner.ts";
 export { checkConfig } from "./runtime/configuration.ts";
 export { createRuntime } from "./runtime/create-runtime.ts";
 export type {

@@ -1,4 +1,20 @@
-import type { Exit, Health, Json, JsonObject, ServiceManifest } from "@halon/protocol";
+import type {
+  Exit,
+  FailureCause,
+  Health,
+  Json,
+  JsonObject,
+  ServiceManifest,
+} from "@halon/protocol";
+import type { InstancePlace, TroubleAnswer } from "../definition.ts";
+
+/** How a service finds others and talks to them. */
+export interface ServiceDirectory {
+  /** The running instances of a service, by node. */
+  lookup(service: string): Promise<readonly InstancePlace[]>;
+  /** Calls a message of an instance on whatever node it runs; one attempt, with a deadline of its own. */
+  call(instance: string, message: string, args: readonly Json[]): Promise<Json>;
+}
 
 /** How long a cluster-exclusive instance may run, and the number of its start. */
 export interface Lease {
@@ -14,14 +30,24 @@ export interface RunnerSpec {
   readonly service: string;
   readonly instance: string;
   readonly manifest: ServiceManifest;
+  /** The configuration as the graph has it: secrets are references in it, so it may be written down and shown. */
   readonly config: JsonObject;
   readonly configHash: string;
+  /**
+   * The configuration with the values of its secrets, for the environment of a process or the code of a service.
+   *
+   * They are read once, at the first call. It must not be written down, logged or shown. Throws HAL_CONFIG_INVALID,
+   * which names the reference that cannot be read and never a value.
+   */
+  configValues(): JsonObject;
   /** Absolute path of a blob on this node; it is there and its hash was checked. */
   blobPath(hash: string): string;
   /** Of a cluster-exclusive service: it is ended when the last renewal runs out. */
   readonly lease?: Lease;
   /** `<data-dir>/services/<service>`, made by the caller with mode 0700. */
   readonly directory: string;
+  /** What `lookup` and `call` of the service's context ask; absent where there are no other services. */
+  readonly peers?: ServiceDirectory | undefined;
 }
 
 /** What a runner reports. `exited` is always the last, exactly once, and only when nothing of it runs any more. */
@@ -42,8 +68,28 @@ export type RunnerEvent =
       readonly type: "problem";
       readonly code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START" | "HAL_FAILED";
       readonly reason: string;
+      /** Default: `announced`, as the service said it. */
+      readonly cause?: FailureCause | undefined;
+      /** What the service itself called its failure. */
+      readonly failureCode?: string | undefined;
     }
-  | { readonly type: "exited"; readonly exit: Exit; readonly reason: string };
+  /** Its work is done; it is asked to stop now, and `exited` is no failure. */
+  | { readonly type: "exiting"; readonly reason: string }
+  /** It waits for `answerTrouble` with this `ref`, which is unique within the instance. */
+  | {
+      readonly type: "trouble";
+      readonly ref: string;
+      readonly code: string;
+      readonly reason: string;
+      readonly data?: Json | undefined;
+    }
+  /** Without a cause nobody announced it: `exit`. */
+  | {
+      readonly type: "exited";
+      readonly exit: Exit;
+      readonly reason: string;
+      readonly cause?: FailureCause | undefined;
+    };
 
 /** One running thing behind an instance: a worker thread or an OS process. The simulator has a third. */
 export interface Runner {
@@ -58,7 +104,9 @@ export interface Runner {
   status(timeoutMs: number): Promise<Json>;
   /** `restart`: it cannot take the configuration while it runs. */
   reconfigure(config: JsonObject, timeoutMs: number): Promise<"done" | "restart">;
-  /** Calls one of the type's messages. */
+  /** Gives the service the answer to its trouble; does nothing when it has no such trouble. Runners of code only. */
+  answerTrouble?(ref: string, answer: TroubleAnswer): void;
+  /** Calls one of the type's messages; the arguments have been checked against its schema. */
   call(message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
   /** Milliseconds since its code last showed progress; undefined where that cannot be seen. */
   silentMs(): number | undefined;

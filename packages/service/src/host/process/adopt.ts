@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
+import { configValuesOf } from "../runtime/secrets.ts";
 import { homeMark, isSameDirectory } from "./mark.ts";
 import { bootId, isRunning, readEnvironment, readStat } from "./proc.ts";
 import { runProcess } from "./process-runner.ts";
@@ -115,6 +116,7 @@ function offer(
     manifest,
     config,
     configHash,
+    configValues: configValuesOf(config),
     blobPath,
     directory,
   };

@@ -82,6 +82,7 @@ export function openHome(): Home {
         manifest: manifestOf(process),
         config,
         configHash: "0".repeat(64),
+        configValues: () => config,
         blobPath: (hash) => `/blobs/${hash}.mjs`,
         directory,
       };

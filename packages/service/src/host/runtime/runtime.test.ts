@@ -238,7 +238,11 @@ test("adopted OS processes are in the inventory as running, without a start even
     adopters: [
       async ({ node, blobPath, servicesDirectory }, onFound) => {
         const directory = `${servicesDirectory}/good`;
-        const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
+        const configValues = () => config;
+        const spec = {
+          ...{ node, service, instance, manifest, config, configHash },
+          ...{ configValues, blobPath, directory },
+        };
         onFound({
           type: "adopted",
           spec,

@@ -7,13 +7,16 @@ import type {
   ServiceKind,
 } from "@halon/protocol";
 import type { AdoptOptions, Found } from "../process/index.ts";
-import type { StartRunner } from "../runner.ts";
+import type { ServiceDirectory, StartRunner } from "../runner.ts";
 
 type Reported =
   | "ServiceStarted"
   | "ServiceCouldNotStart"
   | "ServiceStopped"
   | "ServiceFailed"
+  | "ServiceExited"
+  | "ServiceTrouble"
+  | "TroubleAnswered"
   | "ServiceHealthChanged"
   | "ServiceChecked"
   | "ServiceReported"
@@ -47,6 +50,8 @@ export interface RuntimeOptions {
   readonly kept?: StartRunner;
   /** Each finds what it can; in this order. */
   readonly adopters?: readonly Adopt[];
+  /** What services ask when they look for others. */
+  readonly directory?: ServiceDirectory;
   /** Monotonic milliseconds. */
   now(): number;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { checkConfig } from "./configuration.ts";
 import { createInstance, type Instance, reportStarted } from "./instance.ts";
 import type { ActionOf } from "./runtime.ts";
+import { configValuesOf } from "./secrets.ts";
 import type { Site, WaitingStart } from "./site.ts";
 import { reasonOf } from "./watch.ts";
 
@@ -94,7 +95,18 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
   const { config } = outcome;
   const directory = join(dataDir, "services", service);
   const leased = lease === undefined ? {} : { lease };
-  const spec = { node, service, instance, manifest, config, configHash, blobPath, directory };
+  const spec = {
+    node,
+    service,
+    instance,
+    manifest,
+    config,
+    configHash,
+    configValues: configValuesOf(config),
+    blobPath,
+    directory,
+    peers: site.options.directory,
+  };
   try {
     makeDirectory(site, directory);
     const startRunner = lease === undefined ? runners[manifest.kind] : kept;

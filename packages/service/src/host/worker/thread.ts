@@ -115,6 +115,10 @@ function createContext(definition: ServiceDefinition): MutableContext {
       held.delete(`${kind}/${id}`);
     },
     configChanged: (config) => tellChange({ type: "reconfigured", config }),
+    exit: (reason) => tell({ type: "exiting", reason: textOf(reason) }),
+    trouble: () => Promise.reject(halonError("HAL_NOT_BUILT", "trouble is not built yet")),
+    lookup: () => Promise.reject(halonError("HAL_NOT_BUILT", "lookup is not built yet")),
+    call: () => Promise.reject(halonError("HAL_NOT_BUILT", "call is not built yet")),
     fail(reason) {
       // Once is enough, and a loop must not fill the memory of the node.
       if (!hasFailed) tell({ type: "problem", code: "HAL_FAILED", reason: textOf(reason) });

@@ -1,0 +1,13 @@
+import { secretKeyword } from "@halon/protocol";
+import { z } from "zod";
+
+/**
+ * A field of a configuration that is a secret, as text.
+ *
+ * Where the service is deployed it is given by reference, `{ "$secret": "file:/path" }` or `{ "$secret": "env:NAME" }`;
+ * the node that runs the service reads it at the start, and the service finds the text. The graph, the log and all that
+ * is shown have the reference only.
+ */
+export function secret(): z.ZodString {
+  return z.string().meta({ [secretKeyword]: true });
+}
