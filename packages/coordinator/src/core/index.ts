@@ -1,3 +1,4 @@
+export { type DryRun, dryRun } from "./builtin/dry-run.ts";
 export { restartDecision } from "./builtin/restart-policy.ts";
 export { builtInRules } from "./builtin/rules.ts";
 export { fold } from "./fold.ts";
