@@ -103,6 +103,11 @@ export function residentKb(pid: number): number | undefined {
   return match === null ? undefined : Number(match[1]);
 }
 
+/** Now, on the scale of start times. */
+export function ticksNow(): number {
+  return Math.floor((Number.parseFloat(readProc("uptime") ?? "0") * 1_000) / tickMs);
+}
+
 /** Milliseconds since the process started, by the kernel's clock. */
 export function uptimeMs(id: ProcessId): number {
   const machineMs = Number.parseFloat(readProc("uptime") ?? "0") * 1_000;

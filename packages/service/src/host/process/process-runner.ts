@@ -1,9 +1,18 @@
 import { type Exit, HalonError } from "@halon/protocol";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
-import { endGroup, type GroupEnd, signalGroup } from "./group.ts";
+import { prepareEnd } from "./ending.ts";
+import { signalGroup } from "./group.ts";
 import { capOutput, lastLines } from "./output.ts";
 import type { ProbeResult } from "./probe.ts";
-import { isRunning, type ProcessId, readCommand, residentKb, uptimeMs } from "./proc.ts";
+import {
+  isDead,
+  isRunning,
+  type ProcessId,
+  readCommand,
+  readStat,
+  residentKb,
+  uptimeMs,
+} from "./proc.ts";
 import { awaitReady, probeOf } from "./ready.ts";
 import {
   type Acquired,
@@ -50,7 +59,7 @@ export function runProcess(running: Running): ProcessRunner {
   const cap = capOutput(spec.directory, process.outputBytesMax);
   let phase: Phase = "waiting";
   let stopWaiting: () => void = () => undefined;
-  let groupEnd: GroupEnd | undefined;
+  const ending = prepareEnd({ spec, process, leader, home: record.home });
 
   function begin(): void {
     if (phase !== "waiting") return;
@@ -98,7 +107,7 @@ export function runProcess(running: Running): ProcessRunner {
       listener(startProblem(endedEarly(exit, lastLines(spec.directory, record.outputStart))));
     }
     phase = "ending";
-    groupEnd = endGroup(leader, () => {
+    ending.leaderExited(() => {
       phase = "ended";
       cap.finish();
       // Before the report: the next start for this service may come from within it, with a record of its own.
@@ -107,29 +116,25 @@ export function runProcess(running: Running): ProcessRunner {
     });
   }
 
-  function stop(signal: NodeJS.Signals): void {
+  function end(how: "requestStop" | "kill"): void {
     if (phase === "ended" || phase === "released") return;
-    if (groupEnd !== undefined) {
-      if (signal === "SIGKILL") groupEnd.kill();
-      return;
-    }
-    if (phase !== "failed") phase = "stopping";
+    if (phase !== "failed" && phase !== "ending") phase = "stopping";
     stopWaiting();
-    signalGroup(leader, signal);
-    watch.hasten();
+    ending[how]();
+    if (phase !== "ending") watch.hasten();
   }
 
   const runner: Runner = {
     osPid: leader.pid,
-    requestStop: () => stop(process.stopSignal),
-    kill: () => stop("SIGKILL"),
+    requestStop: () => end("requestStop"),
+    kill: () => end("kill"),
     ...questions({ spec, process, record, leader }),
     release() {
       if (phase === "ended") return true;
       phase = "released";
       stopWaiting();
       cap.cancel();
-      groupEnd?.cancel();
+      ending.cancel();
       watch.cancel();
       return true;
     },
@@ -180,6 +185,15 @@ function questions({ spec, process, record, leader }: Asked): Questions {
         return { health: "fail", detail: `process ${leader.pid} does not run` };
       }
       return asHealth(await probe(process.check, spec, timeoutMs));
+    },
+    async alive(timeoutMs) {
+      const stat = readStat(leader.pid);
+      if (stat === undefined || stat.startTime !== leader.startTime || isDead(stat)) {
+        return { ok: false, detail: `process ${leader.pid} does not run` };
+      }
+      // The kernel still takes connections for it, so that a probe of its port would say that all is well.
+      if (stat.state === "T") return { ok: false, detail: `process ${leader.pid} is stopped` };
+      return probe(process.liveness, spec, timeoutMs);
     },
     async status() {
       if (!isRunning(leader)) {

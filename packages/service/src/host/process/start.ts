@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync } from "node:fs";
-import { dirname, resolve } from "node:path";
 import { HalonError } from "@halon/protocol";
 import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
-import { homeMark, instanceMark, nodeMark, serviceMark } from "./mark.ts";
+import { environmentOf, homeOf } from "./environment.ts";
 import { outputPath } from "./output.ts";
 import { bootId, readStat } from "./proc.ts";
 import { runProcess, startProblem, tryToWrite } from "./process-runner.ts";
@@ -11,9 +10,6 @@ import { probeOf } from "./ready.ts";
 import type { ProcessManifest, ProcessRecord } from "./record.ts";
 import { launchSpare } from "./spare.ts";
 import { fill } from "./template.ts";
-
-/** All that a program sees of the environment of `halond`: its secrets and Node's options stay with it. */
-const inherited = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"];
 
 type Listener = (event: RunnerEvent) => void;
 
@@ -64,27 +60,8 @@ function planStart(spec: RunnerSpec): Plan {
   return {
     process: described,
     command: [program === "node" ? process.execPath : program, ...args],
-    env: environment(spec, described),
+    env: environmentOf(spec, described),
   };
-}
-
-function environment(spec: RunnerSpec, described: ProcessManifest): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const name of inherited) {
-    const value = process.env[name];
-    if (value !== undefined) env[name] = value;
-  }
-  for (const [name, template] of Object.entries(described.env)) env[name] = fill(template, spec);
-  // Last: a manifest must not be able to hide a process from the next halond.
-  env[instanceMark] = spec.instance;
-  env[serviceMark] = spec.service;
-  env[nodeMark] = spec.node;
-  env[homeMark] = homeOf(spec);
-  return env;
-}
-
-function homeOf(spec: RunnerSpec): string {
-  return dirname(resolve(spec.directory));
 }
 
 function spawnPlan(spec: RunnerSpec, { command, env }: Plan): Spawned {

@@ -8,12 +8,14 @@ export interface TemplateValues {
   readonly node: string;
   readonly directory: string;
   blobPath(hash: string): string;
+  /** Of an exclusive instance: what `{token}` stands for. */
+  readonly lease?: { readonly token: number };
   /** Named groups of a pattern; they come before the other names. */
   readonly groups?: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Fills `{config.<field>}`, `{blob:<hash>}`, `{instance}`, `{service}`, `{node}`, `{directory}` and `{<group>}`.
+ * Fills `{config.<field>}`, `{blob:<hash>}`, `{instance}`, `{service}`, `{node}`, `{directory}`, `{token}` and `{<group>}`.
  *
  * `{{` is a brace; a closing brace stands for itself. Objects and lists are filled in as JSON. Throws
  * HAL_SCHEMA_VIOLATION when a name is unknown or has no value: an argument left empty would start something else.
@@ -45,6 +47,13 @@ function lookUp(name: string, template: string, values: TemplateValues): string 
   if (name.startsWith("blob:")) return values.blobPath(name.slice("blob:".length));
   if (name === "instance" || name === "service" || name === "node" || name === "directory") {
     return values[name];
+  }
+  if (name === "token") {
+    if (values.lease !== undefined) return String(values.lease.token);
+    throw violation(
+      template,
+      'needs {token}, which only an exclusive service has (exclusive: "cluster")',
+    );
   }
   throw violation(template, `names {${name}}, which is not known`);
 }
