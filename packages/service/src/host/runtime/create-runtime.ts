@@ -3,6 +3,7 @@ import type { InventoryInstance } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { checkConfig, hashOf } from "./configuration.ts";
 import { adoptInstance, type Instance, inventoryOf, placeOf } from "./instance.ts";
+import { Leases } from "./leases.ts";
 import { createRequests } from "./requests.ts";
 import type { ActionOf, Runtime, RuntimeOptions } from "./runtime.ts";
 import type { Site, WaitingStart } from "./site.ts";
@@ -48,6 +49,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     ],
     supervise: (isMonitored) => supervise(site, isMonitored),
     looks: () => site.watch.looks(),
+    leased: () => site.leases.leased(),
+    renew: (instance, untilMs) => site.leases.renew(instance, untilMs),
     adopt: () => adopt(site),
     shutdown: ({ keep }) => shutdown(site, keep),
   };
@@ -56,6 +59,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 function createSite(options: RuntimeOptions): Site {
   const site: Site = {
     options,
+    get leases() {
+      return leases;
+    },
     instances: new Map(),
     holders: new Map(),
     waiting: new Map(),
@@ -71,6 +77,7 @@ function createSite(options: RuntimeOptions): Site {
     closing: false,
     drained: () => undefined,
   };
+  const leases = new Leases(site);
   return site;
 }
 
@@ -154,6 +161,7 @@ async function shutdown(site: Site, keep: boolean): Promise<void> {
   }
   if (site.instances.size > 0) await exits(site, slowestMs + limits.shutdownGraceMs);
   site.watch.stop();
+  site.leases.close();
 }
 
 function exits(site: Site, withinMs: number): Promise<void> {

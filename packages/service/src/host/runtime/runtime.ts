@@ -78,6 +78,14 @@ export interface Runtime {
   supervise(isMonitored: (instance: string) => boolean): number;
   /** Grows with every look at the instances; one that stands still means that nothing is watched. */
   looks(): number;
+  /** Exclusive instances that run, wait to start or end here, each with the token of its start. */
+  leased(): readonly { readonly instance: string; readonly token: number }[];
+  /**
+   * The instance's lease holds until `untilMs` of the machine's monotonic clock (`process.hrtime`); never moved back.
+   *
+   * Of an instance that is not known yet it is kept for its start, which is refused without a lease that holds.
+   */
+  renew(instance: string, untilMs: number): void;
   /** Takes over the OS processes of an earlier `halond`; call it once, before the first command. */
   adopt(): Promise<void>;
   /** Stops everything; with `keep`, what can outlive `halond` runs on. Ends within the stop deadlines. */

@@ -1,4 +1,5 @@
 import type { Instance, InstanceHost } from "./instance.ts";
+import type { Leases } from "./leases.ts";
 import type { ActionOf, RuntimeOptions } from "./runtime.ts";
 import type { Watch } from "./watch.ts";
 
@@ -21,6 +22,7 @@ export interface Site {
   /** The supervisor's; each of its starts makes a new one. */
   watch: Watch;
   readonly host: InstanceHost;
+  readonly leases: Leases;
   closing: boolean;
   /** Called when the last instance has ended. */
   drained(): void;

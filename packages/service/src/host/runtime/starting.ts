@@ -38,6 +38,7 @@ export function start(site: Site, action: StartAction, command?: string): void {
 export function hold(site: Site, instance: Instance): void {
   site.instances.set(instance.spec.instance, instance);
   site.holders.set(exclusiveName(instance.spec), instance);
+  site.leases.begin(instance);
 }
 
 /** What one instance a node can hold: the name that its type declares, which types may share, or its service's. */
@@ -51,6 +52,7 @@ export function letGo(site: Site, instance: Instance): void {
   site.watch.remove(instance);
   site.instances.delete(instance.spec.instance);
   site.holders.delete(exclusiveName(instance.spec));
+  site.leases.end(instance.spec.instance);
   const next = site.waiting.get(service);
   if (next !== undefined) {
     clearTimeout(next.timer);
@@ -94,7 +96,13 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
   }
   const { config } = outcome;
   const directory = join(dataDir, "services", service);
-  const leased = lease === undefined ? {} : { lease };
+  const untilMs = site.leases.untilOf(instance);
+  if (lease !== undefined && untilMs === undefined) {
+    const reason = `no lease of ${instance} holds on ${node}: the leader has to grant it first`;
+    couldNotStart(site, action, commands, { code: "HAL_CONFLICT", reason });
+    return;
+  }
+  const leased = lease && untilMs ? { lease: { ...lease, untilMs } } : {};
   const spec = {
     node,
     service,
