@@ -17,6 +17,7 @@ export {
   firstCheck,
   judge,
   judgeChecks,
+  judgeLiveness,
   nextCheck,
   type Observation,
 } from "./supervision.ts";

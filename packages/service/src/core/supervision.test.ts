@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { firstCheck, judge, judgeChecks, nextCheck } from "./supervision.ts";
+import { firstCheck, judge, judgeChecks, judgeLiveness, nextCheck } from "./supervision.ts";
 
 const bounds = { silentMsMax: 1_000, memoryMbMax: 128, lookLateMsMax: 500 };
 const well = { silentMs: 100, memoryMb: 20, lookLateMs: 0 };
@@ -24,16 +24,39 @@ test.each([
 });
 
 test("checks keep their rhythm, and a slow one is not followed by a burst", () => {
-  const check = { outcome: "answered", beganAtMs: 100, checkEveryMs: 50 } as const;
+  const check = {
+    outcome: "answered",
+    isAlive: true,
+    beganAtMs: 100,
+    checkEveryMs: 50,
+  } as const;
   expect(nextCheck(firstCheck(100), { ...check, nowMs: 110 }).dueAtMs).toBe(150);
   expect(nextCheck(firstCheck(100), { ...check, nowMs: 400 }).dueAtMs).toBe(400);
 });
 
 test("three timeouts in a row are a hang; an answer between them starts the count again", () => {
-  const timedOut = { outcome: "timedOut", beganAtMs: 0, nowMs: 1, checkEveryMs: 2 } as const;
+  const timedOut = {
+    outcome: "timedOut",
+    isAlive: true,
+    beganAtMs: 0,
+    nowMs: 1,
+    checkEveryMs: 2,
+  } as const;
   const twice = nextCheck(nextCheck(firstCheck(0), timedOut), timedOut);
   expect(judgeChecks(twice, 3)).toBeNull();
   expect(judgeChecks(nextCheck(twice, timedOut), 3)?.reason).toMatch(/^hung: 3 checks/);
   const answered = nextCheck(twice, { ...timedOut, outcome: "answered" });
   expect(judgeChecks(nextCheck(answered, timedOut), 3)).toBeNull();
+});
+
+test("as many liveness failures in a row as the type allows end it; one that lives begins the count anew", () => {
+  const said = { outcome: "answered", beganAtMs: 0, nowMs: 1, checkEveryMs: 2 } as const;
+  const dead = { ...said, isAlive: false };
+  const once = nextCheck(firstCheck(0), dead);
+  expect(judgeLiveness(once, 2, "port 80")).toBeNull();
+  expect(judgeLiveness(nextCheck(once, dead), 2, "port 80")?.reason).toBe(
+    "liveness: 2 checks in a row failed: port 80",
+  );
+  const revived = nextCheck(once, { ...said, isAlive: true });
+  expect(judgeLiveness(nextCheck(revived, dead), 2, "port 80")).toBeNull();
 });

@@ -42,11 +42,13 @@ export interface CheckSchedule {
   readonly dueAtMs: number;
   /** Checks in a row that got no answer. */
   readonly timeouts: number;
+  /** Liveness checks in a row that failed or got no answer. */
+  readonly notAlive: number;
 }
 
 /** The schedule of an instance that has just become ready: it is asked at once. */
 export function firstCheck(nowMs: number): CheckSchedule {
-  return { dueAtMs: nowMs, timeouts: 0 };
+  return { dueAtMs: nowMs, timeouts: 0, notAlive: 0 };
 }
 
 /** The schedule after a check that began at `beganAtMs` and ended now; never two checks at once. */
@@ -54,6 +56,8 @@ export function nextCheck(
   schedule: CheckSchedule,
   check: {
     readonly outcome: CheckOutcome;
+    /** What the liveness check said; true where none is asked. */
+    readonly isAlive: boolean;
     readonly beganAtMs: number;
     readonly nowMs: number;
     readonly checkEveryMs: number;
@@ -62,6 +66,7 @@ export function nextCheck(
   return {
     dueAtMs: Math.max(check.nowMs, check.beganAtMs + check.checkEveryMs),
     timeouts: check.outcome === "timedOut" ? schedule.timeouts + 1 : 0,
+    notAlive: check.isAlive ? 0 : schedule.notAlive + 1,
   };
 }
 
@@ -69,4 +74,16 @@ export function nextCheck(
 export function judgeChecks(schedule: CheckSchedule, checkTimeoutsMax: number): Cause | null {
   if (schedule.timeouts < checkTimeoutsMax) return null;
   return { code: "HAL_FAILED", reason: `hung: ${schedule.timeouts} checks in a row got no answer` };
+}
+
+/** Why an instance that fails its liveness checks must be ended, or null; `detail` is what the last one said. */
+export function judgeLiveness(
+  schedule: CheckSchedule,
+  livenessFailures: number,
+  detail: string,
+): Cause | null {
+  const { notAlive } = schedule;
+  if (notAlive < livenessFailures) return null;
+  const checks = notAlive === 1 ? "a check" : `${notAlive} checks in a row`;
+  return { code: "HAL_FAILED", reason: `liveness: ${checks} failed: ${detail}` };
 }

@@ -1,5 +1,5 @@
 import { HalonError } from "@halon/protocol";
-import { firstCheck, judge, judgeChecks, nextCheck } from "../../core/index.ts";
+import { firstCheck, judge, judgeChecks, judgeLiveness, nextCheck } from "../../core/index.ts";
 import { limits } from "../limits.ts";
 import type { Instance } from "./instance.ts";
 
@@ -62,16 +62,19 @@ export function createWatch(now: () => number): Watch {
   async function check(instance: Instance): Promise<void> {
     if (!checks.has(instance) || instance.state !== "running") return;
     const beganAtMs = now();
-    const outcome = await askHealth(instance);
+    const [outcome, alive] = await Promise.all([askHealth(instance), askAlive(instance)]);
     if (!checks.has(instance) || instance.state !== "running") return;
-    const { checkEveryMs } = instance.spec.manifest;
+    const { checkEveryMs, livenessFailures } = instance.spec.manifest;
     instance.schedule = nextCheck(instance.schedule, {
       outcome,
+      isAlive: alive.ok,
       beganAtMs,
       nowMs: now(),
       checkEveryMs,
     });
-    const cause = judgeChecks(instance.schedule, limits.checkTimeoutsMax);
+    const cause =
+      judgeLiveness(instance.schedule, livenessFailures, alive.detail ?? "it said no") ??
+      judgeChecks(instance.schedule, limits.checkTimeoutsMax);
     if (cause === null) schedule(instance);
     else instance.take({ type: "failed", cause });
   }
@@ -106,6 +109,12 @@ export async function askHealth(instance: Instance): Promise<"answered" | "timed
     instance.noteHealth("fail", reasonOf(error));
   }
   return "answered";
+}
+
+/** A runner that has no liveness to ask for is alive while it runs. */
+async function askAlive({ runner, spec }: Instance): Promise<{ ok: boolean; detail?: string }> {
+  const answer = await runner.alive?.(spec.manifest.checkTimeoutMs);
+  return answer ?? { ok: true };
 }
 
 /** The text of what was thrown, short enough for an event. */
