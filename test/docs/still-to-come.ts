@@ -6,5 +6,4 @@
 export const stillToCome: readonly string[] = [
   "packages/node/src/core/failure-detector.test.ts",
   "packages/coordinator/src/core/builtin/exclusive.test.ts",
-  "packages/node/src/supervisor",
 ];
