@@ -20,11 +20,15 @@ test("an OS process is data", () => {
 
 test.each([
   { name: "an unknown field", value: { ...common, strat: 1 }, message: 'unknown field "strat"' },
-  { name: "neither kind", value: common, message: "needs either start" },
+  {
+    name: "neither kind",
+    value: common,
+    message: "needs one of these and no other: start for code",
+  },
   {
     name: "both kinds",
     value: { ...common, start: () => ({}), process: { command: ["x"] } },
-    message: "needs either start",
+    message: "needs one of these and no other",
   },
   {
     name: "an unknown restart field",

@@ -1,5 +1,7 @@
-import { secretKeyword } from "@halon/protocol";
 import { z } from "zod";
+
+/** `secretKeyword` of the protocol, which every worker would have to load with all its schemas. */
+const secretKeyword = "x-halon-secret";
 
 /**
  * A field of a configuration that is a secret, as text.

@@ -1,4 +1,4 @@
-import type { Exit } from "@halon/protocol";
+import type { Exit, FailureCause } from "@halon/protocol";
 import { assign, initialTransition, type SnapshotFrom, setup, transition } from "xstate";
 
 /** States of an instance on its node (rfc/0002, life cycle). */
@@ -8,6 +8,10 @@ export type LifecycleState = "loading" | "starting" | "running" | "stopping" | "
 export interface Cause {
   readonly code: string;
   readonly reason: string;
+  /** Absent: it is an `exit`, unless it was said before that. */
+  readonly cause?: FailureCause | undefined;
+  /** What the service itself called its failure. */
+  readonly failureCode?: string | undefined;
 }
 
 /** Deadlines of one instance. */
@@ -25,7 +29,16 @@ export type LifecycleEvent =
   | { readonly type: "stop" }
   /** The service, its runner or the supervisor says that it cannot go on. */
   | { readonly type: "failed"; readonly cause: Cause }
-  | { readonly type: "exited"; readonly exit: Exit; readonly reason: string }
+  /** As `failed`, but it is well enough to be asked to stop, with the stop deadline. */
+  | { readonly type: "givenUp"; readonly cause: Cause }
+  /** The service says that its work is done: it is asked to stop, and its end is no failure. */
+  | { readonly type: "exiting"; readonly reason: string }
+  | {
+      readonly type: "exited";
+      readonly exit: Exit;
+      readonly reason: string;
+      readonly cause?: FailureCause | undefined;
+    }
   | { readonly type: "deadline"; readonly event: DeadlineEvent };
 
 /** The event inside of a deadline: made by the statechart, opaque to its driver. */
@@ -43,6 +56,8 @@ export type LifecycleEffect =
   | { readonly type: "reportCouldNotStart"; readonly cause: Cause }
   | { readonly type: "reportFailed"; readonly cause: Cause; readonly exit: Exit }
   | { readonly type: "reportStopped"; readonly exit: Exit }
+  /** It ended because its work was done, as it said before. */
+  | { readonly type: "reportExited"; readonly reason: string; readonly exit: Exit }
   | {
       readonly type: "arm";
       readonly key: string;
@@ -86,6 +101,8 @@ interface Context extends LifecycleInput {
   readonly cause: Cause | null;
   readonly wasReady: boolean;
   readonly wasAsked: boolean;
+  /** Why it said that its work is done. */
+  readonly announced: string | null;
   readonly exit: Exit;
 }
 
@@ -118,12 +135,16 @@ const machine = setup({
     }),
     noteFailure: assign({
       cause: ({ context, event }) =>
-        context.cause ?? (event.type === "failed" ? event.cause : null),
+        context.cause ?? (event.type === "failed" || event.type === "givenUp" ? event.cause : null),
+    }),
+    noteExiting: assign({
+      announced: ({ event }) => (event.type === "exiting" ? event.reason : null),
     }),
     noteExit: assign(({ context, event }) => {
       if (event.type !== "exited") return {};
       const code = context.wasReady ? "HAL_FAILED" : "HAL_SERVICE_START";
-      return { exit: event.exit, cause: context.cause ?? { code, reason: event.reason } };
+      const { exit, reason, cause = "exit" } = event;
+      return { exit, cause: context.cause ?? { code, reason, cause } };
     }),
   },
 });
@@ -135,6 +156,7 @@ const lifecycle = machine.createMachine({
     cause: null,
     wasReady: false,
     wasAsked: false,
+    announced: null,
     exit: { code: null, signal: null },
   }),
   initial: "arriving",
@@ -149,7 +171,9 @@ const lifecycle = machine.createMachine({
         // An OS process and a quick worker may be ready without a word about loading.
         ready: { target: "running", actions: ["noteReady", "reportStarted"] },
         stop: { target: "stopping", actions: "noteAsked" },
+        exiting: { target: "stopping", actions: "noteExiting" },
         failed: { target: "killing", actions: "noteFailure" },
+        givenUp: { target: "stopping", actions: "noteFailure" },
       },
       states: { loading: { on: { loaded: "starting" } }, starting: {} },
     },
@@ -157,7 +181,9 @@ const lifecycle = machine.createMachine({
       entry: "supervise",
       on: {
         stop: { target: "stopping", actions: "noteAsked" },
+        exiting: { target: "stopping", actions: "noteExiting" },
         failed: { target: "killing", actions: "noteFailure" },
+        givenUp: { target: "stopping", actions: "noteFailure" },
       },
     },
     stopping: {
@@ -213,6 +239,9 @@ function effectOf(action: Action): LifecycleEffect | null {
 function endOf(context: Context): LifecycleEffect {
   const { exit } = context;
   if (context.wasAsked) return { type: "reportStopped", exit };
+  if (context.announced !== null) {
+    return { type: "reportExited", reason: context.announced, exit };
+  }
   const cause = context.cause ?? { code: "HAL_FAILED", reason: "it ended without a reason" };
   return context.wasReady
     ? { type: "reportFailed", cause, exit }

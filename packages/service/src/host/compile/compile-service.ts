@@ -6,21 +6,32 @@ import {
   Name,
   ResourceKindName,
   RestartPolicy,
+  ServiceKind,
   ServiceManifest,
 } from "@halon/protocol";
 import { z } from "zod";
+import { type AgentDescription, describeAgent } from "../ocf/describe.ts";
 import { hashOf } from "../runtime/configuration.ts";
 import { blobOfFile, bundleFile } from "./bundle.ts";
 import type { Blob, CompiledService } from "./compiled.ts";
 import { parseAuthored } from "./parse.ts";
 import { readModule } from "./read-module.ts";
+import { checkTemplates } from "./templates.ts";
 
 const Text = z.union([z.string(), z.strictObject({ file: z.string().min(1) })]);
+
+const MessageName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9._-]{0,127}$/, "expected the name of a message");
+const ArgumentsSchema = JsonSchema.refine(
+  ({ type }) => type === "array",
+  "expected the schema of its arguments, z.tuple([…])",
+);
 
 /** What a service file exports, after its schemas became JSON Schemas. */
 const Described = z.strictObject({
   kind: z.literal("halon.service"),
-  serviceKind: z.enum(["worker", "process"]),
+  serviceKind: ServiceKind,
   name: Name,
   serviceName: Name.optional(),
   version: z.string(),
@@ -33,23 +44,33 @@ const Described = z.strictObject({
       backoffMax: Duration.optional(),
       maxFailures: z.number().int().optional(),
       window: Duration.optional(),
+      configTries: z.number().int().optional(),
     })
     .default({}),
-  startTimeout: Duration.default(10_000),
-  stopTimeout: Duration.default(5_000),
-  checkEvery: Duration.default(2_000),
-  checkTimeout: Duration.default(1_000),
+  startTimeout: Duration.optional(),
+  stopTimeout: Duration.optional(),
+  checkEvery: Duration.optional(),
+  checkTimeout: Duration.optional(),
+  livenessFailures: z.number().int().default(3),
+  requires: z.array(Name).default([]),
   memoryMb: z.number().int().default(128),
+  isolation: z.enum(["worker", "process"]).optional(),
+  thread: z.enum(["own", "shared"]).optional(),
+  messages: z.record(MessageName, ArgumentsSchema).optional(),
   process: z
     .looseObject({
       command: z.array(Text).min(1),
       env: z.record(z.string(), Text).default({}),
       ready: z.looseObject({ type: z.string() }).default({ type: "spawned" }),
       check: z.looseObject({ type: z.string() }).default({ type: "alive" }),
+      liveness: z.looseObject({ type: z.string() }).default({ type: "alive" }),
+      stopCommand: z.array(Text).min(1).optional(),
       stopSignal: z.string().default("SIGTERM"),
       outputBytesMax: z.number().default(1_048_576),
     })
     .optional(),
+  ocf: z.string().optional(),
+  systemd: z.strictObject({ unit: z.string() }).optional(),
 });
 type Described = z.infer<typeof Described>;
 
@@ -62,10 +83,15 @@ export async function compileServiceFile(path: string): Promise<CompiledService>
     throw new HalonError("HAL_CONFIG_INVALID", message);
   }
   const described = parseAuthored(Described, value, bundle.path);
+  if (described.thread === "shared" && described.isolation === "process") {
+    const message = `${bundle.path}: thread "shared" is of services in threads, and isolation "process" is not. Remove one.`;
+    throw new HalonError("HAL_CONFIG_INVALID", message);
+  }
   const files = await readFiles(described, bundle.path);
+  const agent = await agentOf(described, bundle.path);
   const manifest = parseAuthored(
     ServiceManifest,
-    manifestFrom(described, bundle.blob.hash, files),
+    manifestFrom({ described, blob: bundle.blob.hash, files, agent }),
     bundle.path,
   );
   checkTemplates(manifest, bundle.path);
@@ -80,6 +106,7 @@ export function distinct(blobs: readonly Blob[]): readonly Blob[] {
 async function readFiles(described: Described, path: string): Promise<ReadonlyMap<string, Blob>> {
   const texts = [
     ...(described.process?.command ?? []),
+    ...(described.process?.stopCommand ?? []),
     ...Object.values(described.process?.env ?? {}),
   ];
   const blobs = new Map<string, Blob>();
@@ -90,10 +117,35 @@ async function readFiles(described: Described, path: string): Promise<ReadonlyMa
   return blobs;
 }
 
-function manifestFrom(described: Described, blob: string, files: ReadonlyMap<string, Blob>) {
+/** What an OCF agent says of itself; it has to be on the machine where the file is compiled. */
+async function agentOf(described: Described, path: string): Promise<AgentDescription | undefined> {
+  if (described.ocf === undefined) return undefined;
+  try {
+    return await describeAgent(described.ocf);
+  } catch (error) {
+    if (!(error instanceof HalonError)) throw error;
+    throw new HalonError("HAL_CONFIG_INVALID", `${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function manifestFrom({
+  described,
+  blob,
+  files,
+  agent,
+}: {
+  readonly described: Described;
+  readonly blob: string;
+  readonly files: ReadonlyMap<string, Blob>;
+  readonly agent: AgentDescription | undefined;
+}) {
   const { restart } = described;
   // Unknown fields of a configuration are typing errors, unless the author says otherwise with looseObject.
-  const configurationSchema = { additionalProperties: false, ...described.config };
+  const authored = { additionalProperties: false, ...described.config };
+  const hasFields = Object.keys(described.config["properties"] ?? {}).length > 0;
+  const configurationSchema =
+    agent === undefined || hasFields ? authored : agent.configurationSchema;
+  const { start, stop, monitor } = agent?.actions ?? {};
   const policy = RestartPolicy.parse({});
   return {
     name: described.name,
@@ -103,10 +155,14 @@ function manifestFrom(described: Described, blob: string, files: ReadonlyMap<str
     blob,
     files: [...new Set([...files.values()].map(({ hash }) => hash))],
     ...(described.process === undefined ? {} : { process: processFrom(described.process, files) }),
+    ...(agent === undefined ? {} : { ocf: { agent: described.ocf, actions: agent.actions } }),
+    ...(described.systemd === undefined ? {} : { systemd: described.systemd }),
+    thread: described.thread ?? "own",
+    ...(described.messages === undefined ? {} : { messages: described.messages }),
+    requires: described.requires,
     configurationSchema,
     schemaHash: hashOf(configurationSchema),
     resources: described.resources,
-    // Messages are made by start, so they are not known before the service runs.
     restart: {
       ...policy,
       ...defined({
@@ -115,14 +171,22 @@ function manifestFrom(described: Described, blob: string, files: ReadonlyMap<str
         backoffMaxMs: restart.backoffMax,
         maxFailures: restart.maxFailures,
         windowMs: restart.window,
+        configTries: restart.configTries,
       }),
     },
-    startTimeoutMs: described.startTimeout,
-    stopTimeoutMs: described.stopTimeout,
-    checkEveryMs: described.checkEvery,
-    checkTimeoutMs: described.checkTimeout,
+    startTimeoutMs: described.startTimeout ?? start?.timeoutMs ?? 10_000,
+    stopTimeoutMs: described.stopTimeout ?? stop?.timeoutMs ?? 5_000,
+    checkEveryMs: described.checkEvery ?? intervalOf(monitor) ?? 2_000,
+    checkTimeoutMs: described.checkTimeout ?? monitor?.timeoutMs ?? 1_000,
+    livenessFailures: described.livenessFailures,
     memoryMb: described.memoryMb,
   };
+}
+
+/** An interval of 0 is that of an action which is not repeated. */
+function intervalOf(monitor: { readonly intervalMs?: number } | undefined): number | undefined {
+  const intervalMs = monitor?.intervalMs ?? 0;
+  return intervalMs === 0 ? undefined : intervalMs;
 }
 
 function processFrom(
@@ -138,6 +202,7 @@ function processFrom(
   return {
     ...process,
     command: process.command.map(text),
+    ...(process.stopCommand === undefined ? {} : { stopCommand: process.stopCommand.map(text) }),
     env: Object.fromEntries(env),
     ready: { ...ready, ...acquire },
   };
@@ -147,16 +212,4 @@ function defined<T extends object>(value: T): Partial<T> {
   return Object.fromEntries(
     Object.entries(value).filter(([, member]) => member !== undefined),
   ) as Partial<T>;
-}
-
-/** A template that names a field which the configuration does not have would fail at every start. */
-function checkTemplates(manifest: ServiceManifest, path: string): void {
-  const fields = Object.keys((manifest.configurationSchema["properties"] ?? {}) as object);
-  const text = JSON.stringify(manifest.process ?? {});
-  for (const [, field = ""] of text.matchAll(/\{config\.([A-Za-z0-9_]+)/g)) {
-    if (fields.includes(field)) continue;
-    const known = fields.length === 0 ? "no fields" : fields.join(", ");
-    const message = `${path}: process names {config.${field}}, and config has ${known}. Add the field or correct the name.`;
-    throw new HalonError("HAL_CONFIG_INVALID", message);
-  }
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { SecretReference, type ServiceKind, secretKeyword } from "@halon/protocol";
 import { z } from "zod";
 import type { ServiceDefinition } from "../../definition.ts";
 
@@ -31,12 +32,12 @@ function post(answer: object): void {
 function describe(value: unknown): unknown {
   const definition = value as ServiceDefinition | RulesDefinition | undefined | null;
   if (definition?.kind === "halon.service") {
-    const kind = definition.process === undefined ? "worker" : "process";
     return {
       ...definition,
-      serviceKind: kind,
-      config: schemaOf(definition.config),
+      serviceKind: kindOf(definition),
+      config: configSchemaOf(definition.config),
       resources: schemasOf(definition.resources),
+      ...(definition.messages === undefined ? {} : { messages: schemasOf(definition.messages) }),
     };
   }
   if (definition?.kind === "rules") {
@@ -55,6 +56,13 @@ function describe(value: unknown): unknown {
   return value;
 }
 
+function kindOf(definition: ServiceDefinition): ServiceKind {
+  if (definition.process !== undefined) return "process";
+  if (definition.ocf !== undefined) return "ocf";
+  if (definition.systemd !== undefined) return "systemd";
+  return definition.isolation === "process" ? "node-process" : "worker";
+}
+
 function schemasOf(
   kinds: Readonly<Record<string, z.ZodType>> = {},
 ): Readonly<Record<string, object>> {
@@ -64,10 +72,26 @@ function schemasOf(
 }
 
 function schemaOf(schema: z.ZodType): object {
-  const {
-    $schema: _,
-    "~standard": __,
-    ...rest
-  } = z.toJSONSchema(schema, { io: "input" }) as Record<string, unknown>;
+  return plain(z.toJSONSchema(schema, { io: "input" }));
+}
+
+/** A configuration holds references to secrets where the service finds text. */
+function configSchemaOf(schema: z.ZodType): object {
+  const reference = plain(z.toJSONSchema(SecretReference));
+  const schemaOfSecret = z.toJSONSchema(schema, {
+    io: "input",
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema._zod.def.type !== "string" || jsonSchema[secretKeyword] !== true) return;
+      const { description } = jsonSchema;
+      for (const keyword of Object.keys(jsonSchema)) delete jsonSchema[keyword];
+      Object.assign(jsonSchema, reference, { [secretKeyword]: true });
+      if (description !== undefined) jsonSchema.description = description;
+    },
+  });
+  return plain(schemaOfSecret);
+}
+
+function plain(schema: object): object {
+  const { $schema: _, "~standard": __, ...rest } = schema as Record<string, unknown>;
   return rest;
 }
