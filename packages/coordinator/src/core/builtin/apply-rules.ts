@@ -1,9 +1,15 @@
-import { type ClusterSpec, events, keyOf, type ResourceKey } from "@halon/protocol";
+import {
+  type ClusterSpec,
+  events,
+  keyOf,
+  type NodePolicy,
+  type ResourceKey,
+} from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
 import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { beginOperation, failOperation } from "./operation.ts";
-import { place, unplace, wantConfiguration, wantType } from "./placement.ts";
+import { placeAll, unplace, wantConfiguration, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
 /** The rule that takes a cluster file, compiled, into the graph. */
@@ -26,7 +32,9 @@ export const applyRules: Readonly<Record<string, Rule>> = {
     for (const type of spec.types) applyType(context, type);
     for (const file of spec.rules) applyRuleFile(context, file);
     for (const deployment of spec.deployments) applyDeployment(context, deployment);
+    if (spec.nodes !== undefined) applyNodePolicy(context, spec.nodes);
     if (spec.prune) prune(context, spec);
+    placeAll(context);
     const slots = spec.deployments.flatMap(({ name }) =>
       context.graph.out(keyOf("Deployment", name), "places", "ServiceName"),
     );
@@ -74,6 +82,7 @@ function applyType(context: Context, type: ClusterSpec["types"][number]): void {
     stopTimeoutMs: type.stopTimeoutMs,
     checkEveryMs: type.checkEveryMs,
     resourceKinds: Object.keys(type.resources).sort(),
+    ...(type.requires.length === 0 ? {} : { requires: type.requires }),
   });
   contain(context, keyOf("Service", type.name));
   const key = keyOf("Service", type.name);
@@ -97,17 +106,19 @@ function applyRuleFile(context: Context, file: ClusterSpec["rules"][number]): vo
 
 function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][number]): void {
   const { graph, update } = context;
-  const { name, type, on, replicas, onNodeLoss, config, configHash } = wanted;
+  const { name, config, configHash, ...asked } = wanted;
+  const { type } = asked;
   const key = keyOf("Deployment", name);
+  const known = graph.get("Deployment", name);
   update.put("Configuration", configHash, { value: config });
   for (const schema of graph.out(keyOf("Service", type), "accepts", "Schema")) {
     update.relate(keyOf("Configuration", configHash), "conforms", keyOf("Schema", schema.id));
   }
+  const { token = takeToken(context, name), shortfall } = known?.attributes ?? {};
   update.put("Deployment", name, {
-    type,
-    on,
-    onNodeLoss,
-    ...(replicas === undefined ? {} : { replicas }),
+    ...asked,
+    ...(token === undefined ? {} : { token }),
+    ...(shortfall === undefined ? {} : { shortfall }),
   });
   contain(context, key);
   for (const other of graph.out(key, "deploys", "Service")) {
@@ -119,8 +130,19 @@ function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][nu
     wantType(context, slot.id, type);
     wantConfiguration(context, slot.id, configHash);
   }
-  const deployment = graph.get("Deployment", name);
-  if (deployment !== undefined) place(context, deployment);
+}
+
+/** The token of a deployment that was removed: the next start has a higher one all the same. */
+function takeToken(context: Context, name: string): number | undefined {
+  const token = context.memory.get(`token/${name}`);
+  if (typeof token !== "number") return undefined;
+  context.memory.set(`token/${name}`, null);
+  return token;
+}
+
+function applyNodePolicy(context: Context, nodes: NodePolicy): void {
+  const cluster = context.graph.list("Cluster")[0];
+  if (cluster !== undefined) context.update.patch("Cluster", cluster.id, { nodes });
 }
 
 /** Removes what the cluster file does not name. */
@@ -132,6 +154,8 @@ function prune(context: Context, spec: ClusterSpec): void {
     for (const slot of graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName")) {
       unplace(context, deployment.id, slot.id);
     }
+    const { token } = deployment.attributes;
+    if (token !== undefined) context.memory.set(`token/${deployment.id}`, token);
     update.remove("Deployment", deployment.id);
     context.memory.set(`configuration/${deployment.id}`, null);
     context.why(`removes ${deployment.id}`);

@@ -70,6 +70,13 @@ export function mayStay(question: Question): boolean {
   );
 }
 
+/** Whether the deployment may get a further place on the node. */
+export function mayEnter(question: Question): boolean {
+  if (!mayStay(question) || !isActive(question).holds) return false;
+  // It waits there for a node that is down, or only suspected: it is wanted on every one.
+  return question.deployment.attributes.on === "every-node" || isUp(question).holds;
+}
+
 /**
  * Why the slot is not started now although it is wanted, or undefined when nothing keeps it.
  *

@@ -1,103 +1,218 @@
-import { compareText, events, keyOf, type Placement, type Resource, slotId } from "@halon/protocol";
+import { events, keyOf, type Resource, slotId } from "@halon/protocol";
+import { type Candidate, choose } from "./choice.ts";
+import {
+  hasToWait,
+  isThere,
+  isWantedOn,
+  mayEnter,
+  mayStay,
+  modeOf,
+  runs,
+  serviceNameOf,
+} from "./conditions.ts";
 import type { Context } from "./context.ts";
 import { reconcileSlot } from "./slot.ts";
+import { tellShortfall } from "./waiting.ts";
 import { forgetConfiguration } from "./wanted.ts";
 
-/** A node as placement sees it. */
-export interface Candidate {
-  readonly name: string;
-  readonly up: boolean;
-  /** It may get further services: not draining, not in maintenance. */
-  readonly open: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Services that are wanted there already. */
-  readonly load: number;
-}
+/** Rounds of placement: more than a chain of services that go with or apart from one another needs. */
+const roundsMax = 8;
 
-export interface PlacementPlan {
-  readonly nodes: readonly string[];
-  /** Why fewer than asked for; undefined when all are placed. */
-  readonly shortfall: string | undefined;
+/** What is the same for all deployments while they are placed. */
+interface Survey {
+  /** Deployments with a place on the node. */
+  readonly loads: Map<string, number>;
+  /** Deployments that have the service name. */
+  readonly names: ReadonlyMap<string, readonly string[]>;
+  /** Deployments that stay apart from the one. */
+  readonly avoiders: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * Where a deployment is wanted now.
- *
- * Places that are kept are kept: nothing moves to make the load even. A place on a lost node is kept when the
- * deployment waits for its node, and given up when it moves.
+ * Brings the places of every deployment up to date, reconciles the slots that changed, and those that wait for what
+ * may run by now.
  */
-export function plan(
-  wanted: {
-    readonly on: Placement;
-    readonly replicas: number | undefined;
-    readonly onNodeLoss: "move" | "wait";
-  },
-  nodes: readonly Candidate[],
-  current: readonly string[],
-): PlacementPlan {
-  const fitting = nodes.filter((node) => fits(wanted.on, node));
-  if (wanted.on === "every-node")
-    return { nodes: fitting.map((node) => node.name), shortfall: undefined };
-  const count = wanted.replicas ?? 1;
-  const held = fitting.filter((node) => current.includes(node.name));
-  const kept = held.filter((node) => node.up || wanted.onNodeLoss === "wait");
-  const fresh = fitting
-    .filter((node) => node.up && node.open && !kept.includes(node))
-    .sort((a, b) => a.load - b.load || compareText(a.name, b.name));
-  const lost = held.filter((node) => !kept.includes(node));
-  const chosen = [...kept.sort(upFirst), ...fresh, ...lost].slice(0, count);
-  const placed = chosen.filter((node) => node.up).length;
+export function placeAll(context: Context): void {
+  const survey = takeSurvey(context);
+  const order = inOrder(context);
+  const depend = order.some(
+    ({ attributes }) => attributes.with !== undefined || attributes.apart !== undefined,
+  );
+  for (let round = 1; round <= roundsMax; round += 1) {
+    let hasChanged = false;
+    for (const { id } of order) hasChanged = placeIn(context, survey, id) || hasChanged;
+    const isRequired = order.some((deployment) => hasToWait(context.graph, deployment));
+    if (!hasChanged || (!depend && !isRequired)) break;
+  }
+  for (const deployment of context.graph.list("Deployment")) {
+    if (hasToWait(context.graph, deployment)) reconcilePlaces(context, deployment);
+  }
+}
+
+/** Brings the places of one deployment up to date; others that depend on it are looked at by `placeAll`. */
+export function place(context: Context, deployment: Resource<"Deployment">): void {
+  placeIn(context, takeSurvey(context), deployment.id);
+}
+
+/** A service runs that did not before: starts what waited for it, and ends the place that it replaces. */
+export function reconcileWaiting(context: Context, service: string): void {
+  const { graph } = context;
+  const type = graph.get("Deployment", service)?.attributes.type;
+  for (const deployment of graph.list("Deployment")) {
+    const { after, type: own } = deployment.attributes;
+    const requires = graph.get("Service", own)?.attributes.requires ?? [];
+    const waits =
+      after?.includes(service) === true || (type !== undefined && requires.includes(type));
+    if (waits) reconcilePlaces(context, deployment);
+  }
+  const replaced = graph
+    .out(keyOf("Deployment", service), "places", "ServiceName")
+    .map((slot) => graph.get("Node", slot.attributes.node))
+    .some((node) => node !== undefined && modeOf(node) === "draining");
+  if (replaced) placeAll(context);
+}
+
+function reconcilePlaces(context: Context, deployment: Resource<"Deployment">): void {
+  const slots = context.graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
+  for (const slot of slots) reconcileSlot(context, slot.id);
+  tellShortfall(context, deployment.id);
+}
+
+/** Deployments by name, each behind those that its own places depend on. */
+function inOrder({ graph }: Context): readonly Resource<"Deployment">[] {
+  const all = new Map(graph.list("Deployment").map((deployment) => [deployment.id, deployment]));
+  const ofType = new Map<string, string[]>();
+  for (const { id, attributes } of all.values()) {
+    ofType.set(attributes.type, [...(ofType.get(attributes.type) ?? []), id]);
+  }
+  const ordered = new Set<Resource<"Deployment">>();
+  const seen = new Set<string>();
+  const visit = (name: string): void => {
+    const deployment = all.get(name);
+    if (deployment === undefined || seen.has(name)) return;
+    seen.add(name);
+    const { with: partners = [], apart = [], type } = deployment.attributes;
+    const requires = graph.get("Service", type)?.attributes.requires ?? [];
+    for (const other of [...partners, ...apart]) visit(other);
+    for (const other of requires) for (const each of ofType.get(other) ?? []) visit(each);
+    ordered.add(deployment);
+  };
+  for (const name of all.keys()) visit(name);
+  return [...ordered];
+}
+
+function takeSurvey({ graph }: Context): Survey {
+  const loads = new Map<string, number>();
+  const names = new Map<string, string[]>();
+  const avoiders = new Map<string, string[]>();
+  const add = (to: Map<string, string[]>, key: string, id: string): void => {
+    const list = to.get(key);
+    if (list === undefined) to.set(key, [id]);
+    else list.push(id);
+  };
+  for (const deployment of graph.list("Deployment")) {
+    const { id } = deployment;
+    add(names, serviceNameOf(graph, deployment), id);
+    for (const other of deployment.attributes.apart ?? []) add(avoiders, other, id);
+    for (const { attributes } of graph.out(keyOf("Deployment", id), "places", "ServiceName")) {
+      loads.set(attributes.node, (loads.get(attributes.node) ?? 0) + 1);
+    }
+  }
+  return { loads, names, avoiders };
+}
+
+/** Gives the deployment its places; whether they are other ones than before. */
+function placeIn(context: Context, survey: Survey, service: string): boolean {
+  const { graph } = context;
+  const deployment = graph.get("Deployment", service);
+  if (deployment === undefined) return false;
+  const slots = graph.out(keyOf("Deployment", service), "places", "ServiceName");
+  const current = slots.map((slot) => slot.attributes.node);
+  const candidates = graph.list("Node").map((node) => candidate(context, survey, deployment, node));
+  const chosen = choose(deployment.attributes, candidates);
+  const given = slots.filter((slot) => !chosen.includes(slot.attributes.node));
+  const added = chosen.filter((node) => !current.includes(node));
+  const leaving = slots.filter((slot) => isLeaving(context, slot) && !given.includes(slot));
+  const replaced = [...given, ...leaving];
+  for (const slot of given) unplace(context, service, slot.id);
+  added.forEach((node, position) => {
+    // A person stopped the service, not the node that it was on.
+    const halted = replaced[position]?.attributes.halted === true;
+    want(context, service, { type: deployment.attributes.type, node, halted });
+  });
+  for (const { attributes } of given)
+    survey.loads.set(attributes.node, loadOf(survey, attributes.node) - 1);
+  for (const node of added) survey.loads.set(node, loadOf(survey, node) + 1);
+  replaced.forEach((slot, position) => {
+    const to = added[position];
+    if (to !== undefined) tellMove(context, service, slot.attributes.node, to);
+  });
+  tellShortfall(context, service);
+  return given.length + added.length > 0;
+}
+
+function loadOf(survey: Survey, node: string): number {
+  return survey.loads.get(node) ?? 0;
+}
+
+function isLeaving({ graph }: Context, slot: Resource<"ServiceName">): boolean {
+  const node = graph.get("Node", slot.attributes.node);
+  return node !== undefined && modeOf(node) === "draining";
+}
+
+function tellMove(context: Context, service: string, from: string, to: string): void {
+  const node = context.graph.get("Node", from);
+  const { state = "gone" } = node?.attributes ?? {};
+  const mode = node === undefined ? "active" : modeOf(node);
+  const reason =
+    state === "up" && mode === "active"
+      ? `a condition does not hold on ${from} any more`
+      : `${from} is ${state === "up" ? mode : state}`;
+  context.publish(events.ServiceMoved, { service, from, to, reason });
+  context.why(`moves ${service} from ${from} to ${to}: ${reason}`);
+}
+
+/** The node as a place for the deployment. */
+function candidate(
+  { graph }: Context,
+  survey: Survey,
+  deployment: Resource<"Deployment">,
+  node: Resource<"Node">,
+): Candidate {
+  const { id } = deployment;
+  const question = { graph, deployment, node: node.id };
+  const isHeld = isWantedOn(graph, id, node.id);
+  const slot = slotId(id, node.id);
+  const namesakes = survey.names.get(serviceNameOf(graph, deployment)) ?? [];
   return {
-    nodes: chosen.map((node) => node.name).sort(compareText),
-    shortfall:
-      placed === count
-        ? undefined
-        : `${placed} of ${count} on nodes that are up; no further node that is up fits`,
+    name: node.id,
+    labels: node.attributes.labels,
+    load: loadOf(survey, node.id),
+    isDown: node.attributes.state === "down",
+    takes: !isHeld && mayEnter(question),
+    disturbs:
+      !isHeld &&
+      (namesakes.some((other) => other !== id && isThere(graph, other, node.id)) ||
+        (survey.avoiders.get(id) ?? []).some((other) => isWantedOn(graph, other, node.id))),
+    held: isHeld ? (mayStay(question) ? fateOf(graph, deployment, node) : "ends") : undefined,
+    isSettled: runs(graph, slot) || graph.get("ServiceName", slot)?.attributes.halted === true,
   };
 }
 
-function upFirst(a: Candidate, b: Candidate): number {
-  return Number(b.up) - Number(a.up) || compareText(a.name, b.name);
-}
-
-function fits(on: Placement, node: Candidate): boolean {
-  if (on === "every-node" || on === "any-node") return true;
-  if ("node" in on) return on.node === node.name;
-  const equals = on.label.indexOf("=");
-  return node.labels[on.label.slice(0, equals)] === on.label.slice(equals + 1);
-}
-
-/** Brings the places of every deployment up to date, and reconciles the slots that changed. */
-export function placeAll(context: Context): void {
-  for (const deployment of context.graph.list("Deployment")) place(context, deployment);
-}
-
-export function place(context: Context, deployment: Resource<"Deployment">): void {
-  const { graph, update } = context;
-  const key = keyOf("Deployment", deployment.id);
-  const { on, replicas, onNodeLoss, type } = deployment.attributes;
-  const slots = graph.out(key, "places", "ServiceName");
-  const current = slots.map((slot) => slot.attributes.node);
-  const planned = plan({ on, replicas, onNodeLoss }, candidates(context), current);
-  if (planned.shortfall !== deployment.attributes.shortfall) {
-    update.patch("Deployment", deployment.id, { shortfall: planned.shortfall });
-  }
-  const given = slots.filter((slot) => !planned.nodes.includes(slot.attributes.node));
-  for (const slot of given) unplace(context, deployment.id, slot.id);
-  const added = planned.nodes.filter((node) => !current.includes(node));
-  added.forEach((node, position) => {
-    // A person stopped the service, not the node that it was on.
-    const halted = given[position]?.attributes.halted === true;
-    want(context, deployment.id, { type, node, halted });
-  });
-  given.forEach((slot, position) => {
-    const to = added[position];
-    const { node } = slot.attributes;
-    if (to === undefined) return;
-    const reason = `${node} is ${graph.get("Node", node)?.attributes.state ?? "gone"}`;
-    context.publish(events.ServiceMoved, { service: deployment.id, from: node, to, reason });
-    context.why(`moves ${deployment.id} from ${node} to ${to}: ${reason}`);
-  });
+/** What becomes of a place whose conditions hold, for the sake of its node. */
+function fateOf(
+  graph: Context["graph"],
+  deployment: Resource<"Deployment">,
+  node: Resource<"Node">,
+): "stays" | "lost" | "leaves" | "ends" {
+  const mode = modeOf(node);
+  if (mode === "decommissioned") return "ends";
+  // Nothing is decided about what fails there.
+  if (mode === "maintenance") return "stays";
+  // A suspected node is not given up yet.
+  if (node.attributes.state !== "down") return mode === "draining" ? "leaves" : "stays";
+  if (isTripped(graph) || deployment.attributes.onNodeLoss === "wait") return "stays";
+  return "lost";
 }
 
 /** The service is wanted there no longer; what runs there is stopped once the node can be reached. */
@@ -150,20 +265,7 @@ export function wantConfiguration(context: Context, slot: string, configuration:
   for (const { id } of others) forgetConfiguration(context, id);
 }
 
-function candidates(context: Context): Candidate[] {
-  return context.graph.list("Node").map((node) => {
-    const { state, labels } = node.attributes;
-    return {
-      name: node.id,
-      // A suspected node is not given up yet.
-      up: state !== "down",
-      open: state === "up",
-      labels,
-      load: context.graph
-        .out(keyOf("Node", node.id), "provides", "ServiceName")
-        .filter(
-          (slot) => context.graph.out(keyOf("ServiceName", slot.id), "wants", "Service").length > 0,
-        ).length,
-    };
-  });
+/** Losses of many nodes at once move nothing until a person says so. */
+function isTripped(graph: Context["graph"]): boolean {
+  return graph.list("Cluster")[0]?.attributes.breaker !== undefined;
 }

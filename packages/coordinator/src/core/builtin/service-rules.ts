@@ -2,7 +2,7 @@ import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { answerOperations } from "./operation.ts";
-import { wantConfiguration } from "./placement.ts";
+import { reconcileWaiting, wantConfiguration } from "./placement.ts";
 import { applyRestartPolicy, endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
 import { forgetConfiguration } from "./wanted.ts";
 
@@ -30,6 +30,7 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     hasConfiguration(context, instance.id, event.configuration);
     context.why(`${instance.id} runs`);
     reconcileSlot(context, slot);
+    if (state === "starting") reconcileWaiting(context, instance.attributes.service);
   }),
 
   "service-could-not-start": on(events.ServiceCouldNotStart).do((context) => {

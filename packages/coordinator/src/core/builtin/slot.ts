@@ -10,6 +10,7 @@ import {
 import { bounded, type Context, isLive } from "./context.ts";
 import { settleOperations } from "./operation.ts";
 import { restartDecision } from "./restart-policy.ts";
+import { isHeldBack } from "./waiting.ts";
 import { forgetConfiguration, isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
 
 /** Beyond a service's own start or stop deadline: the way to the node and back. */
@@ -67,11 +68,10 @@ function reconcileWanted(
   instance: Resource<"ServiceInstance"> | undefined,
 ): void {
   const state = instance?.attributes.state;
-  if (instance === undefined || state === "stopped" || state === "broken") {
-    startInstance(context, slot, service);
-  } else if (state === "failed") {
-    if (!context.timer.pending(restartKey(slot.id))) startInstance(context, slot, service);
-  } else if (state === "running" || state === "degraded") {
+  const isEnded = instance === undefined || state === "stopped" || state === "broken";
+  if (isEnded || (state === "failed" && !context.timer.pending(restartKey(slot.id)))) {
+    if (!isHeldBack(context, slot.id)) startInstance(context, slot, service);
+  } else if (instance !== undefined && (state === "running" || state === "degraded")) {
     reconcileRunning(context, slot, service, instance);
   }
 }
