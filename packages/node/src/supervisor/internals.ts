@@ -1,6 +1,8 @@
 import type { ActorSystem } from "@halon/actor";
-import type { CommandAction, GraphView, InternalPart } from "@halon/protocol";
+import { type CommandAction, type GraphView, type InternalPart, keyOf } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
+import type { Arrival } from "../beat/arrival.ts";
+import { SupervisorWatch } from "../core/supervisor-watch.ts";
 import type { MemberHost } from "../member/host.ts";
 import type { Station } from "../station/station.ts";
 import { type PartAnswers, Parts } from "./parts.ts";
@@ -24,10 +26,13 @@ export interface InternalsOptions {
 export class Internals {
   readonly #parts: Parts;
   readonly #supervision: Supervision;
+  readonly #options: InternalsOptions;
+  readonly #watch = new SupervisorWatch();
   readonly #look: NodeJS.Timeout;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(options: InternalsOptions) {
+    this.#options = options;
     const parts = new Parts(options);
     this.#parts = parts;
     const answers: PartAnswers = {
@@ -44,6 +49,23 @@ export class Internals {
     });
     this.#look = setInterval(() => parts.look(), lookEveryMs);
     this.#look.unref();
+  }
+
+  /** Looks at the supervisors that this one monitors, as their beats tell of them. */
+  hear(arrivals: readonly Arrival[]): void {
+    const { node: by, emit } = this.#options;
+    const view = this.#options.view();
+    const watched = view.out(keyOf("Supervisor", by), "monitors", "Supervisor");
+    this.#watch.keep(new Set(watched.map(({ id }) => id)));
+    for (const { node, incarnation, at, counters } of arrivals) {
+      const supervisor = watched.find(({ id }) => id === node);
+      if (supervisor === undefined) continue;
+      const { main, supervisor: looks } = counters;
+      const reason = this.#watch.heard(node, { incarnation, main, supervisor: looks, at });
+      if (reason === null) continue;
+      const start = supervisor.attributes.incarnation ?? 0;
+      emit("SupervisorFailed", { node, by, incarnation: start, reason });
+    }
   }
 
   inventory(): InternalPart[] {
