@@ -3,8 +3,7 @@ import { type Candidate, choose, type Wanted } from "./choice.ts";
 
 /**
  * A node a word: `a` is up, `b-` is down, `c!` is not fit for a further place, `d5` has a load of 5, `e=x` has the
- * label zone=x, `~f` would be disturbed. Behind a colon, what becomes of the place it has: `a:stays`, and `a:leaves.` when
- * nothing runs there.
+ * label zone=x, `~f` would be disturbed. Behind a colon, what becomes of the place it has: `a:stays`.
  */
 function nodes(text: string): Candidate[] {
   return text.split(" ").map((word) => {
@@ -17,8 +16,7 @@ function nodes(text: string): Candidate[] {
       disturbs: node.includes("~"),
       labels: label === undefined ? {} : { zone: label },
       load: Number(/\d+/.exec(node)?.[0] ?? 0),
-      held: fate?.replace(".", "") as Candidate["held"],
-      isSettled: fate !== undefined && !fate.endsWith("."),
+      held: fate as Candidate["held"],
     };
   });
 }
@@ -36,9 +34,9 @@ const table: readonly {
     gets: "a c",
   },
   {
-    name: "on every node the places it has, lost ones too, and none that leaves",
+    name: "on every node the places it has, lost ones too, and none that ends",
     wanted: { on: "every-node" },
-    nodes: "a:stays b-:lost c:leaves d:ends",
+    nodes: "a:stays b-:lost c:ends",
     gets: "a b",
   },
   { name: "the node with the least load", wanted: {}, nodes: "a2 b1 c3", gets: "b" },
@@ -108,33 +106,9 @@ const table: readonly {
     gets: "a",
   },
   {
-    name: "its place on a draining node beside the new one that does not run yet",
-    wanted: {},
-    nodes: "a:leaves b",
-    gets: "a b",
-  },
-  {
-    name: "no place on a draining node once the new one runs",
-    wanted: {},
-    nodes: "a:leaves b:stays",
-    gets: "b",
-  },
-  {
-    name: "a draining place for each new one that does not run yet, and no more",
-    wanted: { replicas: 2 },
-    nodes: "a:leaves b:leaves c:stays d:stays.",
-    gets: "a c d",
-  },
-  {
-    name: "nothing on a draining node when nothing can replace it",
-    wanted: {},
-    nodes: "a:leaves b!",
-    gets: "",
-  },
-  {
-    name: "one place at a time when it is exclusive, on a draining node too",
+    name: "one place when it is exclusive",
     wanted: { exclusive: "cluster" },
-    nodes: "a:leaves b c",
+    nodes: "a:ends b c",
     gets: "b",
   },
 ];

@@ -13,12 +13,10 @@ export interface Candidate {
   /** Another service has the name there, or would have to leave. */
   readonly disturbs: boolean;
   /**
-   * What becomes of a place that the deployment has there; undefined when it has none. `lost`: it is given up for
-   * another one. `leaves`: it is given up, at once or as soon as the other one runs.
+   * What becomes of a place that the deployment has there; undefined when it has none. `lost`: it is given up when
+   * there is another one. `ends`: it is given up.
    */
-  readonly held: "stays" | "lost" | "leaves" | "ends" | undefined;
-  /** Nothing more is to be expected of the place: the service runs there, or a person stopped it. */
-  readonly isSettled: boolean;
+  readonly held: "stays" | "lost" | "ends" | undefined;
 }
 
 /** What of a deployment decides on its places. */
@@ -35,8 +33,7 @@ export interface Wanted {
  *
  * Places that are held stay: nothing moves to make the load even, nor to a node that is preferred. Further places are
  * chosen one after the other: where nobody is disturbed, then by `prefer` in its order, then where the fewest share
- * the value of the label `spread`, then by load, then by name. A place on a draining node stays beside the new one
- * until that runs, unless the service is exclusive.
+ * the value of the label `spread`, then by load, then by name.
  */
 export function choose(wanted: Wanted, nodes: readonly Candidate[]): readonly string[] {
   if (wanted.on === "every-node") return namesOf(nodes.filter(isKeptEverywhere));
@@ -46,15 +43,8 @@ export function choose(wanted: Wanted, nodes: readonly Candidate[]): readonly st
   const fresh = nodes.filter(({ held, takes }) => held === undefined && takes);
   const further = pick(wanted, fresh, kept, count - kept.length);
   const lost = upFirst(nodes.filter(({ held }) => held === "lost"));
-  const chosen = [...kept, ...further, ...lost.slice(0, count - kept.length - further.length)];
-  const leaving = nodes.filter(({ held }) => held === "leaves");
-  return namesOf([...chosen, ...upFirst(leaving).slice(0, overlap(wanted, chosen))]);
-}
-
-/** Places that stay beside their replacements, which do not run yet. */
-function overlap(wanted: Wanted, chosen: readonly Candidate[]): number {
-  if (wanted.exclusive !== undefined) return 0;
-  return chosen.filter(({ isSettled, isDown }) => !isSettled && !isDown).length;
+  const missing = count - kept.length - further.length;
+  return namesOf([...kept, ...further, ...lost.slice(0, missing)]);
 }
 
 function isKeptEverywhere({ held, takes }: Candidate): boolean {

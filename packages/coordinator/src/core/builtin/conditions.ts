@@ -1,5 +1,6 @@
 import { type GraphView, keyOf, type Placement, type Resource, slotId } from "@halon/protocol";
 import { isLive } from "./context.ts";
+import { modeOf } from "./node-mode.ts";
 
 /** What has to hold for a service on a node, in the order in which it is looked at. */
 export type ConditionName =
@@ -30,13 +31,6 @@ export interface Question {
   readonly graph: GraphView;
   readonly deployment: Resource<"Deployment">;
   readonly node: string;
-}
-
-/** What people have decided about the node. */
-export function modeOf(
-  node: Resource<"Node">,
-): "active" | "draining" | "maintenance" | "decommissioned" {
-  return node.attributes.mode ?? "active";
 }
 
 /**

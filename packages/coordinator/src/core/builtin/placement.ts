@@ -1,16 +1,8 @@
 import { events, keyOf, type Resource, slotId } from "@halon/protocol";
 import { type Candidate, choose } from "./choice.ts";
-import {
-  hasToWait,
-  isThere,
-  isWantedOn,
-  mayEnter,
-  mayStay,
-  modeOf,
-  runs,
-  serviceNameOf,
-} from "./conditions.ts";
+import { hasToWait, isThere, isWantedOn, mayEnter, mayStay, serviceNameOf } from "./conditions.ts";
 import type { Context } from "./context.ts";
+import { isLeaving, keepsPlaces, lingers, modeOf } from "./node-mode.ts";
 import { reconcileSlot } from "./slot.ts";
 import { tellShortfall } from "./waiting.ts";
 import { forgetConfiguration } from "./wanted.ts";
@@ -130,10 +122,9 @@ function placeIn(context: Context, survey: Survey, service: string): boolean {
   const current = slots.map((slot) => slot.attributes.node);
   const candidates = graph.list("Node").map((node) => candidate(context, survey, deployment, node));
   const chosen = choose(deployment.attributes, candidates);
-  const given = slots.filter((slot) => !chosen.includes(slot.attributes.node));
+  const replaced = slots.filter((slot) => !chosen.includes(slot.attributes.node));
+  const given = replaced.filter((slot) => !lingers(context, deployment, slot, chosen));
   const added = chosen.filter((node) => !current.includes(node));
-  const leaving = slots.filter((slot) => isLeaving(context, slot) && !given.includes(slot));
-  const replaced = [...given, ...leaving];
   for (const slot of given) unplace(context, service, slot.id);
   added.forEach((node, position) => {
     // A person stopped the service, not the node that it was on.
@@ -155,11 +146,6 @@ function loadOf(survey: Survey, node: string): number {
   return survey.loads.get(node) ?? 0;
 }
 
-function isLeaving({ graph }: Context, slot: Resource<"ServiceName">): boolean {
-  const node = graph.get("Node", slot.attributes.node);
-  return node !== undefined && modeOf(node) === "draining";
-}
-
 function tellMove(context: Context, service: string, from: string, to: string): void {
   const node = context.graph.get("Node", from);
   const { state = "gone" } = node?.attributes ?? {};
@@ -174,15 +160,15 @@ function tellMove(context: Context, service: string, from: string, to: string): 
 
 /** The node as a place for the deployment. */
 function candidate(
-  { graph }: Context,
+  context: Context,
   survey: Survey,
   deployment: Resource<"Deployment">,
   node: Resource<"Node">,
 ): Candidate {
+  const { graph } = context;
   const { id } = deployment;
   const question = { graph, deployment, node: node.id };
   const isHeld = isWantedOn(graph, id, node.id);
-  const slot = slotId(id, node.id);
   const namesakes = survey.names.get(serviceNameOf(graph, deployment)) ?? [];
   return {
     name: node.id,
@@ -194,25 +180,21 @@ function candidate(
       !isHeld &&
       (namesakes.some((other) => other !== id && isThere(graph, other, node.id)) ||
         (survey.avoiders.get(id) ?? []).some((other) => isWantedOn(graph, other, node.id))),
-    held: isHeld ? (mayStay(question) ? fateOf(graph, deployment, node) : "ends") : undefined,
-    isSettled: runs(graph, slot) || graph.get("ServiceName", slot)?.attributes.halted === true,
+    held: isHeld ? (mayStay(question) ? fateOf(context, deployment, node) : "ends") : undefined,
   };
 }
 
 /** What becomes of a place whose conditions hold, for the sake of its node. */
 function fateOf(
-  graph: Context["graph"],
+  context: Context,
   deployment: Resource<"Deployment">,
   node: Resource<"Node">,
-): "stays" | "lost" | "leaves" | "ends" {
-  const mode = modeOf(node);
-  if (mode === "decommissioned") return "ends";
-  // Nothing is decided about what fails there.
-  if (mode === "maintenance") return "stays";
+): "stays" | "lost" | "ends" {
+  if (keepsPlaces(context, node)) return "stays";
+  if (isLeaving(node)) return "ends";
   // A suspected node is not given up yet.
-  if (node.attributes.state !== "down") return mode === "draining" ? "leaves" : "stays";
-  if (isTripped(graph) || deployment.attributes.onNodeLoss === "wait") return "stays";
-  return "lost";
+  const isLost = node.attributes.state === "down" && deployment.attributes.onNodeLoss === "move";
+  return isLost ? "lost" : "stays";
 }
 
 /** The service is wanted there no longer; what runs there is stopped once the node can be reached. */
@@ -263,9 +245,4 @@ export function wantConfiguration(context: Context, slot: string, configuration:
   for (const { id } of others) context.update.unrelate(key, "wants", keyOf("Configuration", id));
   context.update.relate(key, "wants", keyOf("Configuration", configuration));
   for (const { id } of others) forgetConfiguration(context, id);
-}
-
-/** Losses of many nodes at once move nothing until a person says so. */
-function isTripped(graph: Context["graph"]): boolean {
-  return graph.list("Cluster")[0]?.attributes.breaker !== undefined;
 }
