@@ -1,33 +1,47 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Health, Json, JsonObject } from "@halon/protocol";
+import type { ServiceData } from "./serve.ts";
 
-/** What a thread is told first: the service that it runs. */
-export interface ThreadData {
-  /** URL of the compiled service file. */
-  readonly blobUrl: string;
-  readonly node: string;
-  readonly service: string;
-  readonly instance: string;
-  readonly config: JsonObject;
-  readonly resourceKinds: readonly string[];
-  readonly beatEveryMs: number;
-  /** Two words, at `beatIndex` and `memoryIndex`. */
-  readonly shared: SharedArrayBuffer;
-  /** Typed calls come in here. */
-  readonly calls: MessagePort;
-}
+/** What a thread is told first: what it is for. */
+export type ThreadData =
+  /** It runs one service and ends with it. `port` is that of `serve`. */
+  | {
+      readonly type: "own";
+      readonly words: Words;
+      readonly service: ServiceData;
+      readonly port: MessagePort;
+    }
+  /** It is told of each service that it runs, and goes on without any. */
+  | { readonly type: "shared"; readonly words: Words };
 
-/** Position of the beat counter in the shared words. */
-export const beatIndex = 0;
-/** Position of the sampled memory, in KiB. */
-export const memoryIndex = 1;
-/** Size of the shared words. */
-export const sharedBytes = 8;
+/** What a shared thread is told later. */
+export type SharedMessage =
+  | {
+      readonly type: "serve";
+      readonly slot: number;
+      readonly service: ServiceData;
+      readonly port: MessagePort;
+    }
+  /** Ends a service that did not end itself. */
+  | { readonly type: "drop"; readonly slot: number };
 
-/** Calls that the host makes in the thread, through comlink. */
-export interface ThreadCalls {
-  check(): Promise<{ health: Health; detail?: string }>;
-  status(): Promise<Json>;
-  reconfigure(config: JsonObject): Promise<"done" | "restart">;
-  call(message: string, args: readonly Json[]): Promise<Json>;
+/** Memory that a thread and its host share; `wordCount` numbers of 32 bits. */
+export type Words = SharedArrayBuffer;
+
+/** Positions in the words. */
+export const wordOf = {
+  /** Grows with each turn of the thread's beat. */
+  beat: 0,
+  /** Sampled memory, in KiB. */
+  memoryKib: 1,
+  /** Slot of the service whose code the thread ran last, in a shared thread; 0: none of them. */
+  running: 2,
+  /** Slot of the service that has allocated the most of late; 0: nobody has. */
+  greediest: 3,
+} as const;
+
+const wordCount = 4;
+
+/** The words of a new thread. */
+export function createWords(): Words {
+  return new SharedArrayBuffer(wordCount * Int32Array.BYTES_PER_ELEMENT);
 }

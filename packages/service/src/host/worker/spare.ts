@@ -7,42 +7,59 @@ interface Spare {
   readonly memoryMb: number;
 }
 
-/** One for the whole process: threads belong to it, not to a runtime. */
-let spare: Spare | undefined;
+/** For the whole process, the last used limit of memory last: threads belong to it, not to a runtime. */
+let spares: readonly Spare[] = [];
 let timer: NodeJS.Timeout | undefined;
+/** Limits of memory for which a spare is to be made. */
+const wanted = new Set<number>();
 
 /**
- * A thread that waits for its `ThreadData`: the spare one where there is one with this limit of memory.
+ * A thread that waits for its `ThreadData`: a spare one where there is one with this limit of memory.
  *
  * To start a thread and load the packages that every service imports takes far longer than all the rest of a
- * recovery; a spare has done both. No service has run in it, and none gets one that another has used.
+ * recovery; a spare has done both. No service has run in it.
  */
 export function takeThread(memoryMb: number): Worker {
-  const taken = spare?.memoryMb === memoryMb ? spare.worker : undefined;
+  const spare = spares.find((each) => each.memoryMb === memoryMb);
+  // The oldest wish goes first.
+  wanted.delete(memoryMb);
+  wanted.add(memoryMb);
   clearTimeout(timer);
   // Not at once: the service that starts now needs the processor more.
-  timer = setTimeout(() => prepareThread(memoryMb), limits.spareAfterMs);
+  timer = setTimeout(refill, limits.spareAfterMs);
   timer.unref();
-  if (taken === undefined) return createThread(memoryMb);
-  spare = undefined;
-  taken.removeAllListeners("exit");
-  taken.removeAllListeners("error");
-  taken.ref();
-  return taken;
+  if (spare === undefined) return createThread(memoryMb);
+  spares = spares.filter((each) => each !== spare);
+  spare.worker.removeAllListeners("exit");
+  spare.worker.removeAllListeners("error");
+  spare.worker.ref();
+  return spare.worker;
 }
 
-/** Makes the spare one; an older one with another limit of memory ends. */
+/** Makes a spare with this limit of memory, unless there is one; those that nobody took for longest make way. */
 export function prepareThread(memoryMb: number): void {
-  if (spare?.memoryMb === memoryMb) return;
-  void spare?.worker.terminate();
+  const present = spares.find((each) => each.memoryMb === memoryMb);
+  const others = spares.filter((each) => each !== present);
+  spares = [...others, present ?? createSpare(memoryMb)];
+  const surplus = spares.slice(0, Math.max(0, spares.length - limits.spareThreadsMax));
+  spares = spares.slice(surplus.length);
+  for (const { worker } of surplus) void worker.terminate();
+}
+
+function refill(): void {
+  for (const memoryMb of [...wanted].slice(-limits.spareThreadsMax)) prepareThread(memoryMb);
+  wanted.clear();
+}
+
+function createSpare(memoryMb: number): Spare {
   const worker = createThread(memoryMb);
   const drop = (): void => {
-    if (spare?.worker === worker) spare = undefined;
+    spares = spares.filter((each) => each.worker !== worker);
   };
   worker.once("exit", drop);
   worker.once("error", drop);
   worker.unref();
-  spare = { worker, memoryMb };
+  return { worker, memoryMb };
 }
 
 function createThread(memoryMb: number): Worker {
@@ -50,7 +67,10 @@ function createThread(memoryMb: number): Worker {
     env: workerEnvironment(process.env),
     // Flags of halond, such as a loader, are not for the service.
     execArgv: [],
-    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    resourceLimits: {
+      maxOldGenerationSizeMb: memoryMb,
+      maxYoungGenerationSizeMb: limits.threadYoungMb,
+    },
     stdout: true,
     stderr: true,
     name: "service",
