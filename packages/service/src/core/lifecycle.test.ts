@@ -23,7 +23,6 @@ const late = (effects: readonly LifecycleEffect[]): LifecycleEvent => {
 };
 
 const startLate = late(start(input)[1]);
-const stopLate = late(run(["loaded", "ready", "stop"])[1]);
 
 /** Events by name, and how each state is reached. */
 const events: Record<string, LifecycleEvent> = {
@@ -31,10 +30,13 @@ const events: Record<string, LifecycleEvent> = {
   ready: { type: "ready" },
   stop: { type: "stop" },
   failed,
+  givenUp: { type: "givenUp", cause: { code: "HAL_FAILED", reason: "disk", cause: "trouble" } },
+  exiting: { type: "exiting", reason: "done" },
   exited,
   startLate,
-  stopLate,
 };
+const stopLate = late(run(["loaded", "ready", "stop"])[1]);
+events["stopLate"] = stopLate;
 const paths: Record<LifecycleState, readonly LifecycleEvent["type"][]> = {
   loading: [],
   starting: ["loaded"],
@@ -47,8 +49,7 @@ const paths: Record<LifecycleState, readonly LifecycleEvent["type"][]> = {
 function run(path: readonly string[]): readonly [LifecycleSnapshot, readonly LifecycleEffect[]] {
   let [snapshot, effects] = start(input);
   for (const name of path) {
-    const event = name === "failed" ? failed : name === "exited" ? exited : { type: name };
-    [snapshot, effects] = advance(snapshot, event as LifecycleEvent);
+    [snapshot, effects] = advance(snapshot, events[name] as LifecycleEvent);
   }
   return [snapshot, effects];
 }
@@ -63,6 +64,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: ["running", `${disarm} reportStarted supervise`],
     stop: ["stopping", `${disarm} requestStop arm 5000`],
     failed: ["killing", `${disarm} kill`],
+    givenUp: ["stopping", `${disarm} requestStop arm 5000`],
+    exiting: ["stopping", `${disarm} requestStop arm 5000`],
     exited: ["ended", `${disarm} reportCouldNotStart`],
     startLate: ["killing", `${disarm} kill`],
     stopLate: same("loading"),
@@ -72,6 +75,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: ["running", `${disarm} reportStarted supervise`],
     stop: ["stopping", `${disarm} requestStop arm 5000`],
     failed: ["killing", `${disarm} kill`],
+    givenUp: ["stopping", `${disarm} requestStop arm 5000`],
+    exiting: ["stopping", `${disarm} requestStop arm 5000`],
     exited: ["ended", `${disarm} reportCouldNotStart`],
     startLate: ["killing", `${disarm} kill`],
     stopLate: same("starting"),
@@ -81,6 +86,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("running"),
     stop: ["stopping", "requestStop arm 5000"],
     failed: ["killing", "kill"],
+    givenUp: ["stopping", "requestStop arm 5000"],
+    exiting: ["stopping", "requestStop arm 5000"],
     exited: ["ended", "reportFailed"],
     startLate: same("running"),
     stopLate: same("running"),
@@ -90,6 +97,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("stopping"),
     stop: same("stopping"),
     failed: same("stopping"),
+    givenUp: same("stopping"),
+    exiting: same("stopping"),
     exited: ["ended", `${disarm} reportStopped`],
     startLate: same("stopping"),
     stopLate: ["killing", `${disarm} kill`],
@@ -99,6 +108,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("killing"),
     stop: same("killing"),
     failed: same("killing"),
+    givenUp: same("killing"),
+    exiting: same("killing"),
     exited: ["ended", "reportFailed"],
     startLate: same("killing"),
     stopLate: same("killing"),
@@ -108,6 +119,8 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("ended"),
     stop: same("ended"),
     failed: same("ended"),
+    givenUp: same("ended"),
+    exiting: same("ended"),
     exited: same("ended"),
     startLate: same("ended"),
     stopLate: same("ended"),
@@ -162,4 +175,26 @@ test("one that was not ready in time could not start, and says how long it had",
 test("one that is killed because it did not stop in time has stopped, not failed", () => {
   const [killing] = advance(run(["ready", "stop"])[0], stopLate);
   expect(advance(killing, exited)[1].map(describe)).toContain("reportStopped");
+});
+
+const ended = (path: readonly string[]) => run([...path, "exited"])[1].at(-1);
+
+test("an end that was announced is no failure; one that was not is, and says that it is an exit", () => {
+  const exit = { code: 1, signal: null };
+  expect(ended(["ready", "exiting"])).toEqual({ type: "reportExited", reason: "done", exit });
+  expect(ended(["ready"])).toMatchObject({ type: "reportFailed", cause: { cause: "exit" } });
+});
+
+test("what happens on the way out does not change why it ends", () => {
+  expect(ended(["ready", "exiting", "failed"])).toMatchObject({ type: "reportExited" });
+  expect(ended(["ready", "exiting", "stop"])).toMatchObject({ type: "reportExited" });
+  expect(ended(["ready", "stop", "exiting"])).toMatchObject({ type: "reportStopped" });
+  expect(ended(["ready", "givenUp", "exiting"])).toMatchObject({ cause: { cause: "trouble" } });
+});
+
+test("one that is given up is asked to stop, and has failed all the same", () => {
+  expect(ended(["ready", "givenUp"])).toMatchObject({
+    type: "reportFailed",
+    cause: { reason: "disk", cause: "trouble" },
+  });
 });

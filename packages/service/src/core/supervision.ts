@@ -22,6 +22,7 @@ export function judge(observation: Observation, bounds: Bounds): Cause | null {
   if (memoryMb !== undefined && memoryMb > bounds.memoryMbMax) {
     return {
       code: "HAL_FAILED",
+      cause: "memory",
       reason: `memory: ${Math.round(memoryMb)} MiB used, ${bounds.memoryMbMax} MiB allowed (memoryMb)`,
     };
   }
@@ -30,6 +31,7 @@ export function judge(observation: Observation, bounds: Bounds): Cause | null {
   if (silentMs === undefined || silentMs <= bounds.silentMsMax) return null;
   return {
     code: "HAL_FAILED",
+    cause: "hung",
     reason: `hung: no sign of progress for ${Math.round(silentMs)} ms, ${bounds.silentMsMax} ms allowed`,
   };
 }
@@ -73,7 +75,11 @@ export function nextCheck(
 /** Why an instance that does not answer its checks must be ended, or null. */
 export function judgeChecks(schedule: CheckSchedule, checkTimeoutsMax: number): Cause | null {
   if (schedule.timeouts < checkTimeoutsMax) return null;
-  return { code: "HAL_FAILED", reason: `hung: ${schedule.timeouts} checks in a row got no answer` };
+  return {
+    code: "HAL_FAILED",
+    cause: "hung",
+    reason: `hung: ${schedule.timeouts} checks in a row got no answer`,
+  };
 }
 
 /** Why an instance that fails its liveness checks must be ended, or null; `detail` is what the last one said. */
@@ -85,5 +91,5 @@ export function judgeLiveness(
   const { notAlive } = schedule;
   if (notAlive < livenessFailures) return null;
   const checks = notAlive === 1 ? "a check" : `${notAlive} checks in a row`;
-  return { code: "HAL_FAILED", reason: `liveness: ${checks} failed: ${detail}` };
+  return { code: "HAL_FAILED", cause: "liveness", reason: `liveness: ${checks} failed: ${detail}` };
 }

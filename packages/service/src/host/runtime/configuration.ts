@@ -1,5 +1,11 @@
 import { createHash } from "node:crypto";
-import { canonicalJson, type JsonObject, type ServiceManifest } from "@halon/protocol";
+import {
+  canonicalJson,
+  type JsonObject,
+  type JsonSchema,
+  type ServiceManifest,
+  secretProblem,
+} from "@halon/protocol";
 import { z } from "zod";
 
 const schemasMax = 256;
@@ -15,7 +21,9 @@ export function checkConfig(
   manifest: Pick<ServiceManifest, "schemaHash" | "configurationSchema">,
   config: JsonObject,
 ): ConfigOutcome {
-  const parsed = schemaOf(manifest).safeParse(config);
+  const stray = secretProblem(manifest.configurationSchema, config);
+  if (stray !== undefined) return { type: "invalid", reason: stray };
+  const parsed = schemaFor(manifest.schemaHash, manifest.configurationSchema).safeParse(config);
   if (parsed.success) return { type: "valid", config: parsed.data as JsonObject };
   const issue = parsed.error.issues[0];
   const path = (issue?.path ?? []).map(String).join(".");
@@ -28,14 +36,13 @@ export function hashOf(value: unknown): string {
   return createHash("sha256").update(canonicalJson(value)).digest("hex");
 }
 
-function schemaOf(
-  manifest: Pick<ServiceManifest, "schemaHash" | "configurationSchema">,
-): z.ZodType {
-  const known = schemas.get(manifest.schemaHash);
+/** The schema as code, by its hash; the last ones are kept. */
+export function schemaFor(hash: string, jsonSchema: JsonSchema): z.ZodType {
+  const known = schemas.get(hash);
   if (known !== undefined) return known;
-  const schema = z.fromJSONSchema(manifest.configurationSchema as z.core.JSONSchema.JSONSchema);
+  const schema = z.fromJSONSchema(jsonSchema as z.core.JSONSchema.JSONSchema);
   const oldest = schemas.keys().next().value;
   if (schemas.size >= schemasMax && oldest !== undefined) schemas.delete(oldest);
-  schemas.set(manifest.schemaHash, schema);
+  schemas.set(hash, schema);
   return schema;
 }

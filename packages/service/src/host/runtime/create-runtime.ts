@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { InventoryInstance } from "@halon/protocol";
 import { limits } from "../limits.ts";
-import { checkConfig, hashOf } from "./configuration.ts";
-import { adoptInstance, type Instance, inventoryOf, placeOf } from "./instance.ts";
+import { adoptInstance, inventoryOf } from "./instance.ts";
 import { Leases } from "./leases.ts";
+import { reportReconfigured } from "./reconfigure.ts";
 import { createRequests } from "./requests.ts";
 import type { ActionOf, Runtime, RuntimeOptions } from "./runtime.ts";
 import type { Site, WaitingStart } from "./site.ts";
@@ -31,6 +31,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
           return;
         case "ReconfigureService":
           requests.reconfigure(action, command);
+          return;
+        case "AnswerTrouble":
+          requests.answerTrouble(action, command);
           return;
       }
     },
@@ -72,7 +75,7 @@ function createSite(options: RuntimeOptions): Site {
       now: options.now,
       watch: (instance) => site.watch.add(instance),
       ended: (instance) => letGo(site, instance),
-      reconfigured: (instance, config) => reportReconfigured(site, instance, config),
+      reconfigured: (instance, config) => reportReconfigured(instance, config, options.emit),
     },
     closing: false,
     drained: () => undefined,
@@ -89,26 +92,6 @@ function supervise(site: Site, isMonitored: (instance: string) => boolean): numb
   );
   for (const instance of monitored) site.watch.add(instance);
   return monitored.length;
-}
-
-function reportReconfigured(
-  { options }: Site,
-  instance: Instance,
-  config: Instance["spec"]["config"],
-): void {
-  const outcome = checkConfig(instance.spec.manifest, config);
-  if (outcome.type === "invalid") {
-    const detail = `its schema refuses the configuration that it changed to: ${outcome.reason}`;
-    instance.noteHealth("warn", detail.slice(0, 4_000));
-    return;
-  }
-  instance.configuration = hashOf(outcome.config);
-  const data = {
-    ...placeOf(instance.spec),
-    configuration: instance.configuration,
-    config: outcome.config,
-  };
-  options.emit({ type: "ServiceReconfigured", data });
 }
 
 function stop(

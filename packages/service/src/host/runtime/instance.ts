@@ -1,4 +1,4 @@
-import type { Health, InventoryInstance } from "@halon/protocol";
+import type { Health, InventoryInstance, JsonObject } from "@halon/protocol";
 import {
   advance,
   type CheckSchedule,
@@ -11,7 +11,10 @@ import {
   stateOf,
 } from "../../core/index.ts";
 import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
+import { hear } from "./hear.ts";
+import { placeOf, reportEnd, reportStarted } from "./report.ts";
 import type { RuntimeEvent } from "./runtime.ts";
+import { type Redactor, redactorOf } from "./secrets.ts";
 
 /** What an instance needs of its runtime. */
 export interface InstanceHost {
@@ -21,7 +24,13 @@ export interface InstanceHost {
   watch(instance: Instance): void;
   /** Nothing of the instance runs any more; all about it has been emitted. */
   ended(instance: Instance): void;
-  reconfigured(instance: Instance, config: RunnerSpec["config"]): void;
+  reconfigured(instance: Instance, config: JsonObject): void;
+}
+
+/** A trouble that the service has told of. */
+export interface Trouble {
+  readonly code: string;
+  readonly reason: string;
 }
 
 /** One start of a service on this node, from its spawn to its end. */
@@ -34,6 +43,14 @@ export interface Instance {
   readonly state: LifecycleState;
   /** Hash of the configuration that it has now. */
   configuration: string;
+  /** That configuration, with references to its secrets. */
+  config: JsonObject;
+  /** As of `RunnerSpec`, of that configuration. */
+  configValues: () => JsonObject;
+  /** Takes the values of its secrets out of what it says. */
+  readonly secrets: Redactor;
+  /** What it waits for AnswerTrouble with, by reference. */
+  readonly troubles: Map<string, Trouble>;
   /** Schedule of its checks; its owner is the watch. */
   schedule: CheckSchedule;
   /** Ids of the commands that wait for it to be ready, and for its end. */
@@ -43,11 +60,6 @@ export interface Instance {
   noteHealth(health: Health, detail: string | undefined): void;
   /** Drops its deadlines: it runs on without this runtime. */
   forget(): void;
-}
-
-/** What every event about an instance begins with. */
-export function placeOf(spec: RunnerSpec) {
-  return { node: spec.node, service: spec.service, instance: spec.instance };
 }
 
 /** The instance as an inventory shows it. */
@@ -142,6 +154,10 @@ function build(
     spec,
     runner,
     configuration: spec.configHash,
+    config: spec.config,
+    configValues: () => spec.configValues(),
+    secrets: redactorOf(spec),
+    troubles: new Map(),
     schedule: firstCheck(host.now()),
     startCommands: new Set(),
     stopCommands: new Set(),
@@ -159,7 +175,10 @@ function build(
       life.snapshot = next;
       instance.perform(effects);
     },
-    noteHealth: (health, detail) => noteHealth(instance, life, host, { health, detail }),
+    noteHealth(health, detail) {
+      const said = detail === undefined ? undefined : instance.secrets.clean(detail);
+      noteHealth(instance, life, host, { health, detail: said });
+    },
     forget: () => dropDeadlines(life),
     perform(effects) {
       for (const effect of effects) perform(instance, life, host, effect);
@@ -233,104 +252,12 @@ function perform(
       return;
     case "reportCouldNotStart":
     case "reportFailed":
+    case "reportExited":
     case "reportStopped":
       stopClock(life, host);
       dropDeadlines(life);
       reportEnd(instance, host, effect, Math.round(life.healthyMs));
       host.ended(instance);
-      return;
-  }
-}
-
-type EndEffect = Extract<
-  LifecycleEffect,
-  { type: "reportCouldNotStart" | "reportFailed" | "reportStopped" }
->;
-
-/** Tells how it ended, and answers every command that waits for it. */
-function reportEnd(
-  { spec, startCommands, stopCommands }: Instance,
-  host: InstanceHost,
-  effect: EndEffect,
-  healthyMs: number,
-): void {
-  const at = placeOf(spec);
-  const stopped = (answer: { command?: string }) => {
-    const exit = effect.type === "reportCouldNotStart" ? {} : { exit: effect.exit };
-    host.emit({ type: "ServiceStopped", data: { ...at, ...answer, ...exit } });
-  };
-  if (effect.type === "reportCouldNotStart") {
-    for (const command of answers(startCommands)) {
-      host.emit({ type: "ServiceCouldNotStart", data: { ...at, ...command, ...effect.cause } });
-    }
-  } else if (effect.type === "reportFailed") {
-    const { cause, exit } = effect;
-    host.emit({ type: "ServiceFailed", data: { ...at, reason: cause.reason, healthyMs, exit } });
-  } else {
-    refuseStarts(spec, startCommands, host);
-    if (stopCommands.size === 0) stopped({});
-  }
-  for (const command of stopCommands) stopped({ command });
-}
-
-/** Commands that wait for a start that a stop overtook are answered, and not as a failure. */
-function refuseStarts(spec: RunnerSpec, commands: ReadonlySet<string>, host: InstanceHost): void {
-  const reason = `${spec.instance} was stopped before it was ready`;
-  for (const command of commands) {
-    const data = { node: spec.node, command, code: "HAL_CONFLICT", reason };
-    host.emit({ type: "CommandRefused", data });
-  }
-}
-
-/** Answers the start commands that wait, or tells that it runs when none does. */
-export function reportStarted(instance: Instance, host: InstanceHost): void {
-  const { spec, runner } = instance;
-  const osPid = runner.osPid === undefined ? {} : { osPid: runner.osPid };
-  for (const command of answers(instance.startCommands)) {
-    host.emit({
-      type: "ServiceStarted",
-      data: { ...placeOf(spec), ...command, ...osPid, configuration: instance.configuration },
-    });
-  }
-  instance.startCommands.clear();
-}
-
-/** One answer per waiting command; without a command, the event by itself. */
-function answers(commands: ReadonlySet<string>): readonly { command?: string }[] {
-  return commands.size === 0 ? [{}] : [...commands].map((command) => ({ command }));
-}
-
-function hear(instance: Instance, host: InstanceHost, event: RunnerEvent): void {
-  const at = placeOf(instance.spec);
-  switch (event.type) {
-    case "loaded":
-    case "ready":
-      instance.take({ type: event.type });
-      return;
-    case "problem": {
-      const { code, reason } = event;
-      instance.take({ type: "failed", cause: { code, reason: reason.slice(0, 4_000) } });
-      return;
-    }
-    case "exited": {
-      const reason = event.reason.slice(0, 4_000);
-      instance.take({ type: "exited", exit: event.exit, reason });
-      return;
-    }
-    case "acquired": {
-      if (!Object.hasOwn(instance.spec.manifest.resources, event.kind)) return;
-      const { kind, id, attributes } = event;
-      const data = { ...at, kind, id, attributes: attributes as Record<string, never> };
-      host.emit({ type: "ResourceAcquired", data });
-      return;
-    }
-    case "released": {
-      const { kind, id } = event;
-      host.emit({ type: "ResourceReleased", data: { ...at, kind, id } });
-      return;
-    }
-    case "reconfigured":
-      host.reconfigured(instance, event.config);
       return;
   }
 }

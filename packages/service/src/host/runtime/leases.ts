@@ -82,7 +82,7 @@ export class Leases {
       const reason = "its lease has ended: no leader has renewed it in time";
       // What is stopping has more time than its lease.
       if (instance.state === "stopping") instance.runner.kill();
-      else instance.take({ type: "failed", cause: { code: "HAL_FAILED", reason } });
+      else instance.take({ type: "failed", cause: { code: "HAL_FAILED", cause: "lease", reason } });
     };
     this.#guards.set(id, setTimeout(due, Math.max(0, untilMs - monotonicMs())));
   }

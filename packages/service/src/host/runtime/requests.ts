@@ -1,11 +1,13 @@
 import { HalonError, type Json } from "@halon/protocol";
 import { limits } from "../limits.ts";
-import { checkConfig } from "./configuration.ts";
-import { type Instance, placeOf } from "./instance.ts";
-import type { Runtime, RuntimeEvent } from "./runtime.ts";
+import { checkArguments } from "./arguments.ts";
+import type { Instance } from "./instance.ts";
+import { reconfigure } from "./reconfigure.ts";
+import { placeOf } from "./report.ts";
+import type { ActionOf, Runtime, RuntimeEvent } from "./runtime.ts";
 import { askHealth, reasonOf } from "./watch.ts";
 
-type Requests = Pick<Runtime, "check" | "reportStatus" | "reconfigure" | "call">;
+type Requests = Pick<Runtime, "check" | "reportStatus" | "reconfigure" | "answerTrouble" | "call">;
 
 /** Questions to running instances. Each is answered by an event, also when the instance does not answer. */
 export function createRequests(
@@ -55,7 +57,8 @@ export function createRequests(
             return;
           }
           const answer = command === undefined ? {} : { command };
-          const data = { ...placeOf(spec), ...answer, report: report as never };
+          const cleaned = instance.secrets.cleanJson(report);
+          const data = { ...placeOf(spec), ...answer, report: cleaned as never };
           emit({ type: "ServiceReported", data });
         },
         (error: unknown) => refuseError(command, error),
@@ -64,36 +67,51 @@ export function createRequests(
     reconfigure(action, command) {
       const instance = find(action.instance, command);
       if (instance === null) return;
-      const { spec, runner } = instance;
-      const outcome = checkConfig(spec.manifest, action.config);
-      if (outcome.type === "invalid") {
-        refuse(command, "HAL_SCHEMA_VIOLATION", outcome.reason);
-        return;
-      }
-      runner.reconfigure(outcome.config, spec.manifest.startTimeoutMs).then(
-        (done) => {
-          if (done === "restart") {
-            const reason = `${spec.instance} cannot take a configuration while it runs; restart it`;
-            refuse(command, "HAL_CONFLICT", reason);
-            return;
-          }
+      reconfigure(instance, action).then(
+        (configuration) => {
           const answer = command === undefined ? {} : { command };
-          const configuration = action.configHash;
-          instance.configuration = configuration;
-          const data = { ...placeOf(spec), ...answer, configuration };
+          const data = { ...placeOf(instance.spec), ...answer, configuration };
           emit({ type: "ServiceReconfigured", data });
         },
         (error: unknown) => refuseError(command, error),
       );
+    },
+    answerTrouble(action, command) {
+      const instance = instances.get(action.instance);
+      if (instance === undefined || instance.state === "killing") {
+        const reason = `${action.instance} does not run on ${node}`;
+        refuse(command, "HAL_SERVICE_NOT_RUNNING", reason);
+        return;
+      }
+      answerTrouble(instance, action);
+      // Also of a trouble that is not known: it was answered before, and the answer to that was lost.
+      const answer = command === undefined ? {} : { command };
+      const data = { ...placeOf(instance.spec), ...answer, ref: action.ref };
+      emit({ type: "TroubleAnswered", data });
     },
     async call(id, message, args, timeoutMs): Promise<Json> {
       const instance = instances.get(id);
       if (instance?.state !== "running") {
         throw new HalonError("HAL_SERVICE_NOT_RUNNING", `${id} does not run on ${node}.`);
       }
-      return await instance.runner.call(message, args, timeoutMs);
+      const checked = checkArguments(instance.spec.manifest, message, args);
+      return await instance.runner.call(message, checked, timeoutMs);
     },
   };
+}
+
+/** The service has the answer before it is asked to stop. */
+function answerTrouble(instance: Instance, { ref, answer, data }: ActionOf<"AnswerTrouble">): void {
+  const trouble = instance.troubles.get(ref);
+  if (trouble === undefined) return;
+  instance.troubles.delete(ref);
+  instance.runner.answerTrouble?.(ref, { answer, data });
+  const { code } = trouble;
+  const reason = `trouble ${code}: ${trouble.reason}`.slice(0, 4_000);
+  if (answer === "restart") {
+    const cause = { code: "HAL_FAILED", reason, cause: "trouble" as const, failureCode: code };
+    instance.take({ type: "givenUp", cause });
+  } else if (answer === "stop") instance.take({ type: "exiting", reason });
 }
 
 function detailOf(instance: Instance): { detail?: string } {

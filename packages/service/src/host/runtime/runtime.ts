@@ -65,7 +65,8 @@ export interface Runtime {
   check(action: ActionOf<"CheckService">, command?: string): void;
   reportStatus(action: ActionOf<"ReportStatus">, command?: string): void;
   reconfigure(action: ActionOf<"ReconfigureService">, command?: string): void;
-  /** Calls one of the messages of a running instance. Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_TIMEOUT. */
+  answerTrouble(action: ActionOf<"AnswerTrouble">, command?: string): void;
+  /** Calls one of the messages of a running instance. Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_SCHEMA_VIOLATION, HAL_TIMEOUT. */
   call(instance: string, message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
   /** Sampled memory in MiB of each worker for which it is known. */
   samples(): readonly { readonly instance: string; readonly memoryMb: number }[];

@@ -12,16 +12,91 @@ const secretBytesMax = 65_536;
 export function configValuesOf(config: JsonObject): () => JsonObject {
   let values: JsonObject | undefined;
   return () => {
-    values ??= withValues(config) as JsonObject;
+    values ??= hasSecret(config) ? (withValues(config) as JsonObject) : config;
     return values;
   };
 }
 
-/** Texts of the secrets in a configuration, for those who must keep them out of what they tell. */
-export function secretTextsOf(config: JsonObject, values: JsonObject): readonly string[] {
-  const texts: string[] = [];
-  collect(config, values, texts);
-  return texts;
+/** Takes the values of an instance's secrets out of what it says, before that is an event, in the log, and shown. */
+export interface Redactor {
+  clean(text: string): string;
+  cleanJson(value: Json): Json;
+  /** It has taken another configuration. */
+  learn(config: JsonObject, values: JsonObject): void;
+}
+
+/** Shorter ones are found in everything, and are no secrets. */
+const textCharsMin = 4;
+/** Values of earlier configurations are kept, since the instance may still speak of them. */
+const textsMax = 100;
+const replacement = "(secret)";
+
+/** The redactor of an instance; its secrets are read when it says something, if they were not read before. */
+export function redactorOf(spec: {
+  readonly config: JsonObject;
+  configValues(): JsonObject;
+}): Redactor {
+  let isLearned = !hasSecret(spec.config);
+  let texts: string[] = [];
+  const learn = (config: JsonObject, values: JsonObject) => {
+    const found: string[] = [];
+    collect(config, values, found);
+    const fresh = found.filter((text) => text.length >= textCharsMin && !texts.includes(text));
+    // The longest first: one may be a part of another.
+    texts = [...texts, ...fresh].slice(-textsMax).sort((a, b) => b.length - a.length);
+  };
+  const known = (): readonly string[] => {
+    if (isLearned) return texts;
+    isLearned = true;
+    try {
+      learn(spec.config, spec.configValues());
+    } catch {
+      // Of an adopted process whose secret is not to be read any more: there is nothing to look for.
+    }
+    return texts;
+  };
+  const clean = (text: string) =>
+    known().reduce((cleaned, secret) => cleaned.replaceAll(secret, replacement), text);
+  const cleanJson = (value: Json): Json => {
+    if (typeof value === "string") return clean(value);
+    if (known().length === 0 || typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) return value.map(cleanJson);
+    const members = Object.entries(value as JsonObject);
+    return Object.fromEntries(members.map(([name, member]) => [clean(name), cleanJson(member)]));
+  };
+  return { clean, cleanJson, learn };
+}
+
+/**
+ * A configuration that a service gave, with references where it has the values of secrets that it was given.
+ *
+ * Other values in the place of secrets stay, and are refused by `secretProblem`.
+ */
+export function withReferences(
+  given: Json,
+  config: Json | undefined,
+  values: Json | undefined,
+): Json {
+  if (isSecretReference(config)) return given === values ? config : given;
+  if (typeof given !== "object" || given === null) return given;
+  if (typeof config !== "object" || config === null) return given;
+  const memberOf = (of: Json | undefined, name: string | number) =>
+    typeof of === "object" && of !== null ? (of as JsonObject)[name] : undefined;
+  if (Array.isArray(given)) {
+    return given.map((member, at) =>
+      withReferences(member, memberOf(config, at), memberOf(values, at)),
+    );
+  }
+  const members = Object.entries(given as JsonObject).map(([name, member]) => [
+    name,
+    withReferences(member, memberOf(config, name), memberOf(values, name)),
+  ]);
+  return Object.fromEntries(members);
+}
+
+function hasSecret(value: Json | undefined): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return isSecretReference(value) || Object.values(value).some((member) => hasSecret(member));
 }
 
 function withValues(value: Json): Json {

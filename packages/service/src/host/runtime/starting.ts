@@ -1,7 +1,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { HalonError } from "@halon/protocol";
 import { checkConfig } from "./configuration.ts";
-import { createInstance, type Instance, reportStarted } from "./instance.ts";
+import { createInstance, type Instance } from "./instance.ts";
+import { reportStarted } from "./report.ts";
 import type { ActionOf } from "./runtime.ts";
 import { configValuesOf } from "./secrets.ts";
 import type { Site, WaitingStart } from "./site.ts";
@@ -116,6 +118,8 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
     peers: site.options.directory,
   };
   try {
+    // Before anything is started: a secret that cannot be read is the reason, and named.
+    spec.configValues();
     makeDirectory(site, directory);
     const startRunner = lease === undefined ? runners[manifest.kind] : kept;
     if (startRunner === undefined) {
@@ -126,7 +130,8 @@ function spawn(site: Site, action: StartAction, commands: ReadonlySet<string>): 
       hold(site, created);
     });
   } catch (error) {
-    couldNotStart(site, action, commands, { code: "HAL_SERVICE_START", reason: reasonOf(error) });
+    const code = error instanceof HalonError ? error.code : "HAL_SERVICE_START";
+    couldNotStart(site, action, commands, { code, reason: reasonOf(error) });
   }
 }
 
