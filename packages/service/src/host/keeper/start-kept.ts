@@ -1,11 +1,53 @@
 import { HalonError } from "@halon/protocol";
-import type { StartRunner } from "../runner.ts";
+import { describeFailure, failLater } from "../process/failed-start.ts";
+import { sizeOfOutput } from "../process/output.ts";
+import { type Plan, planStart, recordOf } from "../process/plan.ts";
+import { tryToWrite } from "../process/process-runner.ts";
+import { isThere } from "../process/spare.ts";
+import type { RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
+import { KeptProcess } from "./kept-process.ts";
+import { launchKeeper } from "./launch.ts";
 
 /**
  * Starts an instance under a keeper: a small process that ends it, its group and its session, when its lease ends.
  *
  * `spec.lease` must be there. Of the kinds `process`, `node-process` and `worker`; a worker type runs as a Node process.
  */
-export const startKept: StartRunner = () => {
-  throw new HalonError("HAL_PLATFORM", "not built yet");
+export const startKept: StartRunner = (spec, listener) => {
+  const { kind } = spec.manifest;
+  let plan: Plan | undefined;
+  try {
+    if (kind === "process") {
+      plan = planStart(spec);
+      return startKeptProcess(spec, plan, listener);
+    }
+    throw new HalonError(
+      "HAL_SERVICE_START",
+      `services of kind ${kind} cannot be exclusive; use an OS process or a Node process`,
+    );
+  } catch (error) {
+    return failLater(listener, Promise.resolve(describeFailure(error, plan?.command[0], spec)));
+  }
 };
+
+function startKeptProcess(spec: RunnerSpec, plan: Plan, listener: (event: RunnerEvent) => void) {
+  const { command, env, process } = plan;
+  // Asked here: what stands between keeper and program says less of it.
+  if (!isThere({ command, env, cwd: spec.directory })) {
+    throw Object.assign(new Error("not found"), { code: "ENOENT" });
+  }
+  const outputStart = sizeOfOutput(spec.directory);
+  const { token = 0, leaseMs = 0 } = spec.lease ?? {};
+  return new KeptProcess({
+    spec,
+    process,
+    listener,
+    recordOf(program, keeper) {
+      const kept = { ...keeper, token, leaseMs };
+      const record = recordOf(spec, plan, { ...program, outputStart, keeper: kept });
+      tryToWrite(spec.directory, record);
+      return record;
+    },
+    reach: (hear) => launchKeeper({ spec, command, env }, hear),
+  }).runner;
+}

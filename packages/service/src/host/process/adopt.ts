@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { watchKept } from "../keeper/watch-kept.ts";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import { configValuesOf } from "../runtime/secrets.ts";
 import { homeMark, isSameDirectory } from "./mark.ts";
@@ -99,6 +100,9 @@ function whyNot(record: ProcessRecord, { home, service, node }: Expected): strin
   if (!isSameDirectory(mark, home) && existsSync(mark)) {
     return `process ${pid} belongs to ${mark}, and this record is a copy`;
   }
+  if (record.keeper !== undefined && !isRunning(record.keeper)) {
+    return `the keeper of process ${pid} is gone`;
+  }
   if (record.service !== service) return `the record is that of the service ${record.service}`;
   if (record.node !== node) return `process ${pid} was started for the node ${record.node}`;
   return undefined;
@@ -108,7 +112,7 @@ function offer(
   { record, process }: Extract<Verdict, { type: "adopt" }>,
   { directory, blobPath }: Pick<RunnerSpec, "directory" | "blobPath">,
 ): Found {
-  const { node, service, instance, manifest, config, configHash } = record;
+  const { node, service, instance, manifest, config, configHash, keeper } = record;
   const spec: RunnerSpec = {
     node,
     service,
@@ -119,12 +123,16 @@ function offer(
     configValues: configValuesOf(config),
     blobPath,
     directory,
+    ...(keeper === undefined ? {} : { lease: { token: keeper.token, leaseMs: keeper.leaseMs } }),
   };
   return {
     type: "adopted",
     spec,
     osPid: record.pid,
-    watch: (listener) => watchAdopted({ spec, process, record, listener }),
+    watch: (listener) =>
+      keeper === undefined
+        ? watchAdopted({ spec, process, record, listener })
+        : watchKept({ spec, process, record, keeper, listener }),
   };
 }
 

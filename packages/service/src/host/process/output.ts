@@ -31,16 +31,16 @@ function olderPath(directory: string): string {
  */
 export function capOutput(directory: string, bytesMax: number): OutputCap {
   let stopped = false;
-  let lastSize = sizeOf(directory);
+  let lastSize = sizeOfOutput(directory);
   let lastAt = performance.now();
   let timer = setTimeout(look, hastyPollMs);
 
   function look(): void {
-    const size = sizeOf(directory);
+    const size = sizeOfOutput(directory);
     if (size > bytesMax) {
       // Soon after as well: it grew quickly until now, and how quickly it grows on is not known.
       void rotate(directory, bytesMax, () => stopped).then(() => {
-        lastSize = sizeOf(directory);
+        lastSize = sizeOfOutput(directory);
         lastAt = performance.now();
         if (!stopped) timer = setTimeout(look, hastyPollMs);
       });
@@ -69,7 +69,7 @@ export function capOutput(directory: string, bytesMax: number): OutputCap {
     cancel,
     finish() {
       cancel();
-      if (sizeOf(directory) <= bytesMax) return;
+      if (sizeOfOutput(directory) <= bytesMax) return;
       void putAside(directory, bytesMax);
     },
   };
@@ -88,7 +88,7 @@ export function pollDelayMs(growth: {
 
 /** At most 5 lines and 1 KiB of what was written last, without escapes; nothing from before `start`. */
 export function lastLines(directory: string, start: number): readonly string[] {
-  const size = sizeOf(directory);
+  const size = sizeOfOutput(directory);
   // Smaller than where it began: it was emptied since, and all of it is of this process.
   let text = readTail(outputPath(directory), size < start ? 0 : start);
   if (text === "" && size < start) text = readTail(olderPath(directory), 0);
@@ -187,7 +187,7 @@ async function putAside(directory: string, bytesMax: number): Promise<void> {
   }
 }
 
-/** 0 when it is not there. */
-function sizeOf(directory: string): number {
+/** Bytes of the captured output; 0 when it is not there. */
+export function sizeOfOutput(directory: string): number {
   return statSync(outputPath(directory), { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -89,12 +89,17 @@ export function listOwnPids(): readonly number[] {
 
 /** What still runs of a process group, by looking at every process: some milliseconds on a full machine. */
 export function runningMembers(group: number): readonly ProcessId[] {
-  const members: ProcessId[] = [];
+  return runningProcesses((stat) => stat.group === group);
+}
+
+/** Every process that runs and is wanted. */
+export function runningProcesses(isWanted: (stat: ProcessStat) => boolean): readonly ProcessId[] {
+  const found: ProcessId[] = [];
   for (const pid of listPids()) {
     const stat = readStat(pid);
-    if (stat !== undefined && stat.group === group && !isDead(stat)) members.push(stat);
+    if (stat !== undefined && !isDead(stat) && isWanted(stat)) found.push(stat);
   }
-  return members;
+  return found;
 }
 
 /** Resident memory in KiB; undefined when it is gone. From `status`, because `statm` counts pages of unknown size. */

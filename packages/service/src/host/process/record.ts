@@ -35,6 +35,13 @@ export interface ProcessRecord {
   readonly outputStart: number;
   /** With the resource it holds, if any; null until it was ready, and where readiness can be asked for again. */
   readonly ready: { readonly acquired: Acquired | null } | null;
+  /** Of an exclusive instance: the process that ends it with its lease. */
+  readonly keeper?: {
+    readonly pid: number;
+    readonly startTime: number;
+    readonly token: number;
+    readonly leaseMs: number;
+  };
 }
 
 const JsonMembers = z.record(z.string(), z.json());
@@ -62,6 +69,14 @@ const RecordFile: z.ZodType<ProcessRecord> = z.strictObject({
         .nullable(),
     })
     .nullable(),
+  keeper: z
+    .strictObject({
+      pid: z.number().int().min(2),
+      startTime: z.number().int().min(0),
+      token: z.number().int().min(1),
+      leaseMs: z.number().int().min(1),
+    })
+    .exactOptional(),
 });
 
 const fileName = "process.json";

@@ -69,9 +69,18 @@ export function prepareSpare(): void {
 }
 
 /** A shell says less than `spawn` of what stands in the way, and knows fewer names of variables. */
-function canBeRun({ command: [program], env, cwd }: Launch): boolean {
-  const names = Object.keys(env);
+function canBeRun(launch: Launch): boolean {
+  const names = Object.keys(launch.env);
   if (!names.every((name) => variableName.test(name) && !shellVariables.test(name))) return false;
+  return isThere(launch);
+}
+
+/** Whether the program is found, and may be run, by who starts it with this environment. */
+export function isThere({
+  command: [program],
+  env,
+  cwd,
+}: Pick<Launch, "command" | "env" | "cwd">): boolean {
   const places = program.includes("/") ? [cwd] : (env["PATH"] ?? "").split(":");
   return places.some((place) =>
     isExecutable(program.startsWith("/") ? program : join(place, program)),

@@ -46,7 +46,8 @@ export async function endStrays(
 }
 
 /** In its group or session, or started by it: databases put each of their processes into a session of its own. */
-function isPart(marked: Marked, { pid }: ProcessRecord): boolean {
+function isPart(marked: Marked, { pid, keeper }: ProcessRecord): boolean {
+  if (marked.pid === keeper?.pid) return true;
   return marked.group === pid || marked.session === pid || ancestorsOf(marked.pid).includes(pid);
 }
 

@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { HalonError } from "@halon/protocol";
+import { monotonicMs } from "../monotonic.ts";
+import { homeOf, inheritedEnvironment, marksOf } from "../process/environment.ts";
+import { instanceMark } from "../process/mark.ts";
+import { outputPath } from "../process/output.ts";
+import { readStat } from "../process/proc.ts";
+import type { RunnerSpec } from "../runner.ts";
+import { threadEntry } from "../thread-entry.ts";
+import { withDeathSignal } from "./death-signal.ts";
+import { type Keeper, type KeeperEvent, KeeperLink } from "./link.ts";
+import { keeperFd, send } from "./wire.ts";
+
+/** A program to be run under a keeper. */
+export interface KeptLaunch {
+  readonly spec: RunnerSpec;
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A small heap for the little that it does. */
+const flags = ["--max-old-space-size=32", "--max-semi-space-size=1"];
+
+/**
+ * Starts a keeper and the program under it, in the directory of the service; nothing is told from within the call.
+ *
+ * `spec.lease` must be there. Throws HAL_PLATFORM when no process can be made.
+ */
+export function launchKeeper(launch: KeptLaunch, listener: (event: KeeperEvent) => void): Keeper {
+  const { spec, command, env } = launch;
+  const child = spawnKeeper(spec);
+  const socket = child.stdio[keeperFd];
+  const startTime = child.pid === undefined ? undefined : readStat(child.pid)?.startTime;
+  if (child.pid === undefined || startTime === undefined || !(socket instanceof Socket)) {
+    child.once("error", () => undefined);
+    child.kill("SIGKILL");
+    const message =
+      "no process could be made for the keeper; see the limits of halond (ulimit -u, -n)";
+    throw new HalonError("HAL_PLATFORM", message);
+  }
+  const link = new KeeperLink({ pid: child.pid, startTime }, socket, listener);
+  let open = 2;
+  const closed = () => {
+    open -= 1;
+    if (open === 0) link.gone();
+  };
+  child.once("exit", closed);
+  socket.once("close", closed);
+  child.unref();
+  send(socket, {
+    type: "start",
+    command: withDeathSignal(command),
+    env,
+    untilMs: firstEndOf(spec),
+    home: homeOf(spec),
+    instance: spec.instance,
+  });
+  return link;
+}
+
+function spawnKeeper(spec: RunnerSpec): ChildProcess {
+  const output = openSync(outputPath(spec.directory), "a", 0o600);
+  try {
+    return spawn(process.execPath, [...flags, fileURLToPath(threadEntry("keeper/entry"))], {
+      cwd: spec.directory,
+      env: {
+        ...inheritedEnvironment(),
+        ...marksOf(spec),
+        // Not the mark of the instance: who looks for what is left of that must not find the keeper.
+        [instanceMark]: `keeper of ${spec.instance}`,
+        UV_THREADPOOL_SIZE: "1",
+      },
+      detached: true,
+      stdio: ["ignore", output, output, "pipe"],
+    });
+  } finally {
+    closeSync(output);
+  }
+}
+
+function firstEndOf({ lease, instance }: RunnerSpec): number {
+  if (lease === undefined) {
+    throw new HalonError("HAL_INTERNAL", `${instance} is to be kept, and has no lease`);
+  }
+  return lease.untilMs ?? monotonicMs() + lease.leaseMs;
+}
