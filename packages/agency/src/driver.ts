@@ -1,12 +1,6 @@
 import { emptyKv, notificationText } from "@halon/kv";
 import { HalonError } from "@halon/protocol";
-import {
-  type Configuration,
-  decodeMessage,
-  encodeMessage,
-  type Message,
-  type RaftOptions,
-} from "@halon/raft";
+import { type Configuration, decodeMessage, encodeMessage, type Message } from "@halon/raft";
 import type { AppendAnswer } from "./core/appends.ts";
 import type { ReplicaEffect } from "./core/effect.ts";
 import type { ReplicaInput } from "./core/input.ts";
@@ -14,38 +8,17 @@ import { loadAfterTick, noLoad, ticksDue } from "./core/load.ts";
 import { noRecords } from "./core/records.ts";
 import { Replica } from "./core/replica.ts";
 import type { AgencyAnswer, AgencyRequest } from "./core/request.ts";
+import type { DriverOptions } from "./driver-options.ts";
 import { diskRefused } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { tellObserver } from "./observer-call.ts";
-import type { Peers } from "./peers.ts";
+import { Questions } from "./questions.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 import { readSnapshotBytes } from "./snapshot-state.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
 
 /** Milliseconds of one tick of raft. */
 export const tickMs = 15;
-
-/** What a driver is given, besides its log. */
-export interface DriverOptions {
-  readonly id: string;
-  readonly cluster: string;
-  readonly raft: RaftOptions;
-  readonly agencySize: number;
-  readonly compactionStep: number;
-  readonly compactionKeep: number;
-  readonly compactionBytesMin: number;
-  /** At index 0. */
-  readonly founders: Configuration;
-  readonly peers: Peers;
-  readonly where: string;
-  /** The newest configuration, committed or not, has changed. */
-  readonly onConfiguration: (configuration: Configuration) => void;
-  /** An input was carried out: what the host is told may have changed. */
-  readonly onStep: () => void;
-  readonly onRemoved: () => void;
-  /** The disk refused; the driver has answered all that waited and does nothing more. */
-  readonly onDiskError: (error: HalonError) => void;
-}
 
 /**
  * How long a sync may hold the thread. A leader of many clients has requests to parse meanwhile; whoever has none has
@@ -101,8 +74,9 @@ export class Driver {
   readonly replica: Replica;
   readonly #log: Log;
   readonly #options: DriverOptions;
-  readonly #answers = new Map<number, (answer: AgencyAnswer) => void>();
-  readonly #appends = new Map<number, (answer: AppendAnswer) => void>();
+  readonly #answers = new Questions<AgencyAnswer>();
+  readonly #appends = new Questions<AppendAnswer>();
+  readonly #confirms = new Questions<boolean>();
   readonly #sender: SnapshotSender;
   readonly #writer: SnapshotWriter;
   readonly #timer: NodeJS.Timeout;
@@ -136,7 +110,7 @@ export class Driver {
     if (this.#isEnded) return Promise.resolve({ type: "noLeader" });
     this.#requestCount += 1;
     const id = this.#requestCount;
-    const answer = new Promise<AgencyAnswer>((resolve) => this.#answers.set(id, resolve));
+    const answer = this.#answers.ask(id);
     this.#give({ type: "request", id, request });
     if (request.type === "write" && this.#isEntryOnItsWay()) this.#isHolding = true;
     else this.#flushLater();
@@ -151,8 +125,18 @@ export class Driver {
     if (this.#isEnded) return Promise.resolve({ type: "fenced", epoch: 0 });
     this.#requestCount += 1;
     const id = this.#requestCount;
-    const answer = new Promise<AppendAnswer>((resolve) => this.#appends.set(id, resolve));
+    const answer = this.#appends.ask(id);
     this.#give({ type: "appendRecord", id, epoch, position, data });
+    return answer;
+  }
+
+  /** Whether it leads in the term `epoch`, as a majority confirms after the call. */
+  confirm(epoch: number): Promise<boolean> {
+    if (this.#isEnded) return Promise.resolve(false);
+    this.#requestCount += 1;
+    const id = this.#requestCount;
+    const answer = this.#confirms.ask(id);
+    this.#give({ type: "confirmLead", id, epoch });
     return answer;
   }
 
@@ -187,10 +171,9 @@ export class Driver {
     this.#isEnded = true;
     clearInterval(this.#timer);
     for (const effect of this.replica.close()) this.#perform(effect);
-    for (const answer of this.#answers.values()) answer({ type: "lostLeadership" });
-    this.#answers.clear();
-    for (const answer of this.#appends.values()) answer({ type: "lostLeadership" });
-    this.#appends.clear();
+    this.#answers.answerAll({ type: "lostLeadership" });
+    this.#appends.answerAll({ type: "lostLeadership" });
+    this.#confirms.answerAll(false);
     this.#writer.end();
     this.#sender.close();
   }
@@ -281,12 +264,13 @@ export class Driver {
         this.#send(effect.message);
         return;
       case "answer":
-        this.#answers.get(effect.id)?.(effect.answer);
-        this.#answers.delete(effect.id);
+        this.#answers.answer(effect.id, effect.answer);
         return;
       case "appended":
-        this.#appends.get(effect.id)?.(effect.answer);
-        this.#appends.delete(effect.id);
+        this.#appends.answer(effect.id, effect.answer);
+        return;
+      case "leadConfirmed":
+        this.#confirms.answer(effect.id, effect.leads);
         return;
       case "persist":
         this.#disk(() => this.#persist(effect));

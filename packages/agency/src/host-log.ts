@@ -49,6 +49,11 @@ export interface HostLog {
     at: { readonly position: number; readonly epoch: number },
   ): Promise<HostAppended>;
   /**
+   * Whether this member leads in the term `epoch`, as a majority confirms after the call; false also when it cannot be
+   * asked just now. Settles when the leadership ends at the latest.
+   */
+  confirm(epoch: number): Promise<boolean>;
+  /**
    * Committed slots from `from` on, in order: at least one if there is one, at most about 4 MiB. None when `from` is
    * before `firstPosition`: the host's snapshot has them.
    */

@@ -82,6 +82,10 @@ export class MemberHostLog implements HostLog {
     }
   }
 
+  confirm(epoch: number): Promise<boolean> {
+    return this.#running?.driver.confirm(epoch) ?? Promise.resolve(false);
+  }
+
   read(from: number): readonly HostSlot[] {
     return this.#replica?.records.read(from, readBytesMax) ?? [];
   }

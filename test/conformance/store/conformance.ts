@@ -30,6 +30,7 @@ export function storeConformance(name: string, makePlace: () => Promise<Place>):
     });
     describeOrder(bench);
     describeLeading(bench);
+    describeConfirming(bench);
     describeFencing(bench);
     describeFollowing(bench);
     describeSnapshots(bench);
@@ -118,6 +119,33 @@ function describeLeading(bench: Bench): void {
     expect(late).toEqual({ type: "fenced", epoch: store.epoch });
     expect(await texts(store, 1)).toEqual(["r1"]);
     await store.close();
+  });
+}
+
+function describeConfirming(bench: Bench): void {
+  test("the owner is confirmed, also while an append is under way; who does not lead is not", async () => {
+    const store = await storeOf(await bench.place.open());
+    expect(await store.confirm()).toBe(false);
+    await store.lead();
+    expect(await store.confirm()).toBe(true);
+    const appended = store.append(bytes("r1"), { index: 1, epoch: store.epoch });
+    expect(await store.confirm()).toBe(true);
+    await appended;
+    await store.close();
+    expect(await store.confirm()).toBe(false);
+  });
+
+  test("an owner is confirmed no more once another leads, whether it knows of that or not", async () => {
+    if (!bench.place.beside) return;
+    const old = await owned(bench);
+    const watching = await follower(bench);
+    expect(await old.confirm()).toBe(true);
+    expect(await watching.confirm()).toBe(false);
+    const young = await successor(bench);
+    await young.lead();
+    const asked = [old.confirm(), young.confirm()];
+    expect(await Promise.all(asked)).toEqual([false, true]);
+    for (const store of [old, watching, young]) await store.close();
   });
 }
 

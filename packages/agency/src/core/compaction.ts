@@ -1,4 +1,4 @@
-import { entriesOf, entryKind, type RaftLog } from "@halon/raft";
+import { entriesOf, entryKind, type RaftLog, type RaftState } from "@halon/raft";
 import { firstTransactionOf } from "./log-view.ts";
 
 /** Of what a snapshot covers, at most so many bytes of entries stay, if nothing else is said. */
@@ -70,4 +70,15 @@ export class KeptEntries {
     }
     return this.#from;
   }
+}
+
+/** One minute of ticks of 15 ms. */
+const sendingTicks = 4_000;
+
+/** Whether a snapshot is on its way to a follower that has answered within the last minute. */
+export function isSending({ progress, now }: Pick<RaftState, "progress" | "now">): boolean {
+  for (const { mode, ackTick } of progress.values()) {
+    if (mode === "snapshot" && now - ackTick < sendingTicks) return true;
+  }
+  return false;
 }

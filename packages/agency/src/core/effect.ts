@@ -40,6 +40,8 @@ export type ReplicaEffect =
   | { readonly type: "applyMore" }
   /** Of `appendRecord`. */
   | { readonly type: "appended"; readonly id: number; readonly answer: AppendAnswer }
+  /** Of `confirmLead`: a majority has confirmed it since, or has not. */
+  | { readonly type: "leadConfirmed"; readonly id: number; readonly leads: boolean }
   /**
    * Save this; then give `snapshotSaved` or `snapshotFailed`. One at a time. With the host's state that came with
    * `hostSnapshot` number `hostId`; null: with that of the newest snapshot, whose position is `records.base` too.

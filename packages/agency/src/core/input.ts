@@ -24,6 +24,8 @@ export type ReplicaInput =
       readonly position: number;
       readonly data: Uint8Array;
     }
+  /** Asks whether this member leads in the term `epoch`: answered by `leadConfirmed`. */
+  | { readonly type: "confirmLead"; readonly id: number; readonly epoch: number }
   /** The driver has the host's state as of `position`, and asks for a snapshot of the member with it. */
   | { readonly type: "hostSnapshot"; readonly id: number; readonly position: number }
   /** The turn is over: what was gathered is sequenced in one entry. */

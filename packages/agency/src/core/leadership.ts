@@ -63,6 +63,8 @@ export class Leadership {
   readonly #waiting = new Waiting();
   readonly #pending = new Queue<Pending>();
   readonly #appends = new Appends();
+  /** Reads that the host asked for to know whether it leads yet: the id of its question by that of the read. */
+  readonly #confirms = new Map<number, number>();
   #recordsLeading: RecordsLeading | null = null;
   #gathered: Gathered[] = [];
   #gatheredChars = 0;
@@ -140,6 +142,17 @@ export class Leadership {
     }
   }
 
+  /** Asks for a proof of leadership for the host; as many wait as raft takes reads. */
+  confirm({ id, epoch }: Extract<ReplicaInput, { readonly type: "confirmLead" }>): void {
+    if (epoch !== this.term) {
+      this.#tellLeads(id, false);
+      return;
+    }
+    this.#readCount += 1;
+    this.#confirms.set(this.#readCount, id);
+    this.#port.read(this.#readCount);
+  }
+
   /** Begins to sequence, on the tree and after the records that were committed before. */
   open(): void {
     const { committed, appliedIndex, lastPosition } = this.#port;
@@ -179,12 +192,14 @@ export class Leadership {
 
   confirmed(readIds: readonly number[], index: number): void {
     this.#waiting.confirmed(readIds, index);
+    this.#endConfirms(readIds, true);
   }
 
   /** Raft gave up these reads: it has too many, or leads no more. */
   readsFailed(readIds: readonly number[]): void {
     const answer = { type: this.#port.raft.role === "leader" ? "busy" : "lostLeadership" } as const;
     for (const { id } of this.#waiting.takeReads(readIds)) this.#answer(id, answer);
+    this.#endConfirms(readIds, false);
   }
 
   /** The state after this entry, when this leader sequenced it. */
@@ -225,11 +240,24 @@ export class Leadership {
 
   /** Everything is answered: the fate of what was begun is not known, the rest is `elsewhere`'s to answer. */
   end(elsewhere: AgencyAnswer): void {
+    this.#endConfirms([...this.#confirms.keys()], false);
     for (const id of this.#appends.takeAll()) {
       this.#port.emit({ type: "appended", id, answer: { type: "lostLeadership" } });
     }
     for (const { id } of this.#waiting.takeAll()) this.#answer(id, { type: "lostLeadership" });
     for (const gathered of this.#takeGathered()) this.#refuse(gathered, elsewhere);
+  }
+
+  #endConfirms(readIds: readonly number[], leads: boolean): void {
+    for (const readId of readIds) {
+      const id = this.#confirms.get(readId);
+      this.#confirms.delete(readId);
+      if (id !== undefined) this.#tellLeads(id, leads);
+    }
+  }
+
+  #tellLeads(id: number, leads: boolean): void {
+    this.#port.emit({ type: "leadConfirmed", id, leads });
   }
 
   #takeGathered(): readonly Gathered[] {

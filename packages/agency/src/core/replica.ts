@@ -13,6 +13,7 @@ import {
   termAt,
 } from "@halon/raft";
 import { Applied, type Base } from "./applied.ts";
+import { isSending } from "./compaction.ts";
 import type { ReplicaEffect } from "./effect.ts";
 import { type Due, Handovers } from "./handover.ts";
 import { HostSnapshots } from "./host-snapshots.ts";
@@ -24,8 +25,6 @@ import type { AgencyAnswer } from "./request.ts";
 
 /** Entries read at one input, so that a turn stays short; what a leader sequenced itself is not read. */
 const applyBytesMax = 1024 * 1024;
-/** One minute of ticks of 15 ms. */
-const sendingTicks = 4_000;
 /** What the adding of a record to the others costs, as against the reading of so many bytes of a command. */
 const recordCostBytes = 64;
 /** Kind of a command, as the character that encodes to that byte. */
@@ -159,6 +158,10 @@ export class Replica {
       case "appendRecord":
         if (this.#leadership === null) this.#fence(input.id);
         else this.#leadership.append(input);
+        return;
+      case "confirmLead":
+        if (this.#leadership === null) this.#tellLeadsNot(input.id);
+        else this.#leadership.confirm(input);
         return;
       case "hostSnapshot":
         this.#hostSnapshots.ask(input, this.#isInstalling);
@@ -294,7 +297,7 @@ export class Replica {
     if (this.#isInstalling || this.#applied.isSaving) return;
     const isDue =
       this.#hostSnapshots.isWaiting ||
-      this.#applied.isSnapshotDue({ transactions, bytesMin }, this.#isSending());
+      this.#applied.isSnapshotDue({ transactions, bytesMin }, isSending(this.#raft));
     if (!isDue) return;
     const { configuration } = this;
     // One that was added later knows nobody before it has the entry that added it; no snapshot may say so.
@@ -307,15 +310,6 @@ export class Replica {
     const records = all.since(base);
     this.#applied.saving(snapshot, base);
     this.#out.push({ type: "takeSnapshot", snapshot, state, records, hostId });
-  }
-
-  /** To a follower that has answered within the last minute. */
-  #isSending(): boolean {
-    const { progress, now } = this.#raft;
-    for (const { mode, ackTick } of progress.values()) {
-      if (mode === "snapshot" && now - ackTick < sendingTicks) return true;
-    }
-    return false;
   }
 
   #compact({ snapshot, bytes }: Extract<ReplicaInput, { readonly type: "snapshotSaved" }>): void {
@@ -336,6 +330,10 @@ export class Replica {
   #fence(id: number): void {
     const { currentTerm: epoch } = this.#raft;
     this.#out.push({ type: "appended", id, answer: { type: "fenced", epoch } });
+  }
+
+  #tellLeadsNot(id: number): void {
+    this.#out.push({ type: "leadConfirmed", id, leads: false });
   }
 
   /** As if another leader had handed over to this member, which has all that it has itself. */

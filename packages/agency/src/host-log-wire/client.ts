@@ -26,6 +26,8 @@ export interface HostLogClient {
     data: Uint8Array,
     at: { readonly position: number; readonly epoch: number },
   ): Promise<HostAppended>;
+  /** As of `HostLog`. */
+  confirm(epoch: number): Promise<boolean>;
   /** Committed slots from `from` on; none when `from` is not held. */
   read(from: number): Promise<readonly HostSlot[]>;
   saveSnapshot(position: number, chunks: AsyncIterable<Uint8Array>): Promise<void>;
@@ -118,6 +120,10 @@ class PortClient implements HostLogClient {
       },
     );
     return (await answer).appended;
+  }
+
+  async confirm(epoch: number): Promise<boolean> {
+    return (await this.#ask<"confirmed">((ref) => ({ type: "confirm", ref, epoch }))).leads;
   }
 
   async read(from: number): Promise<readonly HostSlot[]> {

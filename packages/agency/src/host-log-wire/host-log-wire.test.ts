@@ -47,6 +47,10 @@ class TestLog implements HostLog {
     this.change({ leading: { epoch, position: this.status.lastPosition } });
   }
 
+  async confirm(epoch: number): Promise<boolean> {
+    return this.status.leading?.epoch === epoch;
+  }
+
   commit(data: Uint8Array, epoch = 1): void {
     const position = this.status.lastPosition + 1;
     this.slots.push({ position, epoch, data });

@@ -100,6 +100,9 @@ class PortServer {
       case "append":
         void this.#append(message);
         return;
+      case "confirm":
+        void this.#confirm(message.ref, message.epoch);
+        return;
       case "read":
         this.#read(message.ref, message.from);
         return;
@@ -165,6 +168,12 @@ class PortServer {
     }
     this.#isAppending = false;
     this.#answer(ref, answer);
+  }
+
+  async #confirm(ref: number, epoch: number): Promise<void> {
+    const isLast = ownedEpochs.get(this.#log) === epoch;
+    const leads = isLast && (await this.#log.confirm(epoch));
+    this.#answer(ref, { type: "confirmed", leads });
   }
 
   #read(ref: number, from: number): void {

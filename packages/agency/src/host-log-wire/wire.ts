@@ -13,6 +13,7 @@ export type ToMember =
       readonly position: number;
       readonly epoch: number;
     }
+  | { readonly type: "confirm"; readonly ref: number; readonly epoch: number }
   | { readonly type: "read"; readonly ref: number; readonly from: number }
   | { readonly type: "save"; readonly ref: number; readonly position: number }
   /** The chunk that was asked for, null at the end. */
@@ -29,6 +30,7 @@ export type ToMember =
 export type Answer =
   | { readonly type: "leads"; readonly epoch: number }
   | { readonly type: "appended"; readonly appended: HostAppended }
+  | { readonly type: "confirmed"; readonly leads: boolean }
   | { readonly type: "slots"; readonly slots: readonly SlotHead[]; readonly data: Uint8Array }
   | { readonly type: "saved" }
   | { readonly type: "loaded"; readonly position: number | null }

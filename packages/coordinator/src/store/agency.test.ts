@@ -40,6 +40,10 @@ class OneMember implements HostLog {
     return this.answers.shift()?.() ?? Promise.resolve({ type: "conflict" });
   }
 
+  async confirm(epoch: number): Promise<boolean> {
+    return this.status.leading?.epoch === epoch;
+  }
+
   read(): readonly [] {
     return [];
   }

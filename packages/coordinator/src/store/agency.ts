@@ -54,6 +54,11 @@ class AgencyEngine implements Engine {
     this.#look();
   }
 
+  async confirm(): Promise<boolean> {
+    if (this.#epoch === 0 || this.#lost !== null) return false;
+    return (await this.#log.confirm(this.#epoch)) && this.#lost === null;
+  }
+
   onLost(listener: (reason: string) => void): () => void {
     const once = (reason: string): void => {
       if (this.#lostListeners.delete(once)) listener(reason);

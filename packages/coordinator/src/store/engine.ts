@@ -40,6 +40,11 @@ export interface Engine {
    * be read here. May take for ever; rejects when the handle is closed. Once for each handle.
    */
   lead(): Promise<void>;
+  /**
+   * True when at some moment after the call this handle still owned the store; false when it did not. May reject or take
+   * for ever.
+   */
+  confirm(): Promise<boolean>;
   /** Called once, when what `lead` gave is over, with the reason; nothing can be appended any more. */
   onLost(listener: (reason: string) => void): () => void;
   /**

@@ -66,6 +66,9 @@ export function memoryEngine(state: MemoryState, address: string | null = null):
       epoch = state.epoch;
       changeOwner(state, own, `epoch ${epoch} owns the store now`);
     },
+    async confirm() {
+      return !isClosed && state.owner === own;
+    },
     onLost: onLost.add,
     async append(data, at) {
       refuseClosed();

@@ -5,6 +5,8 @@ import { RecordIndex } from "./record-index.ts";
 import { encodeRecord, recordBytesMax } from "./slot.ts";
 import { loadSnapshot, withIndex } from "./snapshot.ts";
 
+/** How long it may take to find out whether the store is still this handle's. */
+const confirmMs = 1_000;
 /** How long a reader goes on without a turn of the event loop. */
 const readMs = 10;
 
@@ -55,6 +57,7 @@ export async function storeOf(engine: Engine): Promise<Store> {
       for (const follower of followers) follower.wake();
       return { epoch: engine.epoch, index: records.next - 1 };
     },
+    confirm: () => (ownership.isLost() ? Promise.resolve(false) : confirmed(engine)),
     onLost: ownership.onLost,
     append: (data, at) => appends.append(data, at),
     read,
@@ -95,6 +98,23 @@ export async function storeOf(engine: Engine): Promise<Store> {
       return closed;
     },
   };
+}
+
+/** False when it cannot be found out in time. */
+async function confirmed(engine: Engine): Promise<boolean> {
+  if (engine.epoch === 0) return false;
+  let late: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<boolean>((resolve) => {
+    late = setTimeout(() => resolve(false), confirmMs);
+  });
+  try {
+    return await Promise.race([engine.confirm(), tooLate]);
+  } catch {
+    // The store or the way to it is gone: nothing is confirmed.
+    return false;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 /** Whoever asks late whether ownership was lost hears of it too. */

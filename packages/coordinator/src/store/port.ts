@@ -51,6 +51,11 @@ export interface Store {
    * by then. May take for ever; rejects with HAL_STORE_FAILED when the store is closed. Once for each handle.
    */
   lead(): Promise<{ readonly epoch: number; readonly index: number }>;
+  /**
+   * True when at some moment after the call this handle still owned the store, so that no later epoch had begun by the
+   * time of the call. False when it did not, or when that could not be found out within 1 s. Never rejects.
+   */
+  confirm(): Promise<boolean>;
   /** Called once when ownership has ended, with the reason. Open it anew to lead again. */
   onLost(listener: (reason: string) => void): () => void;
   /**

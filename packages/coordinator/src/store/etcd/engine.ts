@@ -71,6 +71,7 @@ function engineOf(handle: Handle): Engine {
     },
     onOwner: (listener) => listen(view.onOwner, listener),
     lead: () => owning.lead().catch(rethrow),
+    confirm: () => owning.confirm(),
     onLost: (listener) => owning.onLost(listener),
     append: (data, at) => handle.append(data, at).catch(rethrow),
     read: (from) => handle.read(from).catch(rethrow),

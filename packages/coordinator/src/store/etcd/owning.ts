@@ -90,6 +90,20 @@ export class Owning {
     throw new EtcdFault("refused", this.#notLeading());
   }
 
+  /** Reads the owner key by consensus: one try. */
+  async confirm(): Promise<boolean> {
+    const claim = this.#claim;
+    if (claim.state !== "leading") return false;
+    const { found, revision } = await this.#gateway.txn({
+      compare: [],
+      success: [get({ key: this.#keys.owner })],
+      failure: [],
+    });
+    const kv = found[0]?.kvs[0];
+    this.#view.takeOwner(kv, revision);
+    return kv?.createRevision === claim.owner.createRevision && this.isLeading;
+  }
+
   /** What a transaction compares so that it is done for the owner alone. */
   get compare(): readonly object[] {
     const revision = this.#claim.state === "leading" ? this.#claim.owner.createRevision : -1;
