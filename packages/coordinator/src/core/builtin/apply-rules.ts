@@ -1,6 +1,8 @@
 import {
   type ClusterSpec,
+  contradictionIn,
   events,
+  type KnownCluster,
   keyOf,
   type NodePolicy,
   type ResourceKey,
@@ -8,7 +10,9 @@ import {
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
 import { declareKinds, kindConflict } from "./declared-kinds.ts";
+import { tokenKey } from "./exclusive.ts";
 import { beginOperation, failOperation } from "./operation.ts";
+import { partConflict } from "./part.ts";
 import { placeAll, unplace, wantConfiguration, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
@@ -16,7 +20,11 @@ import { clearFailures, reconcileSlot } from "./slot.ts";
 export const applyRules: Readonly<Record<string, Rule>> = {
   "cluster-applied": on(events.ClusterApplied).do((context) => {
     const { spec, operation } = context.event;
-    const conflict = strangeType(context, spec) ?? kindConflict(context, spec);
+    const conflict =
+      partConflict(spec) ??
+      strangeType(context, spec) ??
+      contradictionIn(spec, knownCluster(context)) ??
+      kindConflict(context, spec);
     if (conflict !== undefined) {
       failOperation(
         context,
@@ -52,6 +60,19 @@ export const applyRules: Readonly<Record<string, Rule>> = {
     );
   }),
 };
+
+/** What the cluster has that a cluster file may name. */
+function knownCluster({ graph }: Context): KnownCluster {
+  return {
+    deployments: graph
+      .list("Deployment")
+      .map(({ id, attributes }) => ({ name: id, ...attributes })),
+    requires: new Map(
+      graph.list("Service").map(({ id, attributes }) => [id, attributes.requires ?? []]),
+    ),
+    hasFence: graph.list("Cluster")[0]?.attributes.nodes?.fence !== undefined,
+  };
+}
 
 /** Tells of a deployment of a type that neither the cluster nor the cluster file knows. */
 function strangeType(context: Context, spec: ClusterSpec): string | undefined {
@@ -134,9 +155,9 @@ function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][nu
 
 /** The token of a deployment that was removed: the next start has a higher one all the same. */
 function takeToken(context: Context, name: string): number | undefined {
-  const token = context.memory.get(`token/${name}`);
+  const token = context.memory.get(tokenKey(name));
   if (typeof token !== "number") return undefined;
-  context.memory.set(`token/${name}`, null);
+  context.memory.set(tokenKey(name), null);
   return token;
 }
 
@@ -155,7 +176,7 @@ function prune(context: Context, spec: ClusterSpec): void {
       unplace(context, deployment.id, slot.id);
     }
     const { token } = deployment.attributes;
-    if (token !== undefined) context.memory.set(`token/${deployment.id}`, token);
+    if (token !== undefined) context.memory.set(tokenKey(deployment.id), token);
     update.remove("Deployment", deployment.id);
     context.memory.set(`configuration/${deployment.id}`, null);
     context.why(`removes ${deployment.id}`);

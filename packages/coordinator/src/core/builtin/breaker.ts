@@ -1,15 +1,15 @@
-import type { GraphView, NodePolicy } from "@halon/protocol";
-import { NodePolicy as Policy } from "@halon/protocol";
+import { compareText, type GraphView, NodePolicy } from "@halon/protocol";
 
 /** Nodes that were lost and are not back, each with the log time (ms) of its loss. */
 export type Losses = Readonly<Record<string, number>>;
 
+const standardPolicy = NodePolicy.parse({});
 /** Nodes that the operator reads of in a reason; the others are counted. */
 const nodesNamedMax = 5;
 
 /** What the cluster file says about nodes that are gone, or the defaults. */
 export function nodePolicy(graph: GraphView): NodePolicy {
-  return graph.list("Cluster")[0]?.attributes.nodes ?? Policy.parse({});
+  return graph.list("Cluster")[0]?.attributes.nodes ?? standardPolicy;
 }
 
 /** Whether too many nodes were lost at once: then nothing is moved off nodes that are down (rfc/0008). */
@@ -34,7 +34,7 @@ export function massLoss(input: {
     (node) => (losses[node] ?? 0) > now - policy.breakerWindowMs,
   );
   const isMany = recent.length >= policy.breakerNodes;
-  return isMany && recent.length > policy.breakerShare * total ? recent.sort() : [];
+  return isMany && recent.length > policy.breakerShare * total ? recent.sort(compareText) : [];
 }
 
 /** What people read of a tripped breaker. */

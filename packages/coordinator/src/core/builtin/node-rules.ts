@@ -8,8 +8,14 @@ import {
   slotId,
 } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { isTripped } from "./breaker.ts";
+import { forgetLoss, noteLoss } from "./breaker-rules.ts";
 import { type Context, isLive } from "./context.ts";
+import { lossSettledKey, modeOf } from "./node-mode.ts";
+import { failDrains, lostKey } from "./node-mode-rules.ts";
+import { beginRecovery, endRecovery } from "./node-recovery.ts";
 import { failAnswers } from "./operation.ts";
+import { isPart } from "./part.ts";
 import { placeAll } from "./placement.ts";
 import {
   endInstance,
@@ -20,6 +26,10 @@ import {
   restartKey,
   sendStop,
 } from "./slot.ts";
+import { spreadWatch } from "./supervision-rules.ts";
+
+/** Losses of one moment come in within this time; places are decided after it. */
+const lossSettledMs = 300;
 
 /** Rules on nodes that come, go and tell what runs on them. */
 export const nodeRules: Readonly<Record<string, Rule>> = {
@@ -34,7 +44,13 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       context.why(`ignored: ${event.node} has joined with a later incarnation already`);
       return;
     }
+    if (known !== undefined && modeOf(known) === "decommissioned") {
+      context.why(`ignored: ${event.node} was removed, and has not been resumed`);
+      return;
+    }
     const { node, address, role, incarnation, labels, version } = event;
+    const mode = known?.attributes.mode;
+    if (known !== undefined) endRecovery(context, known);
     update.put("Node", node, {
       address,
       role,
@@ -43,10 +59,15 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       labels,
       version,
       since: context.wallTime,
+      evidence: [`it joined with incarnation ${incarnation}, as ${address}`],
+      ...(mode === undefined ? {} : { mode }),
     });
     enterHost(context, node, event.hostname);
-    update.put("Supervisor", node, { node });
+    if (graph.get("Supervisor", node) === undefined) update.put("Supervisor", node, { node });
     update.relate(keyOf("Supervisor", node), "supervises", keyOf("Node", node));
+    context.memory.set(lostKey(node), null);
+    forgetLoss(context, node);
+    if (known?.attributes.state !== "up") spreadWatch(context);
     context.why(`${node} is up`);
   }),
 
@@ -73,21 +94,63 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
   }),
 
   "node-suspected": on(events.NodeSuspected).do((context) => {
-    const { node, incarnation, reason } = context.event;
-    const known = context.graph.get("Node", node);
-    if (known?.attributes.state !== "up" || known.attributes.incarnation !== incarnation) return;
-    context.update.patch("Node", node, { state: "suspect", since: context.wallTime, reason });
+    const { node, incarnation, reason, evidence = [reason] } = context.event;
+    const known = context.graph.get("Node", node)?.attributes;
+    if (known === undefined || known.incarnation !== incarnation) return;
+    if (known.state === "suspect") {
+      context.update.patch("Node", node, { reason, evidence: [...evidence] });
+      return;
+    }
+    if (known.state !== "up") return;
+    const { wallTime: since } = context;
+    context.update.patch("Node", node, {
+      state: "suspect",
+      since,
+      reason,
+      evidence: [...evidence],
+    });
     context.why(`${node} is suspect: ${reason}`);
   }),
 
+  "node-trusted": on(events.NodeTrusted).do((context) => {
+    const { node, incarnation, reason, evidence = [reason] } = context.event;
+    const known = context.graph.get("Node", node)?.attributes;
+    if (known?.state !== "suspect" || known.incarnation !== incarnation) return;
+    const { wallTime: since } = context;
+    context.update.patch("Node", node, {
+      state: "up",
+      since,
+      reason: undefined,
+      evidence: [...evidence],
+    });
+    context.why(`${node} is up again: ${reason}`);
+    // What was due while it was suspect has waited.
+    placeAll(context);
+    for (const slot of context.graph.list("ServiceName", { node })) reconcileSlot(context, slot.id);
+  }),
+
   "node-lost": on(events.NodeLost).do((context) => {
-    const { node, incarnation, reason } = context.event;
-    loseNode(context, node, incarnation, reason);
+    const { node, incarnation, reason, evidence = [reason] } = context.event;
+    if (!markDown(context, { node, incarnation, reason, evidence })) return;
+    context.memory.set(lostKey(node), true);
+    if (context.graph.get("Node", node)?.attributes.mode !== "maintenance") noteLoss(context, node);
+    beginRecovery(context, node);
+    context.timer.after(lossSettledKey, lossSettledMs, events.NodeLossSettled, {});
   }),
 
   "node-left": on(events.NodeLeft).do((context) => {
     const { node, incarnation } = context.event;
-    loseNode(context, node, incarnation, "it was stopped");
+    const reason = "it was stopped";
+    if (!markDown(context, { node, incarnation, reason, evidence: ["it said that it stops"] }))
+      return;
+    spreadWatch(context);
+    placeAll(context);
+  }),
+
+  "node-loss-settled": on(events.NodeLossSettled).do((context) => {
+    if (isTripped(context.graph)) context.why("nothing moves: the breaker is tripped");
+    spreadWatch(context);
+    placeAll(context);
   }),
 };
 
@@ -103,8 +166,15 @@ function enterHost(context: Context, node: string, hostname: string): void {
   update.relate(host, "hosts", keyOf("Node", node));
 }
 
-/** Marks the node down; what ran there is unknown, and moves if its deployment says so. */
-function loseNode(context: Context, node: string, incarnation: number, reason: string): void {
+interface Loss {
+  readonly node: string;
+  readonly incarnation: number;
+  readonly reason: string;
+  readonly evidence: readonly string[];
+}
+
+/** Marks the node down, and what ran there unknown; false when that is no news. */
+function markDown(context: Context, { node, incarnation, reason, evidence }: Loss): boolean {
   const known = context.graph.get("Node", node);
   if (
     known === undefined ||
@@ -112,9 +182,10 @@ function loseNode(context: Context, node: string, incarnation: number, reason: s
     known.attributes.incarnation !== incarnation
   ) {
     context.why(`ignored: ${node} is down already, or has come back since`);
-    return;
+    return false;
   }
-  context.update.patch("Node", node, { state: "down", since: context.wallTime, reason });
+  const { wallTime: since } = context;
+  context.update.patch("Node", node, { state: "down", since, reason, evidence: [...evidence] });
   context.command.cancel(node);
   for (const instance of context.graph.list("ServiceInstance", { node })) {
     context.timer.cancel(restartKey(instance.attributes.slot));
@@ -127,8 +198,9 @@ function loseNode(context: Context, node: string, incarnation: number, reason: s
     });
     failAnswers(context, instance.id, `${node} is down: ${reason}`);
   }
+  failDrains(context, node, `${node} was lost before it was empty: ${reason}`);
   context.why(`${node} is down: ${reason}`);
-  placeAll(context);
+  return true;
 }
 
 /**
@@ -148,6 +220,7 @@ function compareInventory(
   const pending = new Set(starting.map(({ action }) => action.instance));
   const seen = new Map(instances.map((instance) => [instance.instance, instance]));
   for (const instance of context.graph.list("ServiceInstance", { node })) {
+    if (isPart(instance.attributes.service)) continue;
     const found = seen.get(instance.id);
     if (found !== undefined) takeInventoryOf(context, instance, found);
     else if (!pending.has(instance.id)) takeAbsence(context, node, instance);

@@ -1,5 +1,6 @@
 import { type AttributesOf, compareText, events, keyOf, type Resource } from "@halon/protocol";
 import { bounded, type Context, isLive } from "./context.ts";
+import { isInMaintenance } from "./node-mode.ts";
 import { runsAsWanted } from "./wanted.ts";
 
 /** Operations that are kept after their end. */
@@ -11,7 +12,7 @@ type Action = AttributesOf<"Operation">["action"];
 
 /**
  * Begins an operation. Each entry of `waiting` is a slot and an incarnation, `web@node-1#3`: for a stop it waits until
- * that incarnation has ended, for a check or status for that instance's answer, else until that incarnation or a later
+ * that incarnation has ended, for a drain until nothing of the slot runs, for a check or status for that instance's answer, else until that incarnation or a later
  * one runs.
  */
 export function beginOperation(
@@ -136,6 +137,10 @@ function settle(
       endOperation(context, operation.id, "failed", `a later request keeps ${entry} running`);
     return;
   }
+  if (action === "drain") {
+    if (!isLive(state)) finishWaiting(context, operation.id, entry);
+    return;
+  }
   if (broken !== undefined) {
     endOperation(context, operation.id, "failed", `${slot} is broken: ${broken}`);
     return;
@@ -165,6 +170,25 @@ function settle(
   const runs =
     runsAsWanted(context, slot, instance) && incarnationOf(instance?.id) >= incarnationOf(entry);
   if (runs || !wanted) finishWaiting(context, operation.id, entry);
+  else if (!isLive(state)) settleInMaintenance(context, operation, entry, slot);
+}
+
+/** Nothing is started on a node in maintenance: who asked for that is told, and nothing else waits for it. */
+function settleInMaintenance(
+  context: Context,
+  operation: Resource<"Operation">,
+  entry: string,
+  slot: string,
+): void {
+  const node = context.graph.get("ServiceName", slot)?.attributes.node ?? "";
+  if (!isInMaintenance(context, node)) return;
+  const { action } = operation.attributes;
+  if (action !== "start" && action !== "restart") {
+    finishWaiting(context, operation.id, entry);
+    return;
+  }
+  const reason = `${node} is in maintenance: nothing is started there before \`halonctl node maintenance ${node} off\``;
+  endOperation(context, operation.id, "failed", reason);
 }
 
 function finishWaiting(context: Context, id: string, entry: string): void {

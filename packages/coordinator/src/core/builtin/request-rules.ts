@@ -2,6 +2,7 @@ import { events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
+import { isPart, partRefusal } from "./part.ts";
 import { wantConfiguration } from "./placement.ts";
 import { clearFailures, instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
 
@@ -120,11 +121,18 @@ function wantedSlots(
   action: Action,
   request: Request,
 ): Resource<"ServiceName">[] | undefined {
+  if (isPart(request.service) && action !== "check" && action !== "status") {
+    const { operation, service } = request;
+    failOperation(context, operation, action, service, partRefusal(service));
+    return undefined;
+  }
   const where = request.on === undefined ? {} : { node: request.on };
   const slots = context.graph
     .list("ServiceName", { service: request.service, ...where })
     .filter(
-      (slot) => context.graph.out(keyOf("ServiceName", slot.id), "wants", "Service").length > 0,
+      (slot) =>
+        isPart(request.service) ||
+        context.graph.out(keyOf("ServiceName", slot.id), "wants", "Service").length > 0,
     );
   if (slots.length > 0) return slots;
   const on = request.on === undefined ? "on any node" : `on ${request.on}`;

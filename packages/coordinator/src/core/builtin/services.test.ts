@@ -292,6 +292,7 @@ describe("a node that is lost", () => {
   test("leaves its instances unknown, and a deployment that moves starts elsewhere", () => {
     const cluster = running(web, "a", "b");
     cluster.lose("a");
+    cluster.tick(300);
     cluster.settle();
     expect(cluster.seen()).toEqual(["web@a#1 unknown", "web@b#1 running"]);
     expect(cluster.decided("ServiceMoved")).toMatchObject([{ data: { from: "a", to: "b" } }]);
@@ -322,6 +323,7 @@ describe("a node that is lost", () => {
   test("back with what has moved, stops the surplus and says so once", () => {
     const cluster = running(web, "a", "b");
     cluster.lose("a");
+    cluster.tick(300);
     cluster.settle();
     cluster.connect("a");
     cluster.settle({ hold: ["web@a#1"] });
@@ -358,6 +360,7 @@ describe("a node that is lost", () => {
     cluster.ask("ServiceStopRequested", { service: "web" });
     cluster.settle();
     cluster.lose("a");
+    cluster.tick(300);
     cluster.settle();
     expect(cluster.slot("web@b").halted).toBe(true);
     expect(cluster.real()).toEqual([]);

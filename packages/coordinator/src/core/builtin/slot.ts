@@ -8,7 +8,10 @@ import {
   splitKey,
 } from "@halon/protocol";
 import { bounded, type Context, isLive } from "./context.ts";
+import { hasLeaseAsWanted, isExclusive, startBlocker, takeLease } from "./exclusive.ts";
+import { isInMaintenance } from "./node-mode.ts";
 import { settleOperations } from "./operation.ts";
+import { isPart } from "./part.ts";
 import { restartDecision } from "./restart-policy.ts";
 import { isHeldBack } from "./waiting.ts";
 import { forgetConfiguration, isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
@@ -37,13 +40,28 @@ export function reconcileSlot(context: Context, slot: string): void {
   const resource = context.graph.get("ServiceName", slot);
   if (resource === undefined) return;
   const node = context.graph.get("Node", resource.attributes.node);
-  if (node?.attributes.state === "up") reconcileReachable(context, resource);
+  if (node?.attributes.state === "up" && !isPart(resource.attributes.service))
+    reconcileReachable(context, resource);
+  if (isExclusive(context.graph, resource.attributes.service)) startElsewhere(context, resource);
   settleOperations(context, slot);
+}
+
+/** Where nothing of an exclusive service may run in this slot any more, it may start where it is wanted instead. */
+function startElsewhere(context: Context, { id, attributes }: Resource<"ServiceName">): void {
+  const { graph } = context;
+  const places = graph.out(keyOf("Deployment", attributes.service), "places", "ServiceName");
+  for (const place of places) {
+    if (place.id === id || startBlocker(context, place.id) !== undefined) continue;
+    if (graph.get("Node", place.attributes.node)?.attributes.state !== "up") continue;
+    reconcileReachable(context, place);
+    settleOperations(context, place.id);
+  }
 }
 
 function reconcileReachable(context: Context, slot: Resource<"ServiceName">): void {
   const { graph } = context;
   const key = keyOf("ServiceName", slot.id);
+  const { node } = slot.attributes;
   const service = graph.out(key, "wants", "Service")[0];
   const instance = instanceOf(context, slot.id);
   // The node can be reached again; whether it runs is what its inventory tells, which is on its way.
@@ -56,7 +74,7 @@ function reconcileReachable(context: Context, slot: Resource<"ServiceName">): vo
     else removeSlot(context, slot);
   } else if (slot.attributes.halted === true) {
     halt(context, instance);
-  } else if (slot.attributes.broken === undefined) {
+  } else if (slot.attributes.broken === undefined && !isInMaintenance(context, node)) {
     reconcileWanted(context, slot, service, instance);
   }
 }
@@ -70,7 +88,9 @@ function reconcileWanted(
   const state = instance?.attributes.state;
   const isEnded = instance === undefined || state === "stopped" || state === "broken";
   if (isEnded || (state === "failed" && !context.timer.pending(restartKey(slot.id)))) {
-    if (!isHeldBack(context, slot.id)) startInstance(context, slot, service);
+    const blocker = startBlocker(context, slot.id);
+    if (blocker !== undefined) context.why(`${slot.id} ${blocker}`);
+    else if (!isHeldBack(context, slot.id)) startInstance(context, slot, service);
   } else if (instance !== undefined && (state === "running" || state === "degraded")) {
     reconcileRunning(context, slot, service, instance);
   }
@@ -104,6 +124,11 @@ function reconcileRunning(
       instance,
       `version ${service.attributes.version} of ${service.id} is wanted`,
     );
+    return;
+  }
+  if (!hasLeaseAsWanted(graph, instance)) {
+    const now = isExclusive(graph, slot.attributes.service) ? "now" : "no more";
+    stopInstance(context, instance, `${slot.attributes.service} is exclusive ${now}`);
     return;
   }
   const wanted = graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration")[0];
@@ -146,6 +171,7 @@ function startInstance(
   if (old !== undefined) removeInstance(context, old);
   const incarnation = slot.attributes.incarnation + 1;
   const id = instanceId(slot.id, incarnation);
+  const lease = takeLease(context, slot.attributes.service);
   const key = keyOf("ServiceInstance", id);
   update.patch("ServiceName", slot.id, { incarnation });
   update.put("ServiceInstance", id, {
@@ -158,6 +184,7 @@ function startInstance(
     state: "starting",
     health: "unknown",
     since: context.wallTime,
+    ...(lease === undefined ? {} : { token: lease.token }),
   });
   update.relate(keyOf("Node", node), "runs", key);
   update.relate(key, "holds", slotKey);
@@ -176,6 +203,7 @@ function startInstance(
       manifest,
       config: configuration.attributes.value,
       configHash: configuration.id,
+      ...(lease === undefined ? {} : { lease }),
     },
     { deadlineMs: manifest.startTimeoutMs + answerDeadlineMs },
   );
@@ -263,7 +291,9 @@ export function applyRestartPolicy(
   const { slot, node, service, type } = instance.attributes;
   endInstance(context, instance, "failed", failure.reason);
   const policy = context.graph.get("Service", type)?.attributes.restart;
-  if (policy === undefined || !context.graph.wants(instance.id)) {
+  const isIgnored = isInMaintenance(context, node);
+  if (isIgnored) context.why(`${node} is in maintenance: nothing is decided`);
+  if (policy === undefined || isIgnored || !context.graph.wants(instance.id)) {
     reconcileSlot(context, slot);
     return;
   }
