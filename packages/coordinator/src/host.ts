@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { type EventEntry, fromErrorData, HalonError } from "@halon/protocol";
 import type { EventInput, Reply } from "./core/index.ts";
+import type { AskedLease } from "./core/leases.ts";
 import type { HistoryQuery } from "./history.ts";
 import { makeProgress } from "./thread/progress.ts";
 import type {
@@ -17,6 +18,8 @@ import { watchThread } from "./watchdog.ts";
 const startDeadlineMs = 60_000;
 const stopDeadlineMs = 5_000;
 const answerDeadlineMs = 10_000;
+/** As long as a lease: a later answer is of no use. */
+const renewDeadlineMs = 2_000;
 
 /** What the coordinator tells, besides its answers. */
 export type CoordinatorNews = Extract<
@@ -58,6 +61,12 @@ export interface CoordinatorHost {
   submit(id: string, event: EventInput, timeoutMs: number): Promise<Reply>;
   /** What this node has seen; no effect when it does not lead: the next leader sees it for itself. */
   observe(type: string, data: EventInput["data"]): void;
+  /**
+   * The instances of those asked for that the node may run for another lease, which counts from when it asked.
+   *
+   * Errors: HAL_NO_LEADER when it does not lead, or that cannot be confirmed now; HAL_TIMEOUT, HAL_TOO_MANY.
+   */
+  renew(node: string, asked: readonly AskedLease[]): Promise<readonly string[]>;
   /** No effect when it does not lead. */
   resend(node: string): void;
   /** The last sequence of the source that is durable; 0 for none of this incarnation. Errors: HAL_NO_LEADER. */
@@ -201,6 +210,11 @@ function createHost(
     observe(type, data) {
       if (seen.phase === "leading") post({ type: "observe", event: { type, version: 1, data } });
     },
+    async renew(node, asked) {
+      refuseStandby();
+      const answer = await ask(renewDeadlineMs, (ref) => ({ type: "renew", ref, node, asked }));
+      return answer.type === "granted" ? answer.instances : [];
+    },
     resend(node) {
       if (seen.phase === "leading") post({ type: "resend", node });
     },
@@ -290,6 +304,7 @@ function receive(
       // Whoever listens may take a record a turn later than it came; its reply must not overtake it.
       setImmediate(() => take(pending, message.ref)?.resolve(message));
       return;
+    case "granted":
     case "watermarkIs":
     case "historyIs":
     case "journalIs":

@@ -1,5 +1,6 @@
 export { type Blobs, openBlobs } from "./blob/open.ts";
 export type { EventInput, Reply } from "./core/index.ts";
+export type { AskedLease } from "./core/leases.ts";
 export { entriesOf, type HistoryQuery } from "./history.ts";
 export { type CoordinatorHost, type CoordinatorNews, startCoordinator } from "./host.ts";
 export type { CoordinatorData, JournalRecord, NumberedEvent, StoreData } from "./thread/wire.ts";

@@ -123,8 +123,8 @@ export class DecisionLoop {
     this.#schedule();
   }
 
-  /** Takes what this node itself has seen. */
-  observe(type: string, data: unknown): void {
+  /** Takes what this node itself has seen; `decided` is called when that is durable, or was refused. */
+  observe(type: string, data: unknown, decided: () => void = () => undefined): void {
     this.#observed += 1;
     this.submit(
       {
@@ -134,7 +134,7 @@ export class DecisionLoop {
         sequence: this.#observed,
         event: { type, version: 1, data: JSON.parse(JSON.stringify(data)) },
       },
-      () => undefined,
+      decided,
     );
   }
 

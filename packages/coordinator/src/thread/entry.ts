@@ -3,17 +3,20 @@ import { parentPort, workerData } from "node:worker_threads";
 import { toJSON } from "@halon/graph";
 import { type ErrorData, events, toErrorData } from "@halon/protocol";
 import { type Blobs, openBlobs } from "../blob/open.ts";
+import type { EventInput } from "../core/index.ts";
 import { readHistory } from "../history.ts";
 import { JournalFeed } from "../journal/feed.ts";
 import type { Journal } from "../journal/journal.ts";
 import { openJournal } from "../journal/open.ts";
 import { readJournal } from "../journal/serve.ts";
+import { Leases } from "../leases.ts";
 import type { DecisionLoop } from "../loop.ts";
 import { decodeRecord } from "../recover.ts";
 import type { RuleFileHost } from "../rule-files.ts";
 import { Standby, type StandbyListener } from "../standby.ts";
 import { openEngine } from "../store/open.ts";
 import { storeOf } from "../store/parts.ts";
+import type { Store } from "../store/port.ts";
 import { traceFailures } from "../trace.ts";
 import { ProgressWriter } from "./progress.ts";
 import type {
@@ -71,18 +74,20 @@ async function run(): Promise<void> {
     ruleFiles: ruleFileHost(blobs),
     listener: listener(journal, feed),
   });
-  const parts: Parts = { journal, feed, standby, loop: undefined };
+  const parts: Parts = { store, journal, feed, standby, loop: undefined, leases: undefined };
   port?.on("message", (message: ToCoordinator) => receive(parts, message));
   await lead(parts);
 }
 
 /** The parts of the coordinator in this thread. */
 interface Parts {
+  readonly store: Store;
   readonly journal: Journal;
   readonly feed: JournalFeed;
   readonly standby: Standby;
-  /** Since it leads. */
+  /** Since it leads, as `leases`. */
   loop: DecisionLoop | undefined;
+  leases: Leases | undefined;
 }
 
 async function lead(parts: Parts): Promise<void> {
@@ -95,6 +100,12 @@ async function lead(parts: Parts): Promise<void> {
   }
   if (isStopping) return loop.close();
   parts.loop = loop;
+  parts.leases = new Leases({
+    confirm: () => parts.store.confirm(),
+    state: () => loop.state,
+    whenDurable: (read) => loop.whenDurable(read),
+    now: () => performance.now(),
+  });
   tell({ type: "leading", epoch: loop.epoch, index: loop.state.index });
   if (loop.state.graph.list("Cluster").length > 0) return;
   const { id: cluster, name } = data.newCluster;
@@ -141,7 +152,8 @@ function listener(journal: Journal, feed: JournalFeed): StandbyListener {
   };
 }
 
-function receive({ journal, feed, standby, loop }: Parts, message: ToCoordinator): void {
+function receive(parts: Parts, message: ToCoordinator): void {
+  const { journal, feed, loop } = parts;
   switch (message.type) {
     case "events":
       if (loop !== undefined) takeEvents(loop, message.source, message.incarnation, message.events);
@@ -150,7 +162,10 @@ function receive({ journal, feed, standby, loop }: Parts, message: ToCoordinator
       submit(loop, message);
       return;
     case "observe":
-      loop?.observe(message.event.type, message.event.data);
+      observe(parts, message.event);
+      return;
+    case "renew":
+      renew(parts, message);
       return;
     case "resend":
       loop?.resend(message.node);
@@ -177,9 +192,31 @@ function receive({ journal, feed, standby, loop }: Parts, message: ToCoordinator
       feed.gapStays();
       return;
     case "stop":
-      void stop({ journal, feed, standby, loop });
+      void stop(parts);
       return;
   }
+}
+
+/** A loss says how old the leases of the node are at most: nothing is granted to it from here on. */
+function observe({ loop, leases }: Parts, { type, data }: EventInput): void {
+  if (type !== events.NodeLost.type || leases === undefined) {
+    loop?.observe(type, data);
+    return;
+  }
+  const lost = data as { readonly node: string };
+  const leaseAgeMs = leases.losing(lost.node);
+  loop?.observe(type, { ...lost, leaseAgeMs }, () => leases.decided(lost.node));
+}
+
+function renew(
+  { leases }: Parts,
+  { ref, node, asked }: Extract<ToCoordinator, { type: "renew" }>,
+): void {
+  if (leases === undefined) {
+    tell({ type: "failed", ref, error: notLeading });
+    return;
+  }
+  answer(ref, async () => ({ type: "granted", ref, instances: await leases.renew(node, asked) }));
 }
 
 function answer(ref: number, ask: () => Promise<FromCoordinator>): void {

@@ -1,6 +1,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { Command, ErrorData, EventEntry } from "@halon/protocol";
 import type { EventInput, Reply } from "../core/index.ts";
+import type { AskedLease } from "../core/leases.ts";
 import type { HistoryQuery } from "../history.ts";
 
 /**
@@ -57,6 +58,13 @@ export type ToCoordinator =
       readonly event: EventInput;
     }
   | { readonly type: "observe"; readonly event: EventInput }
+  /** Asks for leases of exclusive instances; answered by `granted`. */
+  | {
+      readonly type: "renew";
+      readonly ref: number;
+      readonly node: string;
+      readonly asked: readonly AskedLease[];
+    }
   /** The node has connected again: everything outstanding goes out once more. */
   | { readonly type: "resend"; readonly node: string }
   | {
@@ -116,6 +124,7 @@ export type FromCoordinator =
   | { readonly type: "reply"; readonly ref: number; readonly reply: Reply }
   /** Canonical JSON of a committed record. */
   | { readonly type: "record"; readonly text: string }
+  | { readonly type: "granted"; readonly ref: number; readonly instances: readonly string[] }
   | { readonly type: "watermarkIs"; readonly ref: number; readonly sequence: number }
   | { readonly type: "historyIs"; readonly ref: number; readonly entries: readonly EventEntry[] }
   | {

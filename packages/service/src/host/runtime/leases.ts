@@ -21,7 +21,7 @@ export class Leases {
     const running = [...this.#site.instances.values()].map(({ spec }) => spec);
     const waiting = [...this.#site.waiting.values()].map(({ action }) => action);
     return [...running, ...waiting].flatMap(({ instance, lease }) =>
-      lease === undefined ? [] : [{ instance, token: lease.token }],
+      lease === undefined ? [] : [{ instance, token: lease.token, leaseMs: lease.leaseMs }],
     );
   }
 

@@ -79,8 +79,12 @@ export interface Runtime {
   supervise(isMonitored: (instance: string) => boolean): number;
   /** Grows with every look at the instances; one that stands still means that nothing is watched. */
   looks(): number;
-  /** Exclusive instances that run, wait to start or end here, each with the token of its start. */
-  leased(): readonly { readonly instance: string; readonly token: number }[];
+  /** Exclusive instances that run, wait to start or end here, each with the lease of its start. */
+  leased(): readonly {
+    readonly instance: string;
+    readonly token: number;
+    readonly leaseMs: number;
+  }[];
   /**
    * The instance's lease holds until `untilMs` of the machine's monotonic clock (`process.hrtime`); never moved back.
    *
