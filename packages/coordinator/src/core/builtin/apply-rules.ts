@@ -13,7 +13,7 @@ import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { tokenKey } from "./exclusive.ts";
 import { beginOperation, failOperation } from "./operation.ts";
 import { partConflict } from "./part.ts";
-import { placeAll, unplace, wantConfiguration, wantType } from "./placement.ts";
+import { askForConfiguration, placeAll, unplace, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
 /** The rule that takes a cluster file, compiled, into the graph. */
@@ -149,7 +149,7 @@ function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][nu
   context.memory.set(`configuration/${name}`, configHash);
   for (const slot of graph.out(key, "places", "ServiceName")) {
     wantType(context, slot.id, type);
-    wantConfiguration(context, slot.id, configHash);
+    askForConfiguration(context, slot.id, configHash);
   }
 }
 

@@ -2,8 +2,10 @@ import { events, keyOf, type Resource, slotId } from "@halon/protocol";
 import { type Candidate, choose } from "./choice.ts";
 import { hasToWait, isThere, isWantedOn, mayEnter, mayStay, serviceNameOf } from "./conditions.ts";
 import type { Context } from "./context.ts";
+import { isBoundTo } from "./exclusive.ts";
 import { isLeaving, keepsPlaces, lingers, modeOf } from "./node-mode.ts";
-import { reconcileSlot } from "./slot.ts";
+import { giveNewTries, reconcileSlot } from "./slot.ts";
+import { endTrial } from "./trial.ts";
 import { tellShortfall } from "./waiting.ts";
 import { forgetConfiguration } from "./wanted.ts";
 
@@ -77,20 +79,30 @@ function inOrder({ graph }: Context): readonly Resource<"Deployment">[] {
   for (const { id, attributes } of all.values()) {
     ofType.set(attributes.type, [...(ofType.get(attributes.type) ?? []), id]);
   }
-  const ordered = new Set<Resource<"Deployment">>();
-  const seen = new Set<string>();
-  const visit = (name: string): void => {
-    const deployment = all.get(name);
-    if (deployment === undefined || seen.has(name)) return;
-    seen.add(name);
-    const { with: partners = [], apart = [], type } = deployment.attributes;
+  const dependencies = ({ attributes }: Resource<"Deployment">): readonly string[] => {
+    const { with: partners = [], apart = [], type } = attributes;
     const requires = graph.get("Service", type)?.attributes.requires ?? [];
-    for (const other of [...partners, ...apart]) visit(other);
-    for (const other of requires) for (const each of ofType.get(other) ?? []) visit(each);
-    ordered.add(deployment);
+    return [...partners, ...apart, ...requires.flatMap((other) => ofType.get(other) ?? [])];
   };
-  for (const name of all.keys()) visit(name);
-  return [...ordered];
+  const ordered: Resource<"Deployment">[] = [];
+  const seen = new Set<string>();
+  for (const first of all.values()) {
+    // A path of its own, because a chain may be longer than the stack is deep.
+    const path = seen.has(first.id) ? [] : [first];
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
+      seen.add(top.id);
+      const next = all.get(
+        dependencies(top).find((name) => all.has(name) && !seen.has(name)) ?? "",
+      );
+      if (next !== undefined) {
+        path.push(next);
+      } else {
+        ordered.push(top);
+        path.pop();
+      }
+    }
+  }
+  return ordered;
 }
 
 function takeSurvey({ graph }: Context): Survey {
@@ -193,8 +205,9 @@ function fateOf(
   if (keepsPlaces(context, node)) return "stays";
   if (isLeaving(node)) return "ends";
   // A suspected node is not given up yet.
-  const isLost = node.attributes.state === "down" && deployment.attributes.onNodeLoss === "move";
-  return isLost ? "lost" : "stays";
+  if (node.attributes.state !== "down" || deployment.attributes.onNodeLoss === "wait")
+    return "stays";
+  return isBoundTo(context.graph, deployment.id, node.id) ? "stays" : "lost";
 }
 
 /** The service is wanted there no longer; what runs there is stopped once the node can be reached. */
@@ -236,12 +249,20 @@ export function wantType(context: Context, slot: string, type: string): void {
   context.update.relate(key, "wants", keyOf("Service", type));
 }
 
+/** A person wants this configuration in the slot; another one than before deserves new tries. */
+export function askForConfiguration(context: Context, slot: string, configuration: string): void {
+  const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Configuration")[0];
+  if (wanted !== undefined && wanted.id !== configuration) giveNewTries(context, slot);
+  wantConfiguration(context, slot, configuration);
+}
+
 /** The slot wants this configuration and no other. */
 export function wantConfiguration(context: Context, slot: string, configuration: string): void {
   const key = keyOf("ServiceName", slot);
   const others = context.graph
     .out(key, "wants", "Configuration")
     .filter(({ id }) => id !== configuration);
+  if (others.length > 0) endTrial(context, slot);
   for (const { id } of others) context.update.unrelate(key, "wants", keyOf("Configuration", id));
   context.update.relate(key, "wants", keyOf("Configuration", configuration));
   for (const { id } of others) forgetConfiguration(context, id);
