@@ -4,8 +4,7 @@ import { endEscaped } from "../process/escaped.ts";
 import { describeFailure } from "../process/failed-start.ts";
 import { signalGroup } from "../process/group.ts";
 import { isRunning, type ProcessId } from "../process/proc.ts";
-import { type ProcessRunner, runProcess, startProblem } from "../process/process-runner.ts";
-import type { ProcessManifest, ProcessRecord } from "../process/record.ts";
+import { type ProcessRunner, startProblem } from "../process/process-runner.ts";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import type { Keeper, KeeperEvent } from "./link.ts";
 
@@ -18,10 +17,13 @@ type Listener = (event: RunnerEvent) => void;
 /** A program under a keeper, started by this `halond` or by an earlier one. */
 export interface Kept {
   readonly spec: RunnerSpec;
-  readonly process: ProcessManifest;
   readonly listener: Listener;
-  /** What is written down of it once its number is known. */
-  recordOf(program: ProcessId, keeper: ProcessId): ProcessRecord;
+  /** Its name, for who reads why it could not be started. */
+  readonly program: string | undefined;
+  /** Whether the next `halond` can go on with it. */
+  readonly outlives: boolean;
+  /** Takes the program over once its number is known. */
+  run(program: ProcessId, keeper: ProcessId, listener: Listener): ProcessRunner;
   /** Starts the keeper, or comes back to it. Throws HAL_PLATFORM. */
   reach(listener: (event: KeeperEvent) => void): Keeper;
 }
@@ -47,11 +49,7 @@ export class KeptProcess {
   /** The program runs, says its keeper, or the record of an earlier `halond`. */
   begin(id: ProcessId): void {
     if (this.#program !== undefined) return;
-    const { spec, process } = this.#kept;
-    const record = this.#kept.recordOf(id, this.#keeper.id);
-    const watch = { hasten: () => undefined, cancel: () => undefined };
-    const listener: Listener = (event) => this.#hearProgram(event);
-    const running = runProcess({ spec, process, record, watch, listener });
+    const running = this.#kept.run(id, this.#keeper.id, (event) => this.#hearProgram(event));
     this.#program = { id, running };
     if (this.#wasEnded) running.runner.kill();
     else running.begin();
@@ -63,9 +61,9 @@ export class KeptProcess {
         this.begin({ pid: event.pid, startTime: event.startTime });
         return;
       case "failed": {
-        const { spec } = this.#kept;
+        const { spec, program } = this.#kept;
         const failure = Object.assign(new Error(event.reason), { code: event.code });
-        this.#tell(startProblem(describeFailure(failure, spec.manifest.process?.command[0], spec)));
+        this.#tell(startProblem(describeFailure(failure, program, spec)));
         return;
       }
       case "exited": {
@@ -155,12 +153,14 @@ export class KeptProcess {
       check: async (timeoutMs) => inner().check(timeoutMs),
       alive: async (timeoutMs) => this.#program?.running.runner.alive?.(timeoutMs) ?? { ok: true },
       status: async (timeoutMs) => inner().status(timeoutMs),
-      reconfigure: async () => "restart",
+      reconfigure: async (config, timeoutMs) => inner().reconfigure(config, timeoutMs),
       call: async (message, args, timeoutMs) => inner().call(message, args, timeoutMs),
-      silentMs: () => undefined,
+      answerTrouble: (ref, answer) => this.#program?.running.runner.answerTrouble?.(ref, answer),
+      silentMs: () => this.#program?.running.runner.silentMs(),
       memoryMb: () => this.#program?.running.runner.memoryMb(),
       renew: (untilMs) => this.#keeper.renew(untilMs),
       release: () => {
+        if (!this.#kept.outlives) return false;
         clearTimeout(this.#timer);
         this.#program?.running.runner.release();
         this.#keeper.release();

@@ -1,8 +1,9 @@
 import { HalonError } from "@halon/protocol";
+import { NodeProcess } from "../node-process/node-process.ts";
 import { describeFailure, failLater } from "../process/failed-start.ts";
 import { sizeOfOutput } from "../process/output.ts";
 import { type Plan, planStart, recordOf } from "../process/plan.ts";
-import { tryToWrite } from "../process/process-runner.ts";
+import { noWatch, runProcess, tryToWrite } from "../process/process-runner.ts";
 import { isThere } from "../process/spare.ts";
 import type { RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
 import { KeptProcess } from "./kept-process.ts";
@@ -21,6 +22,7 @@ export const startKept: StartRunner = (spec, listener) => {
       plan = planStart(spec);
       return startKeptProcess(spec, plan, listener);
     }
+    if (kind === "node-process" || kind === "worker") return startKeptNode(spec, listener);
     throw new HalonError(
       "HAL_SERVICE_START",
       `services of kind ${kind} cannot be exclusive; use an OS process or a Node process`,
@@ -40,14 +42,32 @@ function startKeptProcess(spec: RunnerSpec, plan: Plan, listener: (event: Runner
   const { token = 0, leaseMs = 0 } = spec.lease ?? {};
   return new KeptProcess({
     spec,
-    process,
     listener,
-    recordOf(program, keeper) {
+    program: command[0],
+    outlives: true,
+    run(program, keeper, hear) {
       const kept = { ...keeper, token, leaseMs };
       const record = recordOf(spec, plan, { ...program, outputStart, keeper: kept });
       tryToWrite(spec.directory, record);
-      return record;
+      return runProcess({ spec, process, record, watch: noWatch, listener: hear });
     },
     reach: (hear) => launchKeeper({ spec, command, env }, hear),
   }).runner;
+}
+
+function startKeptNode(spec: RunnerSpec, listener: (event: RunnerEvent) => void) {
+  const node = new NodeProcess(spec, listener);
+  try {
+    return new KeptProcess({
+      spec,
+      listener,
+      program: node.command[0],
+      outlives: false,
+      run: (program, _keeper, hear) => node.run(program, hear),
+      reach: (hear) => launchKeeper({ spec, command: node.command, env: node.env }, hear),
+    }).runner;
+  } catch (error) {
+    node.abandon();
+    throw error;
+  }
 }

@@ -1,3 +1,4 @@
+import { noWatch, runProcess } from "../process/process-runner.ts";
 import type { ProcessManifest, ProcessRecord } from "../process/record.ts";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import { KeptProcess } from "./kept-process.ts";
@@ -17,9 +18,11 @@ export function watchKept({ spec, process, record, keeper, listener }: AdoptedKe
   const { pid, startTime } = keeper;
   const kept = new KeptProcess({
     spec,
-    process,
     listener,
-    recordOf: () => record,
+    program: record.command[0],
+    outlives: true,
+    run: (_program, _keeper, hear) =>
+      runProcess({ spec, process, record, watch: noWatch, listener: hear }),
     reach: (hear) => reachKeeper({ pid, startTime }, spec.directory, hear),
   });
   setImmediate(() => kept.begin({ pid: record.pid, startTime: record.startTime }));

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { readLines, writeLine } from "../lines.ts";
 
 /** In the directory of its service. A path to it may be longer than a socket's can be, so it is named from there. */
 export const keeperSocket = "keeper.sock";
@@ -31,36 +32,16 @@ export type FromKeeper =
   | { readonly type: "expired" };
 
 export function send(socket: Socket, message: ToKeeper | FromKeeper): void {
-  if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
+  writeLine(socket, message);
 }
 
-/** Calls back with each line as JSON; a line that is too long or no JSON ends the socket. */
+/** Both ends are Halon's own and of one user: a socket in a directory that nobody else may enter. */
 export function receive<T extends ToKeeper | FromKeeper>(
   socket: Socket,
   lineCharsMax: number,
   onMessage: (message: T) => void,
 ): void {
-  let rest = "";
-  socket.setEncoding("utf8");
-  socket.on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    if (rest.length > lineCharsMax) socket.destroy();
-    for (const line of lines) {
-      const message = parse<T>(line);
-      if (message === undefined) socket.destroy();
-      else onMessage(message);
-    }
-  });
+  readLines(socket, lineCharsMax, (message) => onMessage(message as T));
   // The other side has ended; what that means is said by its own end.
   socket.on("error", () => socket.destroy());
-}
-
-/** Both ends are Halon's own, of one user: a socket in a directory that nobody else may enter. */
-function parse<T>(line: string): T | undefined {
-  try {
-    return JSON.parse(line) as T;
-  } catch {
-    return undefined;
-  }
 }

@@ -12,6 +12,8 @@ const escapedAfterMs = 200;
 export interface Ending {
   /** In order: the stop command, the stop signal. The caller has the deadline. */
   requestStop(): void;
+  /** It has been asked to stop in another way. */
+  wasAsked(): void;
   /** By force, at once; also what is left of a group whose leader is gone. */
   kill(): void;
   /** The leader is gone; `onGone` is called once, when nothing of it runs any more: at once where that is so now. */
@@ -22,7 +24,7 @@ export interface Ending {
 
 export interface EndingOptions {
   readonly spec: RunnerSpec;
-  readonly process: ProcessManifest;
+  readonly process: Pick<ProcessManifest, "env" | "stopCommand" | "stopSignal">;
   readonly leader: ProcessId;
   /** The services directory that its mark names. */
   readonly home: string;
@@ -32,12 +34,12 @@ export function prepareEnd({ spec, process, leader, home }: EndingOptions): Endi
   const stopping = prepareStop({ spec, process, leader });
   const left = { home, instance: spec.instance };
   let groupEnd: GroupEnd | undefined;
-  let wasAsked = false;
+  let isAsked = false;
   let sweep: { cancel(): void } | undefined;
 
   function groupGone(onGone: () => void): void {
     // A process that ended by itself is to be back soon; what it left elsewhere is looked for after that.
-    if (wasAsked) {
+    if (isAsked) {
       sweep = endEscaped(left, onGone);
       return;
     }
@@ -49,8 +51,11 @@ export function prepareEnd({ spec, process, leader, home }: EndingOptions): Endi
   return {
     requestStop() {
       if (groupEnd !== undefined) return;
-      wasAsked = true;
+      isAsked = true;
       stopping.begin();
+    },
+    wasAsked() {
+      isAsked = true;
     },
     kill() {
       stopping.kill();
@@ -58,7 +63,7 @@ export function prepareEnd({ spec, process, leader, home }: EndingOptions): Endi
         groupEnd.kill();
         return;
       }
-      wasAsked = true;
+      isAsked = true;
       signalGroup(leader, "SIGKILL");
     },
     leaderExited(onGone) {

@@ -15,7 +15,7 @@ export function homeOf(spec: Pick<RunnerSpec, "directory">): string {
 /** The environment of an OS process, with the values of its secrets. Throws HAL_SCHEMA_VIOLATION and HAL_CONFIG_INVALID. */
 export function environmentOf(
   spec: RunnerSpec,
-  described: ProcessManifest,
+  described: Pick<ProcessManifest, "env">,
 ): Record<string, string> {
   const env = inheritedEnvironment();
   const templates = Object.entries(described.env);

@@ -88,15 +88,19 @@ export function pollDelayMs(growth: {
 
 /** At most 5 lines and 1 KiB of what was written last, without escapes; nothing from before `start`. */
 export function lastLines(directory: string, start: number): readonly string[] {
-  const size = sizeOfOutput(directory);
-  // Smaller than where it began: it was emptied since, and all of it is of this process.
-  let text = readTail(outputPath(directory), size < start ? 0 : start);
-  if (text === "" && size < start) text = readTail(olderPath(directory), 0);
-  const lines = stripVTControlCharacters(text)
+  const lines = stripVTControlCharacters(outputTail(directory, start))
     .split(/\r?\n/)
     .map((line) => line.replace(/\p{Cc}/gu, " ").trimEnd())
     .filter((line) => line !== "");
   return withinBytes(lines.slice(-lastLinesMax));
+}
+
+/** The last 8 KiB of what was written, as it is; nothing from before `start`. */
+export function outputTail(directory: string, start: number): string {
+  const size = sizeOfOutput(directory);
+  // Smaller than where it began: it was emptied since, and all of it is of this process.
+  const text = readTail(outputPath(directory), size < start ? 0 : start);
+  return text === "" && size < start ? readTail(olderPath(directory), 0) : text;
 }
 
 function withinBytes(lines: readonly string[]): readonly string[] {

@@ -32,6 +32,9 @@ export interface LeaderWatch {
   cancel(): void;
 }
 
+/** Of a process whose end is told by another, who says it at once. */
+export const noWatch: LeaderWatch = { hasten: () => undefined, cancel: () => undefined };
+
 /** A process that runs, started by this `halond` or by an earlier one. */
 export interface Running {
   readonly spec: RunnerSpec;

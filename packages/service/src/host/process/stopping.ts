@@ -23,7 +23,7 @@ export interface Stopping {
 
 export interface StoppingOptions {
   readonly spec: RunnerSpec;
-  readonly process: ProcessManifest;
+  readonly process: Pick<ProcessManifest, "env" | "stopCommand" | "stopSignal">;
   readonly leader: ProcessId;
 }
 
@@ -116,7 +116,7 @@ export function prepareStop({ spec, process, leader }: StoppingOptions): Stoppin
 
 function spawnCommand(
   spec: RunnerSpec,
-  described: ProcessManifest,
+  described: StoppingOptions["process"],
   leader: ProcessId,
 ): ChildProcess {
   const [program = "", ...args] = (described.stopCommand ?? []).map((text) => fill(text, spec));

@@ -1,0 +1,52 @@
+import { connect } from "node:net";
+import { limits } from "../limits.ts";
+import { type ServiceData, serve } from "../worker/serve.ts";
+import { channelVariable, keyVariable } from "./names.ts";
+import { SocketPort } from "./socket-port.ts";
+
+// The entry of a Node process that runs one service. It connects to the halond that started it, and ends with that.
+
+// Every service file imports it, and it takes longer to load than all the rest.
+void import("../../index.ts");
+const path = process.env[channelVariable] ?? "";
+const key = process.env[keyVariable] ?? "";
+// Neither the service nor what it starts has a use for them.
+delete process.env[channelVariable];
+delete process.env[keyVariable];
+
+const port = new SocketPort();
+const socket = connect(path);
+socket.once("connect", () => {
+  socket.write(`${key}\n`);
+  port.attach(socket);
+});
+socket.on("error", (error) => process.stderr.write(`[halon] no way to halond: ${error.message}\n`));
+// Nobody watches it any more, and the next halond does not know it.
+socket.once("close", () => process.exit(1));
+
+const begin = (message: unknown): void => {
+  port.off("message", begin);
+  run((message as { service: ServiceData }).service);
+};
+port.on("message", begin);
+
+function run(data: ServiceData): void {
+  const beat = (): void => {
+    const { heapUsed, external } = process.memoryUsage();
+    const memoryKib = Math.ceil((heapUsed + external) / 1_024);
+    port.postMessage({ event: { type: "beat", memoryKib } });
+  };
+  const served = serve({
+    data,
+    port,
+    write: (text) => process.stdout.write(text),
+    // What was told in this turn goes out before the process ends.
+    ended: (code) => void setImmediate(() => process.exit(code)),
+  });
+  process.on("uncaughtException", (error: unknown) => {
+    // A service that listens itself has decided that it goes on.
+    if (process.listenerCount("uncaughtException") === 1) served.crash(error);
+  });
+  setInterval(beat, limits.beatEveryMs);
+  beat();
+}
