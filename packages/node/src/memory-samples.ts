@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import type { Logger } from "pino";
 import { z } from "zod";
 
 const sampleEveryMs = 500;
@@ -72,6 +73,16 @@ export function readLastSample(dataDir: string): LastSample | undefined {
   if (!parsed.success) return undefined;
   const [largest] = [...parsed.data.samples].sort((a, b) => b.memoryMb - a.memoryMb);
   return largest === undefined ? undefined : { ...largest, at: parsed.data.at };
+}
+
+/** Says which worker had the most memory when the last `halond` ended without a stop. */
+export function warnOfLastSample(dataDir: string, log: Pick<Logger, "warn">): void {
+  const last = readLastSample(dataDir);
+  if (last === undefined) return;
+  log.warn(
+    last,
+    "the halond before this one ended without a stop; the worker with the most memory was",
+  );
 }
 
 function parseJson(text: string): unknown {

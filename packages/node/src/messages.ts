@@ -1,4 +1,4 @@
-import type { HistoryQuery } from "@halon/coordinator";
+import type { AskedLease, HistoryQuery } from "@halon/coordinator";
 import type { Command, EventEntry } from "@halon/protocol";
 import type { NumberedNodeEvent } from "./core/index.ts";
 import type { ReplicaDelta } from "./replica.ts";
@@ -9,6 +9,8 @@ export const trackerName = "tracker";
 export const historyName = "history";
 /** Name of the process on tracking nodes that keeps blobs for the leader. */
 export const blobsName = "blobs";
+/** Name of the process on every node that says when it last heard another. */
+export const observerName = "observer";
 /** Name of the process on every node that carries out commands. */
 export const agentName = "agent";
 /**
@@ -34,14 +36,38 @@ export interface Attached {
   readonly sequence: number;
 }
 
+/** The agent asks for another lease of each exclusive instance of its node. */
+export interface Renew {
+  readonly type: "renew";
+  readonly node: string;
+  readonly asked: readonly AskedLease[];
+}
+
+export interface Renewed {
+  /** The instances that may run for another lease, which counts from when the node asked. */
+  readonly granted: readonly string[];
+}
+
 export type ToTracker =
   | Attach
+  | Renew
   | {
       readonly type: "events";
       readonly node: string;
       readonly incarnation: number;
       readonly events: readonly NumberedNodeEvent[];
     };
+
+/** Asks a node when it last heard another; of itself it answers at once. */
+export interface ToObserver {
+  readonly type: "opinion";
+  readonly about: string;
+}
+
+/** Age of the last beat by the clock of the node that was asked, in ms; null: it cannot say. */
+export interface Opinion {
+  readonly ageMs: number | null;
+}
 
 export interface ToHistory {
   readonly type: "history";

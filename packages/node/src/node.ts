@@ -6,6 +6,7 @@ import { type EventEntry, HalonError } from "@halon/protocol";
 import { createRuntime, linkPackages, type Runtime } from "@halon/service/host";
 import { redirectToAgency } from "./agency-redirect.ts";
 import { Agent } from "./agent.ts";
+import { NodeBeats } from "./beat/node-beats.ts";
 import { BlobKeeper } from "./blob-keeper.ts";
 import { answerLate } from "./bootstrap/late.ts";
 import type { CompleteSetup } from "./core/bootstrap-setup.ts";
@@ -13,11 +14,12 @@ import type { DataDir } from "./data-dir.ts";
 import { aborted, deferred } from "./deferred.ts";
 import type { Door } from "./door.ts";
 import { handOver } from "./hand-over.ts";
+import { Hooks } from "./hooks.ts";
 import { Identity } from "./identity.ts";
 import { acceptLinks, LeaderLinks } from "./links.ts";
 import type { NodeLog } from "./log.ts";
 import { type MemberHost, startMemberThread } from "./member/host.ts";
-import { keepSamples, readLastSample } from "./memory-samples.ts";
+import { keepSamples, warnOfLastSample } from "./memory-samples.ts";
 import type { NodeOptions, RunningNode } from "./options.ts";
 import { createPorts, type PortsOptions } from "./ports.ts";
 import { Replica } from "./replica.ts";
@@ -51,7 +53,9 @@ export class Node {
   readonly #runtime: Runtime;
   readonly #agent: Agent;
   readonly #processes: ServiceProcesses;
+  readonly #hooks: Hooks;
   readonly #links: LeaderLinks;
+  readonly #beats: NodeBeats;
   readonly #ready = deferred();
   readonly #ended = deferred();
   #member: MemberHost | undefined;
@@ -93,6 +97,8 @@ export class Node {
       now: () => performance.now(),
     });
     this.#processes = new ServiceProcesses(this.#system, this.#runtime);
+    const emit = (type: string, data: unknown) => this.#agent.emit(type, data);
+    this.#hooks = new Hooks({ node: name, dataDir: parts.dataDir.path, log, emit });
     this.#agent = new Agent({
       name,
       incarnation,
@@ -101,9 +107,11 @@ export class Node {
       blobs: this.#blobs,
       log,
       internals: () => this.#internals,
+      hooks: this.#hooks,
       describe: () => this.#identity.describe(),
       attached: ({ index }) => {
         this.#satellite?.attached(index);
+        this.#beats.follow();
         this.#ready.resolve();
       },
       refused: () => this.#satellite?.refused(),
@@ -117,19 +125,20 @@ export class Node {
       up: (peer) => this.#agent.connected(peer.node),
       down: () => this.#agent.disconnected(),
     });
+    this.#beats = new NodeBeats({
+      identity: this.#identity,
+      system: this.#system,
+      replica: this.#replica,
+      log,
+      leader: () => this.#agent.leader,
+    });
   }
 
   /** Resolves when a leader has taken this node in; aborted before, it rejects with the signal's reason. */
   async start(signal: AbortSignal): Promise<RunningNode> {
     const { dataDir, log, door } = this.#parts;
     const { name, role, endpoint } = this.#identity;
-    const last = readLastSample(dataDir.path);
-    if (last !== undefined) {
-      log.logger.warn(
-        last,
-        "the halond before this one ended without a stop; the worker with the most memory was",
-      );
-    }
+    warnOfLastSample(dataDir.path, log.logger);
     this.#samples = keepSamples(dataDir.path, () => this.#runtime.samples());
     await this.#blobs.find((hash) =>
       log.logger.error(
@@ -146,7 +155,7 @@ export class Node {
       runtime: this.#runtime,
       view: () => this.#replica.view,
       emit: (type, data) => this.#agent.emit(type, data),
-      turned: () => undefined,
+      turned: () => this.#beats.turned("supervisor"),
     });
     const ports = createPorts(this.#portsOptions());
     const accept = acceptLinks({
@@ -170,6 +179,7 @@ export class Node {
       this.#internals.track(this.#station, this.#member);
     } else this.#startSatellite();
     await Promise.race([this.#ready.promise, aborted(signal)]);
+    this.#beats.begin();
     log.logger.info({ endpoint, role, leader: this.#agent.leader }, "ready");
     return {
       name,
@@ -189,7 +199,9 @@ export class Node {
     this.#satellite?.close();
     this.#links.close();
     await this.#runtime.shutdown({ keep: true });
+    await this.#hooks.close();
     await this.#station?.close();
+    await this.#beats.close();
     await this.#member?.close();
     await this.#system.close();
   }
@@ -208,6 +220,7 @@ export class Node {
       trackingNodes: new Set(names),
       system: this.#system,
       replica: this.#replica,
+      beats: this.#beats,
       blobs: this.#blobs,
       log: log.logger,
       openStore: () => this.#openStore(),
@@ -369,11 +382,13 @@ export class Node {
     await this.#runtime.shutdown({ keep });
     this.#internals?.close();
     this.#samples?.close();
+    await this.#hooks.close();
     await this.#agent.flushed(flushDeadlineMs);
     this.#agent.close();
     this.#satellite?.close();
     this.#links.close();
     await this.#station?.close();
+    await this.#beats.close();
     await this.#member?.close();
     await door.close();
     await this.#system.close();

@@ -2,7 +2,10 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ActorSystem, createSystem } from "@halon/actor";
 import type { CoordinatorHost } from "@halon/coordinator";
+import { EventEmitter } from "eventemitter3";
 import { pino } from "pino";
+import type { Arrival } from "./beat/arrival.ts";
+import type { HeardBeats } from "./beat/node-beats.ts";
 import { acceptLinks, LeaderLinks, type OwnHello } from "./links.ts";
 
 /** A node as far as links go: a system of processes behind a real listener on loopback. */
@@ -18,6 +21,8 @@ export interface LinkedNode {
   leaderEndpoint: string | null;
   close(): Promise<void>;
 }
+
+const deadlineMs = 20_000;
 
 export const silent = pino({ level: "silent" });
 
@@ -76,8 +81,10 @@ export function coordinatorHost(parts: Partial<CoordinatorHost>): CoordinatorHos
     events: unused,
     submit: unused,
     observe: unused,
+    renew: unused,
     resend: unused,
     watermark: unused,
+    renew: unused,
     history: unused,
     journalRecords: unused,
     fillJournal: unused,
@@ -88,11 +95,32 @@ export function coordinatorHost(parts: Partial<CoordinatorHost>): CoordinatorHos
   };
 }
 
-/** Waits until it is true; fails after 5 s. */
+/** Beats as a test says that they came in. */
+export interface FakeBeats extends HeardBeats {
+  readonly observers: Map<string, readonly string[]>;
+  hear(arrival: Arrival): void;
+}
+
+export function heardBeats(): FakeBeats {
+  const events: FakeBeats["events"] = new EventEmitter();
+  const last = new Map<string, Arrival>();
+  return {
+    events,
+    observers: new Map(),
+    last: (node) => last.get(node),
+    lateMs: () => 0,
+    hear(arrival) {
+      last.set(arrival.node, arrival);
+      events.emit("heard", [arrival]);
+    },
+  };
+}
+
+/** Waits until it is true; fails after 20 s. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + deadlineMs;
   while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`waited 5 s for ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

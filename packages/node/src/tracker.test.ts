@@ -1,9 +1,25 @@
 import type { Change } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
+import type { Arrival } from "./beat/arrival.ts";
 import type { LostLeader } from "./links.ts";
-import { type Attached, agentName, type ToAgent, trackerName } from "./messages.ts";
+import {
+  type Attached,
+  agentName,
+  type Opinion,
+  observerName,
+  type ToAgent,
+  trackerName,
+} from "./messages.ts";
 import { Replica } from "./replica.ts";
-import { coordinatorHost, type LinkedNode, linkedNode, silent, until } from "./testing.ts";
+import {
+  coordinatorHost,
+  type FakeBeats,
+  heardBeats,
+  type LinkedNode,
+  linkedNode,
+  silent,
+  until,
+} from "./testing.ts";
 import { Tracker } from "./tracker.ts";
 
 const open: { close(): unknown }[] = [];
@@ -35,12 +51,14 @@ async function tracking(lost?: LostLeader) {
     revision: 1,
     changes: ["node-1", "node-2"].map(nodeResource),
   });
+  const beats = heardBeats();
   const tracker = new Tracker({
     name: "node-1",
     clusterId: "c1",
     trackingNodes: new Set(["node-1", "node-2"]),
     system: node.system,
     replica,
+    beats,
     log: silent,
     owner: () => "10.0.0.2:8528",
     lostLeader: () => lost,
@@ -52,7 +70,7 @@ async function tracking(lost?: LostLeader) {
     observe: (type, data) => observed.push({ type, ...(data as object) }),
   });
   open.push(node, tracker);
-  return { node, tracker, replica, coordinator, observed };
+  return { node, tracker, replica, coordinator, observed, beats };
 }
 
 /** An agent on the node that only listens. */
@@ -76,8 +94,16 @@ async function linked(name: string, to: LinkedNode) {
       { type: "attach", node: name, incarnation: 1 },
       { timeoutMs: 2_000 },
     );
-  return { told, attach };
+  /** Answers by these when it is asked about another node. */
+  const answers = (opinion: Opinion): void => {
+    node.system.spawn(() => ({ receive: () => opinion }), { name: observerName });
+  };
+  return { told, attach, answers };
 }
+
+const turns = (main: number): Arrival["counters"] => {
+  return { main, supervisor: 0, coordinator: 0, member: 0 };
+};
 
 test("a node that does not lead takes nobody in and names the one that does", async () => {
   const { node } = await tracking();
@@ -125,9 +151,80 @@ test("the leader before, whose link broke, is given up as any node is; others ge
   const { tracker, coordinator, observed } = await tracking(lost);
   tracker.lead(coordinator, 3);
   const about = { node: "node-2", incarnation: 1, reason: "the socket closed" };
-  expect(observed).toEqual([{ type: "NodeSuspected", ...about }]);
+  expect(observed).toMatchObject([{ type: "NodeSuspected", ...about }]);
   await until("its end", () => observed.length === 2);
-  expect(observed[1]).toEqual({ type: "NodeLost", ...about });
+  expect(observed[1]).toMatchObject({
+    type: "NodeLost",
+    ...about,
+    evidence: expect.arrayContaining(["link closed: the socket closed"]),
+  });
+});
+
+/** Beats of the node, every 100 ms until that is called. */
+function beating(beats: FakeBeats, node: string): () => void {
+  let main = 0;
+  const timer = setInterval(() => {
+    main += 1;
+    beats.hear({ node, incarnation: 1, at: performance.now(), counters: turns(main) });
+  }, 100);
+  open.push({ close: () => clearInterval(timer) });
+  return () => clearInterval(timer);
+}
+
+test("a node whose beats stop while its link is up is asked itself, and trusted when it answers", async () => {
+  const { node, tracker, coordinator, observed, beats } = await tracking();
+  const peer = await linked("node-2", node);
+  peer.answers({ ageMs: 0 });
+  tracker.lead(coordinator, 3);
+  await peer.attach();
+  const stop = beating(beats, "node-2");
+  await until("some beats", () => beats.last("node-2")?.counters.main === 3);
+  stop();
+  await until("the end of the suspicion", () => observed.length === 2);
+  expect(observed).toMatchObject([
+    { type: "NodeSuspected", node: "node-2" },
+    { type: "NodeTrusted", node: "node-2" },
+  ]);
+});
+
+test("a node that is silent everywhere is lost on the word of another, and told to attach again as soon as it hears that", async () => {
+  const { node, tracker, coordinator, observed, beats } = await tracking();
+  const peer = await linked("node-2", node);
+  const witness = await linked("node-3", node);
+  witness.answers({ ageMs: 1_500 });
+  beats.observers.set("node-2", ["node-3"]);
+  tracker.lead(coordinator, 3);
+  await peer.attach();
+  await witness.attach();
+  const detached = peer.told.filter((type) => type === "detached").length;
+  const stop = beating(beats, "node-2");
+  await until("some beats", () => beats.last("node-2")?.counters.main === 3);
+  stop();
+  await until("its end", () => observed.some((one) => JSON.stringify(one).includes("NodeLost")));
+  expect(observed.at(-1)).toMatchObject({
+    type: "NodeLost",
+    node: "node-2",
+    evidence: expect.arrayContaining([
+      expect.stringMatching(/^asked node-3: last heard it 1\.\d s ago$/),
+      "asked node-2 itself over its link: no answer",
+    ]),
+  });
+  await until("the request", () => {
+    return peer.told.filter((type) => type === "detached").length > detached;
+  });
+});
+
+test("a new leader gives a node up at once that another has not heard for a second", async () => {
+  const { node, tracker, coordinator, observed, beats } = await tracking();
+  const witness = await linked("node-3", node);
+  witness.answers({ ageMs: 1_500 });
+  beats.observers.set("node-2", ["node-3"]);
+  tracker.lead(coordinator, 3);
+  await witness.attach();
+  await until("its end", () => observed.length === 1);
+  expect(observed).toMatchObject([
+    { type: "NodeLost", node: "node-2", reason: "it did not come to the new leader" },
+  ]);
 });
 
 test("a peer with this node's name or an older incarnation of a known one is refused", async () => {

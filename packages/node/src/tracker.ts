@@ -7,13 +7,25 @@ import {
 } from "@halon/coordinator";
 import { HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
-import { Liveness, type Observation } from "./core/index.ts";
+import type { HeardBeats } from "./beat/node-beats.ts";
+import {
+  type AskOpinions,
+  type DetectorOutput,
+  FailureDetector,
+  type Observation,
+  tickMs,
+} from "./core/index.ts";
 import type { LostLeader } from "./links.ts";
 import {
   type Attach,
   type Attached,
   agentName,
+  type Opinion,
+  observerName,
+  type Renew,
+  type Renewed,
   type ToAgent,
+  type ToObserver,
   type ToTracker,
   trackerName,
 } from "./messages.ts";
@@ -23,6 +35,8 @@ import type { Replica, ReplicaDelta } from "./replica.ts";
 const heardEveryMs = 250;
 /** Of a link that broke longer ago than this, nothing is concluded. */
 const lostKnownMs = 10_000;
+/** Who has not said by then when it heard another node is not waited for. */
+const opinionMs = 400;
 const sourcePrefix = "node/";
 
 export interface TrackerOptions {
@@ -32,6 +46,7 @@ export interface TrackerOptions {
   readonly trackingNodes: ReadonlySet<string>;
   readonly system: ActorSystem;
   readonly replica: Replica;
+  readonly beats: HeardBeats;
   readonly log: Logger;
   /** `host:port` of the node that leads, as far as is known. */
   owner(): string | null;
@@ -43,26 +58,31 @@ export interface TrackerOptions {
 interface Leadership {
   readonly coordinator: CoordinatorHost;
   readonly epoch: number;
-  readonly liveness: Liveness;
+  readonly detector: FailureDetector;
 }
 
 /** The leader's part: stands between the coordinator and the agents of all nodes. On other nodes it refuses them. */
 export class Tracker {
   readonly #options: TrackerOptions;
   #leadership: Leadership | undefined;
-  #livenessTimer: NodeJS.Timeout | undefined;
+  #tickTimer: NodeJS.Timeout | undefined;
   readonly #heardTimer: NodeJS.Timeout;
 
   constructor(options: TrackerOptions) {
     this.#options = options;
-    const { system } = options;
+    const { system, beats } = options;
     system.spawn(() => ({ receive: (message) => this.#receive(message as ToTracker) }), {
       name: trackerName,
       mailboxMax: 100_000,
     });
     system.events.on("nodeDown", (node, reason) => {
-      const observed = this.#leadership?.liveness.detach(node, reason, performance.now());
-      if (observed !== undefined) this.#observe(observed);
+      this.#take(this.#leadership?.detector.linkDown(node, reason, performance.now()));
+    });
+    beats.events.on("heard", (arrivals) => {
+      this.#leadership?.detector.heard(arrivals, performance.now());
+    });
+    beats.events.on("late", (ms) => {
+      this.#leadership?.detector.ownLateness(ms, performance.now());
     });
     this.#heardTimer = setInterval(() => this.#tellHeard(), heardEveryMs);
   }
@@ -73,22 +93,27 @@ export class Tracker {
 
   /** The coordinator decides from now on: every node has to attach to it, or is down. */
   lead(coordinator: CoordinatorHost, epoch: number): void {
-    const liveness = new Liveness();
-    this.#leadership = { coordinator, epoch, liveness };
-    for (const node of this.#options.replica.view.list("Node")) {
+    const { system, name, replica, beats } = this.#options;
+    const now = performance.now();
+    const detector = new FailureDetector(name, now);
+    this.#leadership = { coordinator, epoch, detector };
+    for (const node of replica.view.list("Node")) {
       const { state, incarnation } = node.attributes;
-      if (state !== "down") liveness.expect(node.id, incarnation, performance.now());
+      if (state !== "down") detector.expect(node.id, incarnation, now);
+      const heard = beats.last(node.id);
+      if (heard !== undefined) detector.heard([heard], now);
     }
-    this.#observe(this.#detachLostLeader(liveness));
-    const { system, name } = this.#options;
+    this.#take(this.#expectLostLeader(detector, now));
+    clearInterval(this.#tickTimer);
+    this.#tickTimer = setInterval(() => this.#tick(detector), tickMs);
     for (const node of [name, ...system.nodes()]) this.#tell(node, { type: "detached" });
   }
 
   /** The coordinator has ended: nobody is attached any more. */
   rest(): void {
-    const attached = this.#leadership?.liveness.attached() ?? [];
+    const attached = this.#leadership?.detector.attached() ?? [];
     this.#leadership = undefined;
-    clearTimeout(this.#livenessTimer);
+    clearInterval(this.#tickTimer);
     for (const node of attached) this.#tell(node, { type: "detached" });
   }
 
@@ -115,7 +140,7 @@ export class Tracker {
 
   /** Hands what a record did to the graph to the satellites that are attached. */
   follow(delta: ReplicaDelta): void {
-    for (const node of this.#leadership?.liveness.attached() ?? []) {
+    for (const node of this.#leadership?.detector.attached() ?? []) {
       if (!this.#options.trackingNodes.has(node)) this.#tell(node, { type: "delta", delta });
     }
   }
@@ -133,7 +158,7 @@ export class Tracker {
 
   close(): void {
     this.#leadership = undefined;
-    clearTimeout(this.#livenessTimer);
+    clearInterval(this.#tickTimer);
     clearInterval(this.#heardTimer);
   }
 
@@ -142,6 +167,8 @@ export class Tracker {
       switch (message.type) {
         case "attach":
           return await this.#attach(message);
+        case "renew":
+          return await this.#renew(message);
         case "events": {
           traceFailures("tracked", message.events);
           const { node, incarnation, events } = message;
@@ -158,14 +185,19 @@ export class Tracker {
     const leadership = this.#leadership;
     const { clusterId, name, replica, log } = this.#options;
     if (leadership === undefined) throw this.#notLeading();
-    const { coordinator, epoch, liveness } = leadership;
+    const { coordinator, epoch, detector } = leadership;
     const sequence = await coordinator.watermark(`${sourcePrefix}${node}`, incarnation);
     if (this.#leadership !== leadership) throw this.#notLeading();
     log.debug({ attached: node, incarnation }, "a node has attached");
-    liveness.attach(node, incarnation);
+    this.#take(detector.attach(node, incarnation, performance.now()));
     // After the inventory that follows: the agent sends it before it handles anything else.
     coordinator.resend(node);
     return { clusterId, leader: name, epoch, index: replica.index, sequence };
+  }
+
+  async #renew({ node, asked }: Renew): Promise<Renewed> {
+    if (this.#leadership === undefined) throw this.#notLeading();
+    return { granted: await this.#leadership.coordinator.renew(node, asked) };
   }
 
   #notLeading(): HalonError {
@@ -176,20 +208,19 @@ export class Tracker {
   }
 
   /** Of the leader before it is known since when it is gone: it is not waited for as the others are. */
-  #detachLostLeader(liveness: Liveness): readonly Observation[] {
+  #expectLostLeader(detector: FailureDetector, now: number): readonly DetectorOutput[] {
     const { system, replica, lostLeader } = this.#options;
     const lost = lostLeader();
     if (lost === undefined || system.nodes().includes(lost.node)) return [];
-    if (performance.now() - lost.at > lostKnownMs) return [];
+    if (now - lost.at > lostKnownMs) return [];
     const known = replica.view.get("Node", lost.node)?.attributes;
     if (known === undefined || known.state === "down") return [];
-    liveness.attach(lost.node, known.incarnation);
-    return liveness.detach(lost.node, lost.reason, lost.at);
+    return detector.expectClosed(lost.node, known.incarnation, lost, now);
   }
 
   #tellHeard(): void {
     const { name, replica } = this.#options;
-    for (const node of this.#leadership?.liveness.attached() ?? []) {
+    for (const node of this.#leadership?.detector.attached() ?? []) {
       if (node !== name) this.#tell(node, { type: "heard", index: replica.index });
     }
   }
@@ -205,26 +236,43 @@ export class Tracker {
     }
   }
 
-  #observe(observations: readonly Observation[]): void {
-    for (const { type, ...data } of observations) {
-      const { node: peer, incarnation, reason } = data;
-      const said = { peer, incarnation, reason };
-      this.#options.log.warn(said, type === "NodeLost" ? "a node is down" : "a node is suspect");
-      this.#leadership?.coordinator.observe(type, data);
-    }
-    this.#armLiveness();
+  #tick(detector: FailureDetector): void {
+    const { beats } = this.#options;
+    const now = performance.now();
+    detector.setObservers(beats.observers);
+    detector.ownLateness(beats.lateMs(), now);
+    this.#take(detector.tick(now));
   }
 
-  #armLiveness(): void {
-    clearTimeout(this.#livenessTimer);
-    const leadership = this.#leadership;
-    const next = leadership?.liveness.nextAt();
-    if (leadership === undefined || next === undefined) return;
-    const waitMs = Math.max(1, next - performance.now());
-    this.#livenessTimer = setTimeout(
-      () => this.#observe(leadership.liveness.tick(performance.now())),
-      waitMs,
-    );
+  #take(outputs: readonly DetectorOutput[] = []): void {
+    for (const output of outputs) {
+      if (output.type === "askOpinions") this.#ask(output);
+      else this.#observe(output);
+    }
+  }
+
+  #observe({ type, ...data }: Observation): void {
+    const { node: peer, incarnation, reason, evidence } = data;
+    const said = { peer, incarnation, reason, evidence };
+    const { log } = this.#options;
+    if (type === "NodeTrusted") log.info(said, "a node is trusted again");
+    else log.warn(said, type === "NodeLost" ? "a node is down" : "a node is suspect");
+    this.#leadership?.coordinator.observe(type, { ...data, evidence: [...evidence] });
+    // Its link may outlive this: it has to attach again to be up.
+    if (type === "NodeLost") this.#tell(peer, { type: "detached" });
+  }
+
+  /** Who does not answer has nothing to say. */
+  #ask({ node: about, of }: AskOpinions): void {
+    const { system } = this.#options;
+    const question: ToObserver = { type: "opinion", about };
+    const detector = this.#leadership?.detector;
+    for (const node of of) {
+      system
+        .call<Opinion>({ name: observerName, node }, question, { timeoutMs: opinionMs })
+        .then(({ ageMs }) => detector?.opinion(node, about, ageMs, performance.now()))
+        .catch(() => undefined);
+    }
   }
 }
 

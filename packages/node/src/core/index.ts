@@ -5,9 +5,15 @@ export {
   type NodeEvent,
   type NumberedNodeEvent,
 } from "./event-queue.ts";
+export {
+  type AskOpinions,
+  type DetectorOutput,
+  FailureDetector,
+  type Observation,
+  tickMs,
+} from "./failure-detector.ts";
 export { decodeRecords, encodeRecords, type FramedRecord } from "./journal-frame.ts";
 export { chooseLeader, type LeaderAnswers } from "./leader-choice.ts";
-export { graceMs, Liveness, lostAfterMs, type Observation } from "./liveness.ts";
 export { clusterStatus, type Leadership, operationStatus } from "./status.ts";
 export {
   afterEnd,
@@ -16,3 +22,4 @@ export {
   type Supervision,
   type ThreadEnd,
 } from "./supervision.ts";
+export { watchersOf } from "./watchers.ts";

@@ -9,6 +9,7 @@ import {
 } from "@halon/coordinator";
 import { type DecisionRecord, type EventEntry, HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
+import type { HeardBeats } from "../beat/node-beats.ts";
 import type { BlobKeeper } from "../blob-keeper.ts";
 import type { LeaderLinks } from "../links.ts";
 import { bulk, historyName, type ToHistory } from "../messages.ts";
@@ -33,6 +34,7 @@ export interface StationOptions {
   readonly trackingNodes: ReadonlySet<string>;
   readonly system: ActorSystem;
   readonly replica: Replica;
+  readonly beats: HeardBeats;
   readonly blobs: BlobKeeper;
   readonly log: Logger;
   /** Asked before every start of the coordinator. */
@@ -57,13 +59,15 @@ export class Station {
 
   constructor(options: StationOptions) {
     this.#options = options;
-    const { name, address, dataDir, clusterId, log, trackingNodes, system, replica } = options;
+    const { name, address, dataDir, clusterId, log, trackingNodes, system } = options;
+    const { replica, beats } = options;
     this.#tracker = new Tracker({
       name,
       clusterId,
       trackingNodes,
       system,
       replica,
+      beats,
       log,
       owner: () => this.#owner,
       lostLeader: () => options.links.lost,
