@@ -5,6 +5,7 @@ import {
   type CommandAction,
   type DataOf,
   type events,
+  HalonError,
   type InventoryInstance,
   type JsonObject,
   toErrorData,
@@ -13,6 +14,8 @@ import type { Runtime } from "@halon/service/host";
 import type { Logger } from "pino";
 import type { BlobKeeper } from "./blob-keeper.ts";
 import { CommandIntake, EventQueue } from "./core/index.ts";
+import type { Hooks } from "./hooks.ts";
+import { LeaseRenewer } from "./lease-renewer.ts";
 import { type Attached, agentName, type ToAgent, trackerName } from "./messages.ts";
 import type { Internals } from "./supervisor/internals.ts";
 
@@ -30,6 +33,7 @@ export interface AgentOptions {
   readonly log: Logger;
   /** The parts of Halon itself. */
   readonly internals: () => Pick<Internals, "inventory" | "perform"> | undefined;
+  readonly hooks: Pick<Hooks, "perform">;
   /** Data of NodeJoined. */
   describe(): JsonObject;
   /** Called with every answer to an attach. */
@@ -49,7 +53,7 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #queue = new EventQueue();
   readonly #intake = new CommandIntake();
-  /** Instances whose code is being fetched. */
+  /** Instances whose code is being fetched, or whose lease is asked for. */
   readonly #fetching = new Map<string, StartAction>();
   readonly #waitingForEmpty: (() => void)[] = [];
   #leader: string | undefined;
@@ -59,9 +63,12 @@ export class Agent {
   #retry: NodeJS.Timeout | undefined;
   #sentAt = 0;
   readonly #resend: NodeJS.Timeout;
+  readonly #leases: LeaseRenewer;
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    const { name, system, runtime, log } = options;
+    this.#leases = new LeaseRenewer({ name, system, runtime, log, leader: () => this.leader });
     this.#resend = setInterval(() => this.#resendLate(), resendMs / 2);
     options.system.spawn(
       () => ({
@@ -121,6 +128,7 @@ export class Agent {
 
   close(): void {
     this.#isClosed = true;
+    this.#leases.close();
     clearInterval(this.#resend);
     clearTimeout(this.#retry);
   }
@@ -192,6 +200,7 @@ export class Agent {
     });
     this.#queue.number();
     this.#send(this.#queue.unacknowledged);
+    this.#leases.renewSoon();
   }
 
   #inventory(): DataOf<typeof events.NodeInventory> {
@@ -256,9 +265,14 @@ export class Agent {
   }
 
   #begin(action: CommandAction, id: string): void {
+    if (action.type === "RunHook") {
+      this.#options.hooks.perform(action, id);
+      return;
+    }
     if (this.#options.internals()?.perform(action, id) === true) return;
     if (action.type === "StopService" && this.#fetching.delete(action.instance)) {
       const { service, instance } = action;
+      this.#leases.giveUp(instance);
       this.emit("ServiceStopped", { node: this.#options.name, service, instance, command: id });
       return;
     }
@@ -266,33 +280,50 @@ export class Agent {
       const missing = [action.manifest.blob, ...action.manifest.files].filter(
         (hash) => !this.#options.blobs.has(hash),
       );
-      if (missing.length > 0) {
-        void this.#fetchAndStart(action, id, missing);
+      if (missing.length > 0 || action.lease !== undefined) {
+        void this.#prepareAndStart(action, id, missing);
         return;
       }
     }
     this.#options.runtime.perform(action, id);
   }
 
-  async #fetchAndStart(action: StartAction, id: string, missing: readonly string[]): Promise<void> {
-    this.#fetching.set(action.instance, action);
+  /** Nothing of it runs before its code is here and, of an exclusive one, its lease is granted. */
+  async #prepareAndStart(
+    action: StartAction,
+    id: string,
+    missing: readonly string[],
+  ): Promise<void> {
+    const { instance, lease, manifest } = action;
+    this.#fetching.set(instance, action);
     try {
-      for (const hash of missing) await this.#options.blobs.fetch(hash);
+      await this.#fetch(missing);
+      // A stop has come meanwhile, and was answered.
+      if (!this.#fetching.has(instance)) return;
+      if (lease !== undefined)
+        await this.#leases.acquire({ instance, ...lease }, manifest.startTimeoutMs);
     } catch (error) {
-      if (!this.#fetching.delete(action.instance)) return;
-      const { service, instance } = action;
-      const reason = `its code cannot be fetched: ${toErrorData(error).message}`;
-      const { name } = this.#options;
+      if (!this.#fetching.delete(instance)) return;
+      const { code, message } = toErrorData(error);
       this.emit("ServiceCouldNotStart", {
-        node: name,
-        service,
+        node: this.#options.name,
+        service: action.service,
         instance,
         command: id,
-        code: "HAL_BLOB_MISSING",
-        reason,
+        code,
+        reason: message,
       });
       return;
     }
-    if (this.#fetching.delete(action.instance)) this.#options.runtime.perform(action, id);
+    if (this.#fetching.delete(instance)) this.#options.runtime.perform(action, id);
+  }
+
+  async #fetch(missing: readonly string[]): Promise<void> {
+    try {
+      for (const hash of missing) await this.#options.blobs.fetch(hash);
+    } catch (error) {
+      const reason = `its code cannot be fetched: ${toErrorData(error).message}`;
+      throw new HalonError("HAL_BLOB_MISSING", reason, { cause: error });
+    }
   }
 }

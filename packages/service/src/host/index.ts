@@ -8,9 +8,11 @@ export { compileServiceFile } from "./compile/compile-service.ts";
 export type { Blob, CompiledCluster, CompiledRules, CompiledService } from "./compile/compiled.ts";
 export { linkPackages } from "./compile/links.ts";
 export { startKept } from "./keeper/index.ts";
+export { monotonicMs } from "./monotonic.ts";
 export { startNodeProcess } from "./node-process/index.ts";
+export { adoptOcf } from "./ocf/adopt.ts";
 export { type AgentDescription, describeAgent } from "./ocf/describe.ts";
-export { adoptOcf, startOcf } from "./ocf/runner.ts";
+export { startOcf } from "./ocf/runner.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
 export type {
   Lease,

@@ -1,3 +1,4 @@
+import { monotonicMs } from "../monotonic.ts";
 import type { Instance } from "./instance.ts";
 import type { Runtime } from "./runtime.ts";
 import type { Site } from "./site.ts";
@@ -86,9 +87,4 @@ export class Leases {
     };
     this.#guards.set(id, setTimeout(due, Math.max(0, untilMs - monotonicMs())));
   }
-}
-
-/** Milliseconds of the machine's monotonic clock, which all processes of the machine share. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000n) / 1_000;
 }
