@@ -1,6 +1,6 @@
 import { type CommandAction, events, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
-import type { Context } from "./context.ts";
+import { type Context, isLive } from "./context.ts";
 import { failAnswers } from "./operation.ts";
 import { reconcileSlot, restartKey, stopInstance } from "./slot.ts";
 
@@ -28,7 +28,10 @@ export const commandRules: Readonly<Record<string, Rule>> = {
     const instance = context.graph.get("ServiceInstance", id);
     if (instance === undefined) return;
     const { state, slot } = instance.attributes;
-    if (action === "StartService" && state === "starting") {
+    if (action === "AnswerTrouble" && isLive(state)) {
+      // Whether the service has its answer is unknown, and it would wait for ever.
+      stopInstance(context, instance, reason);
+    } else if (action === "StartService" && state === "starting") {
       stopInstance(context, instance, reason);
     } else if (action === "StopService" && state === "stopping") {
       context.update.patch("ServiceInstance", id, { reason });
@@ -52,11 +55,15 @@ function takeRefusal(context: Context, action: CommandAction, code: string, reas
       failAnswers(context, action.instance, reason);
       break;
     case "ReconfigureService":
-      // The one conflict here is a configuration that the service cannot take while it runs.
-      if (code === "HAL_CONFLICT" && instance !== undefined && runs(instance))
+      // It cannot take the configuration while it runs, or does not want it: the next start shows which.
+      if (!isStale(code) && instance !== undefined && runs(instance))
         stopInstance(context, instance, "it starts again with its new configuration");
       break;
   }
+}
+
+function isStale(code: string): boolean {
+  return code === "HAL_SERVICE_NOT_RUNNING" || code === "HAL_COMMAND_STALE";
 }
 
 function stopLater(context: Context, instance: Resource<"ServiceInstance">): void {

@@ -104,6 +104,28 @@ export function answerOperations(
   }
 }
 
+/** The configuration that was asked for was taken back: the operations that wait for it in the slot have failed. */
+export function failConfiguring(context: Context, slot: string, reason: string): void {
+  for (const operation of context.graph.list("Operation", { state: "running" })) {
+    const { action, waiting } = operation.attributes;
+    const isConfiguring = action === "configure" || action === "apply";
+    if (isConfiguring && waiting.some((entry) => slotOf(entry) === slot))
+      endOperation(context, operation.id, "failed", reason);
+  }
+}
+
+/** The incarnation has run and has ended by itself: the operations that wait for it to run have what they asked for. */
+export function finishStarted(context: Context, slot: string, incarnation: number): void {
+  for (const operation of context.graph.list("Operation", { state: "running" })) {
+    const { action, waiting } = operation.attributes;
+    if (action === "stop" || action === "check" || action === "status" || action === "drain")
+      continue;
+    for (const entry of waiting.filter((entry) => slotOf(entry) === slot)) {
+      if (incarnationOf(entry) <= incarnation) finishWaiting(context, operation.id, entry);
+    }
+  }
+}
+
 /** Nobody will answer for the instance: the operations that wait for it have failed. */
 export function failAnswers(context: Context, instance: string, reason: string): void {
   for (const operation of context.graph.list("Operation", { state: "running" })) {

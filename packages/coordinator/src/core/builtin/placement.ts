@@ -249,10 +249,14 @@ export function wantType(context: Context, slot: string, type: string): void {
   context.update.relate(key, "wants", keyOf("Service", type));
 }
 
-/** A person wants this configuration in the slot; another one than before deserves new tries. */
+/** A person wants this configuration in the slot; where it is another one, what is broken gets new tries. */
 export function askForConfiguration(context: Context, slot: string, configuration: string): void {
   const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Configuration")[0];
-  if (wanted !== undefined && wanted.id !== configuration) giveNewTries(context, slot);
+  const { broken, notice, halted } = context.graph.get("ServiceName", slot)?.attributes ?? {};
+  const isOther = wanted !== undefined && wanted.id !== configuration;
+  if (isOther && broken !== undefined) giveNewTries(context, slot);
+  if (isOther && notice !== undefined && halted !== true)
+    context.update.patch("ServiceName", slot, { notice: undefined });
   wantConfiguration(context, slot, configuration);
 }
 

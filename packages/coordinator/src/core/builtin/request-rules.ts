@@ -3,7 +3,7 @@ import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart, partRefusal } from "./part.ts";
-import { wantConfiguration } from "./placement.ts";
+import { askForConfiguration } from "./placement.ts";
 import { clearFailures, instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
 
 const answerDeadlineMs = 10_000;
@@ -75,7 +75,7 @@ export const requestRules: Readonly<Record<string, Rule>> = {
     if (slots === undefined) return;
     update.put("Configuration", event.configHash, { value: event.config });
     context.memory.set(`configuration/${event.service}`, event.configHash);
-    for (const slot of slots) wantConfiguration(context, slot.id, event.configHash);
+    for (const slot of slots) askForConfiguration(context, slot.id, event.configHash);
     begin(
       context,
       "configure",

@@ -2,6 +2,7 @@ import { defineRules, type Rules } from "@halon/rules";
 import { applyRules } from "./apply-rules.ts";
 import { breakerRules } from "./breaker-rules.ts";
 import { commandRules } from "./command-rules.ts";
+import { configurationRules } from "./configuration-rules.ts";
 import { exclusiveRules } from "./exclusive-rules.ts";
 import { nodeModeRules } from "./node-mode-rules.ts";
 import { recoveryRules } from "./node-recovery.ts";
@@ -10,12 +11,15 @@ import { partRules } from "./part-rules.ts";
 import { requestRules } from "./request-rules.ts";
 import { serviceRules } from "./service-rules.ts";
 import { supervisionRules } from "./supervision-rules.ts";
+import { troubleRules } from "./trouble-rules.ts";
 
 /** The rules that every cluster has; they act before those of rule files. */
 export const builtInRules: Rules = defineRules({
   ...exclusiveRules,
   ...nodeRules,
   ...serviceRules,
+  ...configurationRules,
+  ...troubleRules,
   ...commandRules,
   ...requestRules,
   ...applyRules,

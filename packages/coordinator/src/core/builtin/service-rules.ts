@@ -1,10 +1,18 @@
 import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
-import { type Context, isLive } from "./context.ts";
-import { answerOperations } from "./operation.ts";
-import { reconcileWaiting, wantConfiguration } from "./placement.ts";
-import { applyRestartPolicy, endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
-import { forgetConfiguration } from "./wanted.ts";
+import { type Failure, hasConfiguration, takeBackConfiguration } from "./configuration-rules.ts";
+import { bounded, type Context, isLive } from "./context.ts";
+import { answerOperations, finishStarted } from "./operation.ts";
+import { reconcileWaiting } from "./placement.ts";
+import {
+  applyRestartPolicy,
+  clearFailures,
+  endInstance,
+  instanceOf,
+  reconcileSlot,
+  sendStop,
+} from "./slot.ts";
+import { isNotWell, isWellWith } from "./trial.ts";
 
 /** Rules on what services do, as their nodes report it. */
 export const serviceRules: Readonly<Record<string, Rule>> = {
@@ -28,6 +36,7 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
       reason: undefined,
     });
     hasConfiguration(context, instance.id, event.configuration);
+    if (state === "starting") isWellWith(context, slot, event.configuration);
     context.why(`${instance.id} runs`);
     reconcileSlot(context, slot);
     if (state === "starting") reconcileWaiting(context, instance.attributes.service);
@@ -39,14 +48,20 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     if (instance === undefined) return;
     const reason = `could not start: ${event.reason}`;
     if (isHeldByOlder(instance, event)) replaceOlder(context, instance, event.holder, reason);
-    else takeFailure(context, instance, { reason, healthyMs: 0 });
+    else takeFailure(context, instance, { reason, healthyMs: 0, code: event.code });
   }),
 
   "restart-failed": on(events.ServiceFailed).do((context) => {
     const { event } = context;
     const instance = current(context, event.instance);
     if (instance === undefined) return;
-    takeFailure(context, instance, event);
+    const { reason, healthyMs, cause } = event;
+    takeFailure(context, instance, { reason, healthyMs, cause });
+  }),
+
+  "service-exited": on(events.ServiceExited).do((context) => {
+    const instance = current(context, context.event.instance);
+    if (instance !== undefined) takeExit(context, instance, context.event.reason);
   }),
 
   "service-stopped": on(events.ServiceStopped).do((context) => {
@@ -65,6 +80,9 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { state } = instance.attributes;
     if (state !== "running" && state !== "degraded") return;
     const well = event.health === "ok" || event.health === "unknown";
+    const { slot } = instance.attributes;
+    if (!well) isNotWell(context, slot);
+    else if (state === "degraded") isWellWith(context, slot, configurationOf(context, instance.id));
     context.update.patch("ServiceInstance", instance.id, {
       state: well ? "running" : "degraded",
       health: event.health,
@@ -82,20 +100,6 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
 
   "service-reported": on(events.ServiceReported).do((context) => {
     answerOperations(context, context.event.instance, { report: context.event.report });
-  }),
-
-  "service-reconfigured": on(events.ServiceReconfigured).do((context) => {
-    const { event } = context;
-    const instance = current(context, event.instance);
-    if (instance === undefined) return;
-    if (event.command === undefined && event.config !== undefined) {
-      // Its own change stands until a person asks for another configuration: taking it back would fight the service.
-      context.update.put("Configuration", event.configuration, { value: event.config });
-      wantConfiguration(context, instance.attributes.slot, event.configuration);
-      context.why(`${instance.id} changed its own configuration`);
-    }
-    hasConfiguration(context, instance.id, event.configuration);
-    reconcileSlot(context, instance.attributes.slot);
   }),
 
   "resource-acquired": on(events.ResourceAcquired).do((context) => {
@@ -151,12 +155,14 @@ function current(context: Context, id: string): Resource<"ServiceInstance"> | un
 function takeFailure(
   context: Context,
   instance: Resource<"ServiceInstance">,
-  failure: { readonly reason: string; readonly healthyMs: number },
+  failure: Failure,
 ): void {
   const { state } = instance.attributes;
   if (state === "stopping") takeEnd(context, instance);
-  else if (isLive(state) || state === "unknown") applyRestartPolicy(context, instance, failure);
-  else context.why(`ignored: ${instance.id} is ${state} already`);
+  else if (isLive(state) || state === "unknown") {
+    if (!takeBackConfiguration(context, instance, failure))
+      applyRestartPolicy(context, instance, failure);
+  } else context.why(`ignored: ${instance.id} is ${state} already`);
 }
 
 type CouldNotStart = DataOf<typeof events.ServiceCouldNotStart>;
@@ -191,9 +197,31 @@ function replaceOlder(
 function takeEnd(context: Context, instance: Resource<"ServiceInstance">): void {
   const { slot, reason } = instance.attributes;
   if (!isLive(instance.attributes.state) && instance.attributes.state !== "unknown") return;
+  isNotWell(context, slot);
   endInstance(context, instance, "stopped", reason);
   context.why(`${instance.id} has stopped`);
   reconcileSlot(context, slot);
+}
+
+/** Its work is done: it does not start again before a person starts it, and those who wanted it to run had that. */
+function takeExit(context: Context, instance: Resource<"ServiceInstance">, said: string): void {
+  const { state, slot, incarnation } = instance.attributes;
+  if (state === "stopping" || (!isLive(state) && state !== "unknown")) {
+    takeEnd(context, instance);
+    return;
+  }
+  const reason = bounded(`it has ended by itself: ${said}`);
+  isNotWell(context, slot);
+  endInstance(context, instance, "stopped", reason);
+  finishStarted(context, slot, incarnation);
+  clearFailures(context, slot);
+  context.update.patch("ServiceName", slot, { halted: true, notice: reason });
+  context.why(`${instance.id}: ${reason}`);
+  reconcileSlot(context, slot);
+}
+
+function configurationOf({ graph }: Context, instance: string): string {
+  return graph.out(keyOf("ServiceInstance", instance), "has", "Configuration")[0]?.id ?? "";
 }
 
 /** An instance that the graph does not know has started: its slot has gone on without it. */
@@ -211,15 +239,4 @@ function stopStray(
     holder?.attributes.type ?? "",
     "it is not wanted any more",
   );
-}
-
-function hasConfiguration(context: Context, instance: string, configuration: string): void {
-  const key = keyOf("ServiceInstance", instance);
-  if (context.graph.get("Configuration", configuration) === undefined) return;
-  const others = context.graph
-    .out(key, "has", "Configuration")
-    .filter(({ id }) => id !== configuration);
-  for (const { id } of others) context.update.unrelate(key, "has", keyOf("Configuration", id));
-  context.update.relate(key, "has", keyOf("Configuration", configuration));
-  for (const { id } of others) forgetConfiguration(context, id);
 }

@@ -13,6 +13,7 @@ import { isInMaintenance } from "./node-mode.ts";
 import { settleOperations } from "./operation.ts";
 import { isPart } from "./part.ts";
 import { restartDecision } from "./restart-policy.ts";
+import { forgetTrials } from "./trial.ts";
 import { isHeldBack } from "./waiting.ts";
 import { forgetConfiguration, isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
 
@@ -334,9 +335,15 @@ export function applyRestartPolicy(
 
 /** A person or a new version gives the slot a fresh start. */
 export function clearFailures(context: Context, slot: string): void {
+  giveNewTries(context, slot);
+  context.update.patch("ServiceName", slot, { halted: undefined });
+}
+
+/** What failed before does not count any more; one that a person stopped stays so. */
+export function giveNewTries(context: Context, slot: string): void {
   context.memory.set(`failures/${slot}`, null);
   context.timer.cancel(restartKey(slot));
-  context.update.patch("ServiceName", slot, { broken: undefined, halted: undefined });
+  context.update.patch("ServiceName", slot, { broken: undefined, notice: undefined });
 }
 
 export function restartKey(slot: string): string {
@@ -356,7 +363,12 @@ function removeSlot(context: Context, slot: Resource<"ServiceName">): void {
   if (instance !== undefined) removeInstance(context, instance);
   context.timer.cancel(restartKey(slot.id));
   context.memory.set(`failures/${slot.id}`, null);
-  context.update.patch("ServiceName", slot.id, { broken: undefined, halted: undefined });
+  forgetTrials(context, slot.id);
+  context.update.patch("ServiceName", slot.id, {
+    broken: undefined,
+    halted: undefined,
+    notice: undefined,
+  });
   // The slot itself stays: its incarnation must never be used twice for another start.
 }
 
