@@ -18,9 +18,10 @@ import { Hooks } from "./hooks.ts";
 import { Identity } from "./identity.ts";
 import { acceptLinks, LeaderLinks } from "./links.ts";
 import type { NodeLog } from "./log.ts";
-import { type MemberHost, startMemberThread } from "./member/host.ts";
+import type { MemberHost } from "./member/host.ts";
 import { keepSamples, warnOfLastSample } from "./memory-samples.ts";
 import type { NodeOptions, RunningNode } from "./options.ts";
+import { memberIdOf, startOwnMember } from "./own-member.ts";
 import { createPorts, type PortsOptions } from "./ports.ts";
 import { Replica } from "./replica.ts";
 import { Satellite } from "./satellite.ts";
@@ -236,23 +237,13 @@ export class Node {
 
   async #startMember(): Promise<void> {
     const { setup, dataDir, log } = this.#parts;
-    const { endpoint, clusterId } = this.#identity;
-    const founders = [{ id: setup.id, address: endpoint }, ...this.#trackingPeers()];
-    this.#member = await startMemberThread({
+    this.#member = await startOwnMember({
+      setup,
       dataDir: dataDir.path,
-      advertise: endpoint,
-      member: {
-        id: memberIdOf(setup),
-        cluster: clusterId,
-        founders: Object.fromEntries(founders.map((peer) => [memberIdOf(peer), peer.address])),
-      },
-      agencySize: setup.agencySize,
+      identity: this.#identity,
+      peers: this.#trackingPeers(),
       log: (line) => log.logger.info(line),
-      onEnd: (reason) => {
-        const error = new HalonError(
-          "HAL_STORE_FAILED",
-          `The agency's member has ended: ${reason}`,
-        );
+      onEnd: (error) => {
         this.#ready.reject(error);
         this.#ended.reject(error);
       },
@@ -394,8 +385,4 @@ export class Node {
     await this.#system.close();
     dataDir.release();
   }
-}
-
-function memberIdOf({ id }: { readonly id: string }): string {
-  return `AGNT-${id}`;
 }
