@@ -180,6 +180,7 @@ export class Node {
       this.#internals.track(this.#station, this.#member);
     } else this.#startSatellite();
     await Promise.race([this.#ready.promise, aborted(signal)]);
+    this.#beats.events.on("heard", (arrivals) => this.#internals?.hear(arrivals));
     this.#beats.begin();
     log.logger.info({ endpoint, role, leader: this.#agent.leader }, "ready");
     return {
