@@ -4,6 +4,7 @@ import {
   keyOf,
   type OperationStatus,
   type Resource,
+  slotId,
 } from "@halon/protocol";
 
 export interface Leadership {
@@ -33,8 +34,9 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
       .filter(({ state }) => state !== "up")
       .map(({ name, state }) => `node ${name} is ${state}`),
     ...services
-      .filter(isUnwell)
+      .filter((row) => isUnwell(graph, row))
       .map(({ service, node, state }) => `${service} on ${node} is ${state}`),
+    ...noticesOf(graph),
     ...graph
       .list("Deployment")
       .flatMap(({ id, attributes: { shortfall } }) =>
@@ -58,8 +60,18 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
 
 const halted = "stopped by a person";
 
-function isUnwell({ state, reason }: ServiceRow): boolean {
-  return state !== "running" && !(state === "stopped" && reason === halted);
+/** One that is stopped because a person or it itself wants that is well. */
+function isUnwell(graph: GraphView, { service, node, state }: ServiceRow): boolean {
+  const isHalted = graph.get("ServiceName", slotId(service, node))?.attributes.halted === true;
+  return state !== "running" && !(state === "stopped" && isHalted);
+}
+
+/** What people should know of services that run. */
+function noticesOf(graph: GraphView): string[] {
+  return graph.list("ServiceName").flatMap(({ attributes }) => {
+    const { service, node, notice, halted } = attributes;
+    return notice === undefined || halted === true ? [] : [`${service} on ${node}: ${notice}`];
+  });
 }
 
 function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow | undefined {
@@ -82,7 +94,7 @@ function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow
     since: rfc3339(0),
     reason:
       slot.attributes.halted === true
-        ? halted
+        ? (slot.attributes.notice ?? halted)
         : `waits for ${node}, which is ${graph.get("Node", node)?.attributes.state ?? "gone"}`,
   };
 }
@@ -94,7 +106,8 @@ function instanceRow(
   const { service, type, version, node, incarnation, state, health, osPid, since } =
     instance.attributes;
   const isHalted = state === "stopped" && slot.attributes.halted === true;
-  const reason = isHalted ? halted : instance.attributes.reason;
+  const { notice } = slot.attributes;
+  const reason = isHalted ? (notice ?? halted) : (instance.attributes.reason ?? notice);
   return {
     service,
     type,
