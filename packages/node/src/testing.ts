@@ -84,7 +84,6 @@ export function coordinatorHost(parts: Partial<CoordinatorHost>): CoordinatorHos
     renew: unused,
     resend: unused,
     watermark: unused,
-    renew: unused,
     history: unused,
     journalRecords: unused,
     fillJournal: unused,
