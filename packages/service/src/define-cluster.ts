@@ -1,4 +1,4 @@
-import { halonError, refuseUnknownFields } from "./config-error.ts";
+import { refuseUnknownFields } from "./config-error.ts";
 import type { ClusterDefinition, ClusterOptions } from "./definition.ts";
 
 const serviceFields = [
@@ -9,26 +9,39 @@ const serviceFields = [
   "config",
   "onNodeLoss",
   "exclusive",
+  "fence",
+  "prefer",
+  "with",
+  "apart",
+  "after",
+  "spread",
 ] as const;
 
+const nodesFields = {
+  recover: ["every", "attempts", "command", "timeout"],
+  fence: ["command", "timeout"],
+  breaker: ["nodes", "share", "within"],
+} as const;
+
 /**
- * Describes a cluster: services, where they are wanted, and rules.
+ * Describes a cluster: services, where they are wanted, rules, and what is done about nodes that are gone.
  *
- * Only the fields' names are checked here; `apply` checks their values. Throws HAL_CONFIG_INVALID, and
- * HAL_NOT_BUILT for `exclusive`.
+ * Only the fields' names are checked here; `apply` checks their values. Throws HAL_CONFIG_INVALID.
  */
 export function defineCluster(options: ClusterOptions): ClusterDefinition {
-  refuseUnknownFields("cluster file", options, ["services", "rules"]);
+  refuseUnknownFields("cluster file", options, ["services", "rules", "nodes"]);
   const services = Array.isArray(options.services) ? options.services : [];
   for (const [index, service] of services.entries()) {
-    if (typeof service !== "object" || service === null) continue;
-    refuseUnknownFields(`services[${index}]`, service, serviceFields);
-    if (service.exclusive !== undefined) {
-      throw halonError(
-        "HAL_NOT_BUILT",
-        `services[${index}].exclusive: not built yet. Remove it and use replicas: 1.`,
-      );
-    }
+    refuseIn(`services[${index}]`, service, serviceFields);
   }
+  const { nodes } = options;
+  refuseIn("nodes", nodes, Object.keys(nodesFields));
+  refuseIn("nodes.recover", nodes?.recover, nodesFields.recover);
+  refuseIn("nodes.fence", nodes?.fence, nodesFields.fence);
+  refuseIn("nodes.breaker", nodes?.breaker, nodesFields.breaker);
   return { ...options, kind: "halon.cluster" };
+}
+
+function refuseIn(what: string, value: unknown, allowed: readonly string[]): void {
+  if (typeof value === "object" && value !== null) refuseUnknownFields(what, value, allowed);
 }

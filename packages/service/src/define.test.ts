@@ -41,4 +41,6 @@ test.each([
 
 test("a cluster file with an unknown field is refused", () => {
   expect(() => defineCluster({ service: [] } as never)).toThrow('unknown field "service"');
+  const nodes = { breaker: { node: 3 } };
+  expect(() => defineCluster({ nodes } as never)).toThrow('nodes.breaker: unknown field "node"');
 });

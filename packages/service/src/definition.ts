@@ -217,13 +217,62 @@ export interface ClusterServiceOptions {
   readonly config?: JsonObject;
   /** Default: `move`. */
   readonly onNodeLoss?: "move" | "wait";
+  /** At most one instance in the whole cluster, held by a lease. */
   readonly exclusive?: "cluster";
+  /**
+   * When an exclusive service may move off a lost node. `lease` (the default): when its lease is over. `command`: when
+   * the command `nodes.fence` has confirmed too.
+   */
+  readonly fence?: "lease" | "command";
+  /** Nodes, or labels as `key=value`, best first. Wishes: nothing moves for them once it has its place. */
+  readonly prefer?: readonly string[];
+  /** Services that have to be wanted on the same node. It follows them. */
+  readonly with?: readonly string[];
+  /** Services that may not be wanted on the same node. It gives way to them. */
+  readonly apart?: readonly string[];
+  /** Services that have to run before it starts: on its own node if they are wanted there, else anywhere. */
+  readonly after?: readonly string[];
+  /** A label: instances are spread over its values. */
+  readonly spread?: string;
+}
+
+/** A program run when a node is gone: arguments, never a shell. `{target}` is the name of that node. */
+export interface NodeCommandOptions {
+  readonly command: readonly string[];
+  /** Default: 1m. */
+  readonly timeout?: DurationText;
+}
+
+/** What the cluster does about nodes that are gone. */
+export interface NodesOptions {
+  /** Attempts to bring a node back. The command, if there is one, is run at each of them on another node. */
+  readonly recover?: {
+    /** Default: 60s. */
+    readonly every?: DurationText;
+    /** Default: 5; 0: none is made. */
+    readonly attempts?: number;
+    readonly command?: readonly string[];
+    readonly timeout?: DurationText;
+  };
+  /** Makes sure that nothing runs on a node any more: its exit code 0 confirms it. */
+  readonly fence?: NodeCommandOptions;
+  /** So many nodes, and more than this share of all, lost within the time: nothing moves until a person says so. */
+  readonly breaker?: {
+    /** Default: 3. */
+    readonly nodes?: number;
+    /** Default: 0.34. */
+    readonly share?: number;
+    /** Default: 1m. */
+    readonly within?: DurationText;
+  };
 }
 
 /** A cluster file: what shall run, and the rules beside the built-in ones. */
 export interface ClusterOptions {
   readonly services?: readonly ClusterServiceOptions[];
   readonly rules?: readonly string[];
+  /** Absent: as the cluster has it. */
+  readonly nodes?: NodesOptions;
 }
 
 /** What a cluster file exports by default. */

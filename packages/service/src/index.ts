@@ -10,6 +10,8 @@ export type {
   FileReference,
   InstancePlace,
   MessageSchemas,
+  NodeCommandOptions,
+  NodesOptions,
   OcfServiceOptions,
   ProcessOptions,
   ProcessServiceOptions,

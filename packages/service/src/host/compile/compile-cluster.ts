@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import {
+  contradictionIn,
   type DeploymentSpec,
   HalonError,
   type JsonObject,
@@ -14,8 +15,12 @@ import { bundleFile } from "./bundle.ts";
 import { compileRuleFile } from "./compile-rules.ts";
 import { compileServiceFile, distinct } from "./compile-service.ts";
 import type { CompiledCluster, CompiledRules, CompiledService } from "./compiled.ts";
+import { NodesSection, nodePolicyOf } from "./node-policy.ts";
 import { parseAuthored } from "./parse.ts";
 import { readModule } from "./read-module.ts";
+
+const Label = /^[^=]{1,63}=[^=]{0,63}$/;
+const Names = z.array(Name).max(100);
 
 const ClusterFile = z.strictObject({
   kind: z.literal("halon.cluster").optional(),
@@ -29,10 +34,27 @@ const ClusterFile = z.strictObject({
         config: z.record(z.string(), z.json()).default({}),
         onNodeLoss: OnNodeLoss.default("move"),
         exclusive: z.literal("cluster").optional(),
+        fence: z.enum(["lease", "command"]).optional(),
+        prefer: z
+          .array(
+            z.string().refine((wish) => Name.safeParse(wish).success || Label.test(wish), {
+              message: "expected the name of a node or a label as key=value",
+            }),
+          )
+          .max(100)
+          .optional(),
+        with: Names.optional(),
+        apart: Names.optional(),
+        after: Names.optional(),
+        spread: z
+          .string()
+          .regex(/^[^=]{1,63}$/, "expected the key of a label, such as rack")
+          .optional(),
       }),
     )
     .default([]),
   rules: z.array(z.string().min(1)).default([]),
+  nodes: NodesSection.optional(),
 });
 type ServiceEntry = z.infer<typeof ClusterFile>["services"][number];
 
@@ -58,7 +80,7 @@ export async function compileCluster(
   options: CompileClusterOptions & { readonly name?: string },
 ): Promise<CompiledCluster> {
   const file = options.name ?? "cluster";
-  const { services, rules } = parseAuthored(ClusterFile, value, file);
+  const { services, rules, nodes } = parseAuthored(ClusterFile, value, file);
   const types = new Map<string, CompiledService>();
   const ruleFiles: CompiledRules[] = [];
   for (const { type } of services) {
@@ -81,8 +103,14 @@ export async function compileCluster(
     types: compiled.map(({ manifest }) => manifest),
     deployments,
     rules: ruleFiles.map(({ manifest }) => manifest),
+    ...(nodes === undefined ? {} : { nodes: nodePolicyOf(nodes) }),
     prune: options.prune,
   };
+  const contradiction = contradictionIn(spec, undefined);
+  if (contradiction !== undefined) {
+    const message = `${file}: ${contradiction}. Correct it and apply again.`;
+    throw new HalonError("HAL_CONFIG_INVALID", message);
+  }
   const blobs = [...compiled.flatMap(({ blobs }) => blobs), ...ruleFiles.map(({ blob }) => blob)];
   return { spec, blobs: distinct(blobs) };
 }
@@ -92,10 +120,6 @@ function deploymentOf(
   compiled: CompiledService | undefined,
   where: string,
 ): DeploymentSpec {
-  if (entry.exclusive !== undefined) {
-    const message = `${where}.exclusive: not built yet. Remove it and use replicas: 1.`;
-    throw new HalonError("HAL_NOT_BUILT", message);
-  }
   const type = compiled?.manifest.name ?? entry.type;
   if (!Name.safeParse(type).success) {
     const message = `${where}.type: expected a file or a name of a-z, 0-9 and -, got "${type}".`;
@@ -103,11 +127,11 @@ function deploymentOf(
   }
   const config = compiled === undefined ? entry.config : configOf(entry, compiled, where);
   return {
+    // What the file does not say, and types that only the cluster knows, leave fields out.
+    ...entry,
     name: entry.name ?? type,
     type,
     on: entry.on ?? "any-node",
-    ...(entry.replicas === undefined ? {} : { replicas: entry.replicas }),
-    onNodeLoss: entry.onNodeLoss,
     config: config as DeploymentSpec["config"],
     configHash: hashOf(config),
   };

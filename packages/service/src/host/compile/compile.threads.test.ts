@@ -147,10 +147,10 @@ test.each([
     message: 'services[0]: unknown field "replica"; allowed are type, name, on, replicas',
   },
   {
-    name: "cluster-exclusive services are not built yet",
-    files: cluster('{ type: "known", exclusive: "cluster" }'),
-    code: "HAL_NOT_BUILT",
-    message: "not built yet",
+    name: "an exclusive service with replicas",
+    files: cluster('{ type: "known", exclusive: "cluster", replicas: 2 }'),
+    code: "HAL_CONFIG_INVALID",
+    message: "deployment known is exclusive and has 2 replicas",
   },
   {
     name: "a configuration that its schema refuses",
