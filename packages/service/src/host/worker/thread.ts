@@ -6,9 +6,9 @@ import { serveShared } from "./thread-shared.ts";
 
 // The entry of a thread for services. It is started before it is needed, and waits to be told what it is for.
 
-// Every service file imports it, and it takes longer to load than all the rest.
-void import("../../index.ts");
+let isNeeded = false;
 parentPort?.once("message", (data: ThreadData) => {
+  isNeeded = true;
   const words = new Int32Array(data.words);
   const beat = (): void => {
     const { heapUsed, external } = process.memoryUsage();
@@ -21,6 +21,13 @@ parentPort?.once("message", (data: ThreadData) => {
   else serveAlone(data);
 });
 
+// Every service file imports it, and it takes longer to load than all the rest.
+await import("../../index.ts");
+if (!isNeeded) {
+  const { rehearse } = await import("./rehearsal.ts");
+  if (!isNeeded) await rehearse();
+}
+
 function serveAlone({ service, port }: Extract<ThreadData, { type: "own" }>): void {
   const served = serve({
     data: service,
@@ -29,10 +36,9 @@ function serveAlone({ service, port }: Extract<ThreadData, { type: "own" }>): vo
     // Output and messages of this turn go out before the thread ends.
     ended: (code) => void setImmediate(() => process.exit(code)),
   });
-  const onCrash = (error: unknown): void => {
+  // Left to itself, a thread takes twice as long to end with an exception as it takes to exit.
+  process.on("uncaughtException", (error) => {
     // A service that listens itself has decided that it goes on.
     if (process.listenerCount("uncaughtException") === 1) served.crash(error);
-  };
-  // Left to itself, a thread takes several times as long to end with an exception as it takes to exit.
-  process.on("uncaughtException", onCrash);
+  });
 }
