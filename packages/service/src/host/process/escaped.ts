@@ -44,7 +44,7 @@ export function findEscaped(of: Escaped): readonly Marked[] {
   const mine = new Set([...ancestorsOf(process.pid), ...except]);
   return listMarked(home).filter(
     (marked) =>
-      marked.instance === instance && !mine.has(marked.pid) && marked.startTime <= bornBefore,
+      marked.instance === instance && !mine.has(marked.pid) && marked.startTime < bornBefore,
   );
 }
 

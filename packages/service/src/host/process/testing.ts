@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject, ServiceManifest } from "@halon/protocol";
-import type { RunnerEvent, RunnerSpec } from "../runner.ts";
+import type { Lease, RunnerEvent, RunnerSpec } from "../runner.ts";
 import { listMarked } from "./mark.ts";
 import type { ProcessManifest } from "./record.ts";
 
@@ -66,20 +66,23 @@ export interface SpecOptions {
   readonly service?: string;
   readonly incarnation?: number;
   readonly config?: JsonObject;
+  readonly manifest?: Partial<ServiceManifest>;
+  readonly lease?: Lease;
 }
 
 export function openHome(): Home {
   const path = mkdtempSync(join(tmpdir(), "halon-process-"));
   return {
     path,
-    spec(process, { service = "web", incarnation = 1, config = {} } = {}) {
+    spec(process, { service = "web", incarnation = 1, config = {}, manifest, lease } = {}) {
       const directory = join(path, service);
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       return {
         node: "node-1",
         service,
         instance: `${service}@node-1#${incarnation}`,
-        manifest: manifestOf(process),
+        manifest: { ...manifestOf(process), ...manifest },
+        ...(lease === undefined ? {} : { lease }),
         config,
         configHash: "0".repeat(64),
         configValues: () => config,
