@@ -146,6 +146,32 @@ test("records go to satellites only, word of the leader to all, and nothing to a
   expect(satellite.told.at(-1)).toBe("detached");
 });
 
+test("a node that a person has removed has to detach, and is not taken in before it is resumed", async () => {
+  const { node, tracker, replica, coordinator } = await tracking();
+  const satellite = await linked("node-2", node);
+  tracker.lead(coordinator, 3);
+  await satellite.attach();
+  const detached = () => satellite.told.filter((type) => type === "detached").length;
+  const put = nodeResource("node-2") as Extract<Change, { type: "put" }>;
+  const removed = { ...put.after, state: "down", mode: "decommissioned" };
+  const before = detached();
+  const delta = {
+    index: 2,
+    epoch: 3,
+    revision: 2,
+    changes: [{ ...put, before: put.after, after: removed }],
+  };
+  replica.apply(delta);
+  tracker.follow(delta);
+  await until("word", () => detached() > before);
+  const remedy = expect.stringContaining("halonctl node resume node-2");
+  await expect(satellite.attach()).rejects.toMatchObject({ code: "HAL_CONFLICT", message: remedy });
+  expect(tracker.refusal("node-2", 2)).toEqual(remedy);
+  const changes = [{ ...put, before: removed, after: put.after }];
+  replica.apply({ index: 3, epoch: 3, revision: 3, changes });
+  expect(await satellite.attach()).toMatchObject({ leader: "node-1" });
+});
+
 test("the leader before, whose link broke, is given up as any node is; others get time to come", async () => {
   const lost = { node: "node-2", reason: "the socket closed", at: performance.now() };
   const { tracker, coordinator, observed } = await tracking(lost);

@@ -29,6 +29,7 @@ import {
   type ToTracker,
   trackerName,
 } from "./messages.ts";
+import { removalOf, removedBy } from "./removed.ts";
 import type { Replica, ReplicaDelta } from "./replica.ts";
 
 /** Nodes hear so often that this one still leads: their reads say how old they are. */
@@ -143,6 +144,9 @@ export class Tracker {
     for (const node of this.#leadership?.detector.attached() ?? []) {
       if (!this.#options.trackingNodes.has(node)) this.#tell(node, { type: "delta", delta });
     }
+    if (this.#leadership === undefined) return;
+    // Its link stays; it takes part again when a person has taken it back, and it attaches.
+    for (const node of removedBy(delta)) this.#tell(node, { type: "detached" });
   }
 
   /** Why a peer may not connect, or null. */
@@ -153,7 +157,7 @@ export class Tracker {
     if (known !== undefined && known.attributes.incarnation > incarnation) {
       return `${node} was here with incarnation ${known.attributes.incarnation}, this one has ${incarnation}: an older copy of its data directory?`;
     }
-    return null;
+    return removalOf(this.#options.replica.view, node);
   }
 
   close(): void {
@@ -185,6 +189,8 @@ export class Tracker {
     const leadership = this.#leadership;
     const { clusterId, name, replica, log } = this.#options;
     if (leadership === undefined) throw this.#notLeading();
+    const removal = removalOf(replica.view, node);
+    if (removal !== null) throw new HalonError("HAL_CONFLICT", removal);
     const { coordinator, epoch, detector } = leadership;
     const sequence = await coordinator.watermark(`${sourcePrefix}${node}`, incarnation);
     if (this.#leadership !== leadership) throw this.#notLeading();

@@ -100,3 +100,114 @@ test("without a coordinator the cluster is unavailable", () => {
     "unavailable",
   );
 });
+
+/** The graph of one node, changed. */
+function changed(change: Parameters<Graph["transact"]>[0]): Graph {
+  const graph = graphOf({});
+  graph.transact(change);
+  return graph;
+}
+
+test.each([
+  {
+    name: "drained",
+    mode: "draining" as const,
+    state: "up" as const,
+    shown: "draining",
+    reasons: undefined,
+  },
+  {
+    name: "in maintenance",
+    mode: "maintenance" as const,
+    state: "up" as const,
+    shown: "maintenance",
+    reasons: undefined,
+  },
+  {
+    name: "down in its maintenance",
+    mode: "maintenance" as const,
+    state: "down" as const,
+    shown: "down",
+    reasons: ["node node-1 is down, in maintenance"],
+  },
+  {
+    name: "removed",
+    mode: "decommissioned" as const,
+    state: "down" as const,
+    shown: "down",
+    reasons: undefined,
+  },
+])("a node that is $name is shown as $shown", ({ mode, state, shown, reasons }) => {
+  const graph = changed((update) => update.patch("Node", "node-1", { mode, state }));
+  const { cluster, nodes } = clusterStatus(graph, leadership);
+  expect([nodes[0]?.state, cluster.reasons]).toEqual([shown, reasons]);
+});
+
+test("a node that is being brought back says how far that is", () => {
+  const recovery = { state: "transient", attempt: 2, of: 5 } as const;
+  const graph = changed((update) => update.patch("Node", "node-1", { state: "down", recovery }));
+  const { cluster, nodes } = clusterStatus(graph, leadership);
+  expect(nodes[0]?.recovery).toBe("transient, attempt 2 of 5");
+  expect(cluster.reasons).toEqual(["node node-1 is down, transient, attempt 2 of 5"]);
+});
+
+test("a tripped breaker is the first reason, and names the command that ends it", () => {
+  const breaker = { since: 0, reason: "3 of 5 nodes were lost within 60 s: a, b, c", nodes: ["a"] };
+  const graph = changed((update) =>
+    update.put("Cluster", "c", { name: "c", createdAt: 0, breaker }),
+  );
+  const { cluster } = clusterStatus(graph, leadership);
+  expect(cluster).toMatchObject({
+    state: "degraded",
+    breaker: { since: "1970-01-01T00:00:00.000Z", nodes: ["a"] },
+    reasons: [expect.stringMatching(/^3 of 5 nodes were lost.*`halonctl breaker reset`$/)],
+  });
+});
+
+/** The graph with the supervisor of its node as a part, in this state. */
+function withPart(state: "running" | "failed" | "starting", nodeState: "up" | "down"): Graph {
+  return changed((update) => {
+    update.patch("Node", "node-1", { state: nodeState });
+    const at = { service: "halon-supervisor", node: "node-1" };
+    update.put("ServiceName", "halon-supervisor@node-1", {
+      ...at,
+      incarnation: 1_001,
+      restarts: 0,
+    });
+    update.put("ServiceInstance", "halon-supervisor@node-1#1001", {
+      ...at,
+      type: "halon-supervisor",
+      version: "0.1.0",
+      slot: "halon-supervisor@node-1",
+      incarnation: 1_001,
+      state,
+      health: "ok",
+      since: 0,
+    });
+    update.relate(
+      "ServiceInstance/halon-supervisor@node-1#1001",
+      "holds",
+      "ServiceName/halon-supervisor@node-1",
+    );
+  });
+}
+
+test("parts of Halon stand below the services", () => {
+  const { services } = clusterStatus(withPart("running", "up"), leadership);
+  expect(services.map(({ service }) => service)).toEqual(["web", "halon-supervisor"]);
+});
+
+test.each([
+  { state: "starting" as const, node: "up" as const, reasons: undefined },
+  {
+    state: "failed" as const,
+    node: "up" as const,
+    reasons: ["halon-supervisor on node-1 is failed"],
+  },
+  { state: "failed" as const, node: "down" as const, reasons: ["node node-1 is down"] },
+])(
+  "a part that is $state on a node that is $node gives the reasons $reasons",
+  ({ state, node, reasons }) => {
+    expect(clusterStatus(withPart(state, node), leadership).cluster.reasons).toEqual(reasons);
+  },
+);

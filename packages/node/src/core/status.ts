@@ -15,33 +15,34 @@ export interface Leadership {
 }
 
 type ServiceRow = ClusterStatus["services"][number];
+type NodeRow = ClusterStatus["nodes"][number];
+
+/** A service whose name begins so is a part of Halon itself. */
+const partPrefix = "halon-";
 
 /** The cluster at a glance, from the graph alone. */
 export function clusterStatus(graph: GraphView, leadership: Leadership): ClusterStatus {
-  const nodes = graph.list("Node").map(({ id, attributes }) => ({
-    name: id,
-    address: attributes.address,
-    role: attributes.role,
-    state: attributes.state,
-    since: rfc3339(attributes.since),
-    labels: attributes.labels,
-    ...(attributes.reason === undefined ? {} : { reason: attributes.reason }),
-  }));
-  const services = graph.list("ServiceName").flatMap((slot) => serviceRow(graph, slot) ?? []);
+  const nodes = graph.list("Node").map(nodeRow);
+  const rows = graph.list("ServiceName").flatMap((slot) => serviceRow(graph, slot) ?? []);
+  const services = [...rows.filter((row) => !isPart(row)), ...rows.filter(isPart)];
+  const breaker = graph.list("Cluster")[0]?.attributes.breaker;
   const reasons = [
     ...(leadership.leader === null ? ["no recovery coordinator can be reached"] : []),
-    ...nodes
-      .filter(({ state }) => state !== "up")
-      .map(({ name, state }) => `node ${name} is ${state}`),
+    ...(breaker === undefined
+      ? []
+      : [
+          `${breaker.reason}; nothing is moved off them before they are back, or \`halonctl breaker reset\``,
+        ]),
+    ...graph.list("Node").flatMap((node) => nodeComplaint(node) ?? []),
     ...services
       .filter((row) => isUnwell(graph, row))
       .map(({ service, node, state }) => `${service} on ${node} is ${state}`),
-    ...noticesOf(graph),
     ...graph
       .list("Deployment")
       .flatMap(({ id, attributes: { shortfall } }) =>
         shortfall === undefined ? [] : [`${id}: ${shortfall}`],
       ),
+    ...noticesOf(graph),
   ];
   return {
     cluster: {
@@ -51,6 +52,15 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
       revision: graph.revision,
       state:
         leadership.leader === null ? "unavailable" : reasons.length === 0 ? "healthy" : "degraded",
+      ...(breaker === undefined
+        ? {}
+        : {
+            breaker: {
+              since: rfc3339(breaker.since),
+              reason: breaker.reason,
+              nodes: [...breaker.nodes],
+            },
+          }),
       ...(reasons.length === 0 ? {} : { reasons }),
     },
     nodes,
@@ -58,10 +68,54 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
   };
 }
 
+function nodeRow({ id, attributes }: Resource<"Node">): NodeRow {
+  const { address, role, since, labels, reason, recovery } = attributes;
+  return {
+    name: id,
+    address,
+    role,
+    state: shownState(attributes),
+    since: rfc3339(since),
+    labels,
+    ...(reason === undefined ? {} : { reason }),
+    ...(recovery === undefined ? {} : { recovery: recoveryText(recovery) }),
+  };
+}
+
+/** What people have decided about a node that is up is what they want to see of it. */
+function shownState({ state, mode }: Resource<"Node">["attributes"]): NodeRow["state"] {
+  return state === "up" && (mode === "draining" || mode === "maintenance") ? mode : state;
+}
+
+function recoveryText({
+  state,
+  attempt,
+  of,
+}: NonNullable<Resource<"Node">["attributes"]["recovery"]>): string {
+  return state === "givenUp"
+    ? `given up after ${attempt} attempts`
+    : `transient, attempt ${attempt} of ${of}`;
+}
+
+/** Undefined of a node that is well, is emptied or taken out on purpose, or is looked after by a person. */
+function nodeComplaint({ id, attributes }: Resource<"Node">): string | undefined {
+  const { state, mode, recovery } = attributes;
+  if (state === "up" || mode === "decommissioned") return undefined;
+  const attempts = recovery === undefined ? "" : `, ${recoveryText(recovery)}`;
+  return `node ${id} is ${state}${mode === "maintenance" ? ", in maintenance" : ""}${attempts}`;
+}
+
+function isPart({ service }: ServiceRow): boolean {
+  return service.startsWith(partPrefix);
+}
+
 const halted = "stopped by a person";
 
 /** One that is stopped because a person or it itself wants that is well. */
-function isUnwell(graph: GraphView, { service, node, state }: ServiceRow): boolean {
+function isUnwell(graph: GraphView, row: ServiceRow): boolean {
+  const { service, node, state } = row;
+  // Of the parts of a node that is not up the node itself is the reason.
+  if (isPart(row)) return ["failed", "degraded", "broken"].includes(state) && isUp(graph, node);
   const isHalted = graph.get("ServiceName", slotId(service, node))?.attributes.halted === true;
   return state !== "running" && !(state === "stopped" && isHalted);
 }
@@ -72,6 +126,10 @@ function noticesOf(graph: GraphView): string[] {
     const { service, node, notice, halted } = attributes;
     return notice === undefined || halted === true ? [] : [`${service} on ${node}: ${notice}`];
   });
+}
+
+function isUp(graph: GraphView, node: string): boolean {
+  return graph.get("Node", node)?.attributes.state === "up";
 }
 
 function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow | undefined {
