@@ -4,6 +4,8 @@ import type { Context } from "./context.ts";
 /** How the configuration that a slot runs with has done so far. */
 interface Trial {
   readonly configuration: string;
+  /** What the type accepted when it was tried: another version may accept something else. */
+  readonly schema: string | null;
   /** Starts or runs that failed before it was proven. */
   readonly failures: number;
   /** Log time since which an instance runs with it and is well; null while none does. */
@@ -21,15 +23,16 @@ export interface Proven {
 /** An instance has become ready with the configuration, or is well again. */
 export function isWellWith(context: Context, slot: string, configuration: string): void {
   const trial = trialOf(context, slot);
-  const failures = trial?.configuration === configuration ? trial.failures : 0;
-  remember(context, slot, { configuration, failures, wellSince: context.now });
+  const same =
+    trial?.configuration === configuration ? trial : firstTrial(context, slot, configuration);
+  remember(context, slot, { ...same, wellSince: context.now });
 }
 
 /** No instance is well with it from now on: it is not, or was stopped. */
 export function isNotWell(context: Context, slot: string): void {
   const trial = trialOf(context, slot);
   if (trial === undefined || trial.wellSince === null) return;
-  if (hasBeenWell(context, slot, trial)) prove(context, slot, trial.configuration);
+  if (hasBeenWell(context, slot, trial)) prove(context, slot, trial);
   remember(context, slot, { ...trial, wellSince: null });
 }
 
@@ -43,7 +46,7 @@ export function endTrial(context: Context, slot: string): void {
   const trial = trialOf(context, slot);
   if (trial === undefined) return;
   const isWell = trial.wellSince !== null && trial.failures === 0;
-  if (isWell || hasBeenWell(context, slot, trial)) prove(context, slot, trial.configuration);
+  if (isWell || hasBeenWell(context, slot, trial)) prove(context, slot, trial);
   remember(context, slot, null);
 }
 
@@ -56,12 +59,10 @@ export function countFailure(
   const { configuration, healthyMs } = failure;
   const before = trialOf(context, slot);
   const trial =
-    before?.configuration === configuration
-      ? before
-      : { configuration, failures: 0, wellSince: null };
+    before?.configuration === configuration ? before : firstTrial(context, slot, configuration);
   // Both clocks: the log's goes on while a node cannot be reached, the node's counts other configurations, too.
   if (hasBeenWell(context, slot, trial) && healthyMs >= resetAfterMs(context, slot)) {
-    prove(context, slot, configuration);
+    prove(context, slot, trial);
   }
   const failures =
     provenOf(context, slot)?.configuration === configuration ? 0 : trial.failures + 1;
@@ -101,12 +102,16 @@ function resetAfterMs(context: Context, slot: string): number {
   return typeOf(context, slot)?.attributes.restart.resetAfterMs ?? Number.POSITIVE_INFINITY;
 }
 
-function prove(context: Context, slot: string, configuration: string): void {
+function firstTrial(context: Context, slot: string, configuration: string): Trial {
+  const type = typeOf(context, slot);
+  const schema = type === undefined ? null : (schemaOf(context, type.id) ?? null);
+  return { configuration, schema, failures: 0, wellSince: null };
+}
+
+function prove(context: Context, slot: string, { configuration, schema }: Trial): void {
   if (provenOf(context, slot)?.configuration === configuration) return;
   const value = context.graph.get("Configuration", configuration)?.attributes.value;
-  const type = typeOf(context, slot);
-  const schema = type === undefined ? undefined : schemaOf(context, type.id);
-  if (value === undefined || schema === undefined) return;
+  if (value === undefined || schema === null) return;
   context.memory.set(`good/${slot}`, { configuration, value, schema });
 }
 
