@@ -66,7 +66,7 @@ export function countFailure(
   }
   const failures =
     provenOf(context, slot)?.configuration === configuration ? 0 : trial.failures + 1;
-  remember(context, slot, { configuration, failures, wellSince: null });
+  remember(context, slot, { ...trial, failures, wellSince: null });
   return failures;
 }
 
