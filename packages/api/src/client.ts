@@ -8,7 +8,7 @@ import {
 } from "@halon/protocol";
 import { z } from "zod";
 import type { PlanEntry } from "./plan.ts";
-import type { GraphFormat, RuleEntry } from "./ports.ts";
+import type { GraphFormat, RuleEntry, StartDryRun } from "./ports.ts";
 import type { ConfigRequest, EventRequest, SendRequest, ServiceRequest } from "./request.ts";
 import { readEvents } from "./sse.ts";
 import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
@@ -61,6 +61,8 @@ export function createClient(options: TransportOptions) {
     operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
     act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
       change(`/v1/services/${segment(service)}/${action}`, body, waiting),
+    /** What a start would do on the node, or on each; nothing is changed. */
+    dryRun: (service: string, on: string | undefined) => dryRun(transport, service, on),
     send: (service: string, body: SendRequest, timeoutMs: number) =>
       transport.json(
         {
@@ -114,6 +116,16 @@ export function createClient(options: TransportOptions) {
       transport.text({ method: "POST", path: "/shutdown", body }),
     close: () => transport.close(),
   };
+}
+
+function dryRun(
+  transport: Transport,
+  service: string,
+  on: string | undefined,
+): Promise<readonly StartDryRun[]> {
+  const path = `/v1/services/${segment(service)}/start?dryRun=true`;
+  const body = on === undefined ? {} : { on };
+  return transport.json({ method: "POST", path, body }, z.custom<readonly StartDryRun[]>());
 }
 
 async function sendBlobs(

@@ -19,6 +19,7 @@ export type {
   NodeIdentity,
   RuleEntry,
   Staleness,
+  StartDryRun,
 } from "./ports.ts";
 export { originOf, type TransportOptions } from "./transport.ts";
 export type { ResourceView, ServiceView } from "./view.ts";

@@ -3,7 +3,7 @@ import { type ClusterSpec, canonicalJson, type GraphView, keyOf } from "@halon/p
 /** What `apply` would change. */
 export interface PlanEntry {
   readonly action: "add" | "change" | "remove";
-  readonly what: "type" | "deployment";
+  readonly what: "type" | "deployment" | "nodes";
   readonly name: string;
   readonly detail: string;
 }
@@ -17,6 +17,7 @@ export function planOf(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[
   return [
     ...spec.types.flatMap((type) => typeEntry(graph, type)),
     ...spec.deployments.flatMap((deployment) => deploymentEntry(graph, deployment)),
+    ...nodesEntry(graph, spec),
     ...removed.map(({ id }) => ({
       action: "remove" as const,
       what: "deployment" as const,
@@ -24,6 +25,14 @@ export function planOf(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[
       detail: "the cluster file does not name it",
     })),
   ];
+}
+
+/** What is done about nodes that are gone; nothing when the file does not say. */
+function nodesEntry(graph: GraphView, { nodes }: ClusterSpec): readonly PlanEntry[] {
+  const known = graph.list("Cluster")[0]?.attributes.nodes;
+  if (nodes === undefined || canonicalJson(nodes) === canonicalJson(known ?? null)) return [];
+  const action = known === undefined ? "add" : "change";
+  return [{ action, what: "nodes", name: "nodes", detail: "another policy on lost nodes" }];
 }
 
 function typeEntry(graph: GraphView, type: ClusterSpec["types"][number]): readonly PlanEntry[] {
@@ -58,6 +67,9 @@ function deploymentEntry(
     ...(known.onNodeLoss === wanted.onNodeLoss
       ? []
       : [`onNodeLoss ${known.onNodeLoss} becomes ${wanted.onNodeLoss}`]),
+    ...wishes
+      .filter((wish) => textOf(known[wish]) !== textOf(wanted[wish]))
+      .map((wish) => `${wish} ${textOf(known[wish])} becomes ${textOf(wanted[wish])}`),
     ...(hasOtherConfig(graph, wanted) ? ["another configuration"] : []),
   ];
   if (differences.length === 0) return [];
@@ -69,6 +81,13 @@ function hasOtherConfig(graph: GraphView, wanted: ClusterSpec["deployments"][num
     .list("ServiceName", { service: wanted.name })
     .flatMap((slot) => graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"))
     .some((configuration) => configuration.id !== wanted.configHash);
+}
+
+const wishes = ["exclusive", "fence", "prefer", "with", "apart", "after", "spread"] as const;
+
+function textOf(wish: string | readonly string[] | undefined): string {
+  if (wish === undefined || wish.length === 0) return "-";
+  return typeof wish === "string" ? wish : wish.join(" ");
 }
 
 function describe(on: ClusterSpec["deployments"][number]["on"]): string {

@@ -62,6 +62,21 @@ export interface RuleEntry {
   readonly state: "enabled" | "disabled" | "quarantined";
 }
 
+/** What a start of a service on one node would do now. Its conditions are in the order in which they are looked at. */
+export interface StartDryRun {
+  readonly service: string;
+  readonly node: string;
+  readonly conditions: readonly {
+    /** One word, such as `up` or `apart`. */
+    readonly name: string;
+    readonly holds: boolean;
+    /** Without it the start is refused; without another one it waits. */
+    readonly isHard: boolean;
+    readonly detail: string;
+  }[];
+  readonly would: "start" | "nothing, it runs already" | "wait" | "refuse";
+}
+
 export type GraphFormat = "json" | "dot" | "graphml";
 
 /**
@@ -86,6 +101,11 @@ export interface ApiPorts {
   queryGraph(expression: string): readonly Resource[];
   exportGraph(format: GraphFormat): string;
   rules(): readonly RuleEntry[];
+  /**
+   * What a start of the service would do, on the node or on each that is known; nothing is changed. Empty when no
+   * cluster file names the service.
+   */
+  dryRun(service: string, on: string | undefined): readonly StartDryRun[];
 
   /**
    * Resolves when the effect of the event is committed, with the index of its record. The same id gives the same

@@ -70,6 +70,7 @@ export const WaitQuery = z.strictObject({
   wait: Flag.default(false),
   timeout: Wait.default(30_000),
 });
+export const StartQuery = WaitQuery.extend({ dryRun: Flag.default(false) });
 export const SubmitQuery = z.strictObject({ timeout: Wait.default(10_000) });
 export const EventsQuery = z.strictObject({
   after: Cursor.optional(),

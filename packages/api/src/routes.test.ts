@@ -99,6 +99,37 @@ test("an operation that goes on is answered with 202", async () => {
   expect(await response.json()).toMatchObject({ state: "running" });
 });
 
+test("a dry run of a start is answered by any node, and submits nothing", async () => {
+  const elsewhere = { ...memoryPorts().ports.identity(), leaderEndpoint: null };
+  const { send, submitted } = await start({ identity: () => elsewhere });
+  const response = await send("POST", "/v1/services/web/start?dryRun=true", { on: "node-9" });
+  expect(response.status).toBe(200);
+  expect(response.headers.get("halon-revision")).toBe("7");
+  expect(await response.json()).toMatchObject([
+    {
+      service: "web",
+      node: "node-9",
+      would: "refuse",
+      conditions: [{ name: "node", holds: false }],
+    },
+  ]);
+  const all = await send("POST", "/v1/services/web/start?dryRun=true", {});
+  expect(await all.json()).toMatchObject([{ node: "node-1", would: "start" }]);
+  expect(submitted).toEqual([]);
+});
+
+test.each([
+  ["/v1/services/ghost/start?dryRun=true", 404, "ghost"],
+  ["/v1/services/web/start?dryRun=yes", 400, "dryRun"],
+  ["/v1/services/web/stop?dryRun=true", 400, "dryRun"],
+])("POST %s is refused with %i", async (path, status, named) => {
+  const { send, submitted } = await start();
+  const response = await send("POST", path, {});
+  expect(response.status).toBe(status);
+  expect(await response.text()).toContain(named);
+  expect(submitted).toEqual([]);
+});
+
 test.each([
   ["/v1/services/web/start", { on: "node-1", onn: 1 }, 400, "onn"],
   ["/v1/services/web/start", { on: "ghost" }, 404, "ghost"],

@@ -78,6 +78,7 @@ function earlyPorts(setup: Setup, routes: () => BootstrapRoutes | undefined): Ap
     queryGraph: unreached,
     exportGraph: unreached,
     rules: unreached,
+    dryRun: unreached,
     submit: unreached,
     send: unreached,
     operation: unreached,

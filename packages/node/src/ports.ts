@@ -1,5 +1,6 @@
 import type { ApiPorts, EventCursor, EventQuery, NodeIdentity, RuleEntry } from "@halon/api";
 import type { CoordinatorHost, HistoryQuery } from "@halon/coordinator";
+import { dryRun } from "@halon/coordinator/core";
 import { type EventEntry, fromErrorData, HalonError, type OperationStatus } from "@halon/protocol";
 import type { BlobKeeper } from "./blob-keeper.ts";
 import { clusterStatus, operationStatus } from "./core/index.ts";
@@ -55,6 +56,7 @@ export function createPorts(options: PortsOptions): ApiPorts {
     queryGraph: (expression) => replica.query(expression),
     exportGraph: (format) => replica.export(format),
     rules: () => ruleEntries(replica),
+    dryRun: (service, on) => dryRun(replica.view, service, on),
     submit: async ({ id, type, data }, timeoutMs) => {
       const reply = await options.coordinator().submit(id, { type, version: 1, data }, timeoutMs);
       if (reply.type === "refused") throw fromErrorData(reply.error);

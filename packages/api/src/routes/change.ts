@@ -10,6 +10,7 @@ import {
   PlanRequest,
   SendRequest,
   ServiceRequest,
+  StartQuery,
   SubmitQuery,
   WaitQuery,
 } from "../request.ts";
@@ -41,9 +42,10 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   const { ports, limits } = context;
   const actions = Object.entries(requestEvents).map(([action, type]) =>
     route("POST", `/v1/services/:service/${action}`, async (c) => {
+      if (action === "start" && queryOf(c, StartQuery).dryRun) return await tryStart(c, context);
       const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
-      const query = queryOf(c, WaitQuery);
+      const { wait, timeout } = queryOf(c, action === "start" ? StartQuery : WaitQuery);
       const request = await readJson(c.env.incoming, ServiceRequest, limits.bodyBytesMax);
       if (request.config !== undefined) {
         throw new HalonError(
@@ -54,7 +56,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
       const service = param(c, "service");
       requireTarget(ports.graph(), service, request.on);
       const { config: _, ...rest } = request;
-      return request202(c, context, { type, data: { service, ...rest }, ...query });
+      return request202(c, context, { type, data: { service, ...rest }, wait, timeout });
     }),
   );
   return [
@@ -115,6 +117,21 @@ async function request202(
   const seen = wait ? await ports.waitOperation(operation, timeout) : ports.operation(operation);
   const body = { operation, index, ...(seen ?? { state: "running", waiting: [] }) };
   return c.json(body, body.state === "running" ? 202 : 200);
+}
+
+/** Answered from the replica of this node, as reads are: nothing is changed. */
+async function tryStart(c: Ctx, context: RouteContext): Promise<Response> {
+  const { ports, limits } = context;
+  const { on } = await readJson(c.env.incoming, ServiceRequest, limits.bodyBytesMax);
+  const service = param(c, "service");
+  requireTarget(ports.graph(), service, undefined);
+  if (ports.graph().get("Deployment", service) === undefined) {
+    throw new HalonError(
+      "HAL_CONFLICT",
+      `No cluster file names ${service}, so it is wanted nowhere. Add it to one and apply that.`,
+    );
+  }
+  return answer(c, context, ports.dryRun(service, on));
 }
 
 async function putConfig(c: Ctx, context: RouteContext): Promise<Response> {

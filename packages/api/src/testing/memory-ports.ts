@@ -6,7 +6,7 @@ import {
   type OperationStatus,
   type Resource,
 } from "@halon/protocol";
-import type { ApiPorts, EventCursor, NodeIdentity } from "../ports.ts";
+import type { ApiPorts, EventCursor, NodeIdentity, StartDryRun } from "../ports.ts";
 
 const hash = "0".repeat(64);
 
@@ -98,6 +98,7 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
       return resources.filter(({ kind }) => kind === "Node");
     },
     exportGraph: (format) => `the graph as ${format}`,
+    dryRun: startDryRun,
     rules: () => [{ rule: "builtin/x", file: "builtin", blob: null, state: "enabled" }],
     submit: (event) => {
       if (event.type === "Unheard") {
@@ -144,6 +145,13 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
     for (const listener of listeners) listener(entry);
   };
   return { ports, submitted, shutdowns, blobs, publish, subscribers: () => listeners.size };
+}
+
+function startDryRun(service: string, on = "node-1"): readonly StartDryRun[] {
+  const holds = on === "node-1";
+  const detail = holds ? `${on} is known` : `there is no node ${on}, there are node-1`;
+  const conditions = [{ name: "node", holds, isHard: true, detail }];
+  return [{ service, node: on, conditions, would: holds ? "start" : "refuse" }];
 }
 
 const graphView: GraphView = {

@@ -97,6 +97,19 @@ test("a mutation waits unless told not to, and records the reason", async () => 
   expect(sent.exit).toBe(0);
 });
 
+test("a dry run of a start shows each condition, does nothing, and ends with 4 when it is refused", async () => {
+  const fits = await run(["service", "start", "web", "--dry-run"]);
+  expect([fits.exit, fits.err, fits.submitted]).toEqual([0, "", []]);
+  expect(fits.out).toMatch(/^NODE +CONDITION +HOLDS +DETAIL\nnode-1 +node +yes +node-1 is known\n/);
+  expect(fits.out).toMatch(/\nnode-1 +would +start\n$/);
+  const refused = await run(["service", "start", "web", "--on", "node-9", "--dry-run"]);
+  expect(refused.exit).toBe(4);
+  expect(refused.err).toContain("web would be refused on node-9: there is no node node-9");
+  expect(refused.out).toMatch(/node-9 +node +no +there is no node/);
+  const data = await run(["service", "start", "web", "--dry-run", "-o", "json"]);
+  expect(JSON.parse(data.out)).toMatchObject([{ node: "node-1", would: "start" }]);
+});
+
 test("an operation that failed is an error with its reason", async () => {
   const failed = ended({ state: "failed", reason: "no node has room" });
   const result = await run(["service", "start", "web"], {

@@ -6,6 +6,7 @@ import { addNotBuilt, once } from "../command-line.ts";
 import { usage, ViolationFound } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { serviceColumns } from "../output/columns.ts";
+import { tryStart } from "./dry-run.ts";
 import { action, finish, type MutationOptions, mutation } from "./session.ts";
 
 const actions: Readonly<Record<ServiceAction, string>> = {
@@ -59,14 +60,26 @@ export function addService(program: Command, io: Io): void {
   addNotBuilt(service, ["conform"]);
 }
 
+type ActOptions = MutationOptions & { readonly on?: string; readonly dryRun?: boolean };
+
 function addAction(service: Command, io: Io, name: ServiceAction, description: string): void {
   const command = service
     .command(name)
     .description(description)
     .argument("<service>")
     .option("--on <node>", "on this node only", once);
+  if (name === "start") {
+    command.option(
+      "--dry-run",
+      "tell what would be done and which conditions hold, and do nothing",
+    );
+  }
   mutation(command).action(
-    action(io, async (session, target: string, options: MutationOptions & { on?: string }) => {
+    action(io, async (session, target: string, options: ActOptions) => {
+      if (options.dryRun === true) {
+        await tryStart(session, target, options.on);
+        return;
+      }
       const body = {
         ...(options.on === undefined ? {} : { on: options.on }),
         ...(options.reason === undefined ? {} : { reason: options.reason }),
