@@ -66,7 +66,7 @@ export type RunnerEvent =
   /** The service says that it failed, or the runner knows why the exit that follows will come. */
   | {
       readonly type: "problem";
-      readonly code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START" | "HAL_FAILED";
+      readonly code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START" | "HAL_CONFIG_INVALID" | "HAL_FAILED";
       readonly reason: string;
       /** Default: `announced`, as the service said it. */
       readonly cause?: FailureCause | undefined;

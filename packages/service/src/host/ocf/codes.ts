@@ -6,6 +6,7 @@ export type Means =
   | "notRunning"
   | "failed"
   | "misconfigured"
+  | "unimplemented"
   | "unusable";
 
 /** An exit code by the table of OCF 1.1. */
@@ -20,7 +21,7 @@ const table: Readonly<Record<number, readonly [string, Means]>> = {
   0: ["success", "success"],
   1: ["generic error", "failed"],
   2: ["invalid argument", "misconfigured"],
-  3: ["unimplemented", "unusable"],
+  3: ["unimplemented", "unimplemented"],
   4: ["insufficient privileges", "unusable"],
   5: ["not installed", "unusable"],
   6: ["not configured", "misconfigured"],

@@ -8,6 +8,14 @@ const parametersMax = 500;
 const actionsMax = 100;
 const textCharsMax = 1_000;
 const defaultTimeoutMs = 20_000;
+/** Parameters that may name a secret of the node in the place of a value. */
+const secretName = /pass|secret|token|credential|private|key/i;
+const secretReference: JsonSchema = {
+  type: "object",
+  properties: { $secret: { type: "string" } },
+  required: ["$secret"],
+  additionalProperties: false,
+};
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 interface Element {
@@ -94,15 +102,16 @@ function propertyOf(parameter: Element): JsonSchema {
   const content = childOf(parameter, "content");
   const fallback = attributeOf(content, "default");
   const notes = [
-    describe(parameter, textCharsMax / 2),
-    fallback === "" ? "" : `Default: ${fallback.slice(0, textCharsMax / 4)}`,
+    sentence(describe(parameter, textCharsMax / 2)),
     isTrue(attributeOf(parameter, "unique")) ? "Unique on a node." : "",
+    fallback === "" ? "" : `Default: ${fallback.slice(0, textCharsMax / 4)}`,
   ];
-  return {
-    ...typeOf(content),
-    description: notes.filter((note) => note !== "").join(" "),
-    ...(isReloadable(parameter) ? { "x-reloadable": true } : {}),
-  };
+  const description = notes.filter((note) => note !== "").join(" ");
+  const type = typeOf(content);
+  if (type["type"] === "string" && secretName.test(attributeOf(parameter, "name"))) {
+    return { anyOf: [type, secretReference], description };
+  }
+  return { ...type, description, ...(isReloadable(parameter) ? { "x-reloadable": true } : {}) };
 }
 
 /** OCF 1.1 says so; before it, a parameter that is explicitly not unique could be reloaded. */
@@ -169,6 +178,10 @@ function durationMs(text: string): number | undefined {
 function describe(element: Element, charsMax: number): string {
   const text = textOf(element["shortdesc"]) || textOf(element["longdesc"]);
   return text.replace(/\s+/g, " ").trim().slice(0, charsMax);
+}
+
+function sentence(text: string): string {
+  return text === "" || text.endsWith(".") ? text : `${text}.`;
 }
 
 function childOf(element: Element | undefined, name: string): Element | undefined {
