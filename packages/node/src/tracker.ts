@@ -177,6 +177,8 @@ export class Tracker {
           traceFailures("tracked", message.events);
           const { node, incarnation, events } = message;
           this.#leadership?.coordinator.events(`${sourcePrefix}${node}`, incarnation, events);
+          if (events.some(({ event }) => event.type === "NodeLeft"))
+            this.#leadership?.detector.leave(node);
           return undefined;
         }
       }

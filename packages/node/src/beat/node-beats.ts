@@ -19,7 +19,9 @@ const watchedMs = 10_000;
 const doubtMs = 2_000;
 
 export interface NodeBeatsOptions {
-  readonly identity: Pick<Identity, "name" | "incarnation" | "clusterId" | "setup">;
+  readonly identity: Pick<Identity, "name" | "incarnation" | "clusterId"> & {
+    readonly setup: Pick<Identity["setup"], "listen">;
+  };
   readonly system: ActorSystem;
   readonly replica: Replica;
   readonly log: Logger;

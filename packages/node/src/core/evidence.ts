@@ -1,4 +1,12 @@
-import { lastHeardAt, phiOf, silentMs, standingMs, type Trouble, type Watched } from "./watched.ts";
+import {
+  answerMs,
+  lastHeardAt,
+  phiOf,
+  silentMs,
+  standingMs,
+  type Trouble,
+  type Watched,
+} from "./watched.ts";
 
 /** A reason that comes from a socket is cut here. */
 const reasonCharsMax = 300;
@@ -59,11 +67,12 @@ function opinionsOf({ node, inquiry }: Watched, now: number): readonly string[] 
   if (inquiry.asked.length === 0 && inquiry.opinions.size === 0)
     return ["nobody else could be asked"];
   const all = new Set([...inquiry.asked, ...inquiry.opinions.keys()]);
+  const silence = now - inquiry.since < answerMs ? "no answer yet" : "no answer";
   return [...all].map((who) => {
     const opinion = inquiry.opinions.get(who);
     if (who === node)
-      return `asked ${who} itself over its link: ${opinion === undefined ? "no answer" : "it answered"}`;
-    if (opinion === undefined) return `asked ${who}: no answer`;
+      return `asked ${who} itself over its link: ${opinion === undefined ? silence : "it answered"}`;
+    if (opinion === undefined) return `asked ${who}: ${silence}`;
     if (opinion.heardAt === null) return `asked ${who}: it cannot say`;
     return `asked ${who}: last heard it ${seconds(now - opinion.heardAt)} ago`;
   });

@@ -465,3 +465,11 @@ test("a node is told lost once, and watched again when it attaches", () => {
     "NodeSuspected",
   ]);
 });
+
+test("a node that has said that it stops is not spoken of", () => {
+  const detector = new FailureDetector("node-1", 0);
+  detector.attach("node-2", 7, 0);
+  detector.leave("node-2");
+  expect(detector.linkDown("node-2", "closed", 0)).toEqual([]);
+  for (let at = 0; at <= 5_000; at += tickMs) expect(detector.tick(at)).toEqual([]);
+});

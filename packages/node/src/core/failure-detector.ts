@@ -1,5 +1,6 @@
 import { evidenceOf, hungReason, pathReason, reasonOf, seconds } from "./evidence.ts";
 import {
+  answerMs,
   beginAnew,
   countFlap,
   hear,
@@ -27,8 +28,6 @@ const lostMs = 1_000;
 const alive = { withinMs: 500, lostAfterMs: 10_000 } as const;
 const hungLostMs = 5_000;
 const askEveryMs = 250;
-/** Who has not answered by then cannot be asked. */
-const answerMs = 400;
 /** An opinion that is older confirms nothing. */
 const confirmsMs = 600;
 
@@ -142,6 +141,11 @@ export class FailureDetector {
     if (watched?.reach.type !== "linked") return [];
     watched.reach = { type: "closed", at: now, reason };
     return this.#judge(watched, now);
+  }
+
+  /** The node says that it stops: its silence is no news. */
+  leave(node: string): void {
+    this.#watched.delete(node);
   }
 
   /** Beats in the order in which they came in. Of a later incarnation one shows that the node lives, and will attach. */

@@ -15,6 +15,9 @@ const flapWindowMs = 60_000;
 /** Beats in a row after which they are believed again of a node that was judged by its link. */
 const steadyBeats = 10;
 
+/** Who has not answered by then cannot be asked. */
+export const answerMs = 400;
+
 /** How the coordinator reaches a node. */
 export type Reach =
   | { readonly type: "linked" }

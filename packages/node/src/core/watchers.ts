@@ -8,8 +8,7 @@ export function watchersOf(view: GraphView): ReadonlyMap<string, readonly string
   const names = view
     .list("Node")
     .filter(({ attributes }) => attributes.state !== "down")
-    .map(({ id }) => id)
-    .sort();
+    .map(({ id }) => id);
   const present = new Set(names);
   return new Map(
     names.map((name, index) => {
