@@ -132,8 +132,9 @@ export class Keeper {
   #expire(): void {
     if (this.#isKilling) return;
     // The kill first: to tell may take time.
-    this.end();
+    if (this.#program !== undefined) signalGroup(this.#program, "SIGKILL");
     this.#tell({ type: "expired" });
+    this.end();
   }
 
   #programExited(exited: Extract<FromKeeper, { type: "exited" }>): void {
