@@ -41,6 +41,8 @@ export class TestCluster {
   now = 1_000;
   epoch = 1;
   #observed = 0;
+  /** Under which epoch so many observations were made. */
+  #observer = 1;
   #asked = 0;
 
   constructor(files: Readonly<Record<string, Rules>> = {}) {
@@ -59,6 +61,8 @@ export class TestCluster {
   }
 
   observe(type: string, data: Json): Reply | undefined {
+    if (this.#observer !== this.epoch) this.#observed = 0;
+    this.#observer = this.epoch;
     this.#observed += 1;
     return this.take({
       type: "numbered",

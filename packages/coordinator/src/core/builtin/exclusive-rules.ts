@@ -1,4 +1,4 @@
-import { events, type Json, type Resource } from "@halon/protocol";
+import { events, type Json, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { isTripped, nodePolicy } from "./breaker.ts";
 import { bounded, type Context } from "./context.ts";
@@ -47,6 +47,8 @@ export const exclusiveRules: Readonly<Record<string, Rule>> = {
     const { node, incarnation } = context.event;
     const known = context.graph.get("Node", node);
     if (known === undefined || known.attributes.incarnation > incarnation) return;
+    // One that was removed does not come back before it is resumed.
+    if (modeOf(known) === "decommissioned") return;
     for (const { attributes } of leasedOn(context.graph, node)) {
       context.timer.cancel(leaseKey(attributes.service));
       context.memory.set(overKey(attributes.service), null);
@@ -102,6 +104,17 @@ export const exclusiveRules: Readonly<Record<string, Rule>> = {
     }
   }),
 };
+
+/** A person says that nothing runs on the node any more: what had to wait for that alone goes on. */
+export function settleRemoved(context: Context, node: string): void {
+  const { graph } = context;
+  for (const instance of overOn(context, node)) giveUp(context, instance, "now");
+  for (const deployment of graph.list("Deployment")) {
+    if (deployment.attributes.exclusive === undefined) continue;
+    for (const slot of graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName"))
+      reconcileSlot(context, slot.id);
+  }
+}
 
 function leaseKey(service: string): string {
   return `lease/${service}`;

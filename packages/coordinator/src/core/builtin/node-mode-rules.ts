@@ -2,6 +2,7 @@ import { type AttributesOf, events, keyOf, type Resource } from "@halon/protocol
 import { on, type Rule } from "@halon/rules";
 import { forgetLoss } from "./breaker-rules.ts";
 import { type Context, isLive } from "./context.ts";
+import { settleRemoved } from "./exclusive-rules.ts";
 import { modeOf } from "./node-mode.ts";
 import { beginRecovery, cancelRecovery } from "./node-recovery.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
@@ -70,6 +71,7 @@ export const nodeModeRules: Readonly<Record<string, Rule>> = {
     decommission(context, node, reason);
     beginOperation(context, operation, "remove", name, []);
     placeAll(context);
+    settleRemoved(context, name);
     context.why(`${name} is removed${because(reason)}`);
   }),
 
