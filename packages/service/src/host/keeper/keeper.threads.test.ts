@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -119,6 +119,7 @@ describe("a kept program", () => {
     expect(heard.types()).toEqual(["loaded", "ready", "exited"]);
     expect(isRunning(keeper)).toBe(false);
     expect(listMarked(home.path)).toEqual([]);
+    expect(readdirSync(join(home.path, "web"))).toEqual(["output.log"]);
   });
 
   test("that ends by itself is reported with its exit", async () => {
@@ -290,15 +291,19 @@ describe("the next halond", () => {
     expect(listMarked(home.path)).toEqual([]);
   });
 
-  test("hears when the keeper of an adopted instance ends it", async () => {
-    const spec = home.spec({}, { lease });
-    const { parent, program } = await startThere(spec, 100);
+  test("renews the lease, and hears when the keeper ends the instance with it", async () => {
+    const { parent, program } = await startThere(home.spec({}, { lease }), 100);
     parent.kill("SIGKILL");
     await once(parent, "exit");
+    const endOfFirst = monotonicMs() + leaseMs;
     const [found] = await adopt();
     if (found?.type !== "adopted") throw new Error(`not adopted: ${JSON.stringify(found)}`);
     const heard = hear();
-    found.watch(heard.listener);
+    const runner = found.watch(heard.listener);
+    runner.renew?.(endOfFirst + leaseMs);
+    await until("the lease of the first is over", () => monotonicMs() > endOfFirst + 200);
+    expect(isRunning(program)).toBe(true);
+    expect(heard.types()).toEqual(["loaded", "ready"]);
     expect(await heard.next("problem")).toMatchObject({ cause: "lease" });
     await heard.next("exited");
     expect(isRunning(program)).toBe(false);

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { type Exit, HalonError } from "@halon/protocol";
 import { homeOf } from "../process/environment.ts";
 import { endEscaped } from "../process/escaped.ts";
@@ -7,6 +9,7 @@ import { isRunning, type ProcessId } from "../process/proc.ts";
 import { type ProcessRunner, startProblem } from "../process/process-runner.ts";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import type { Keeper, KeeperEvent } from "./link.ts";
+import { keeperSocket } from "./wire.ts";
 
 const lookMs = 5;
 /** A keeper that says nothing for so long after a kill does not run itself. */
@@ -123,6 +126,10 @@ export class KeptProcess {
   }
 
   #tell(event: RunnerEvent): void {
+    // Before the report: the next start for this service may come from within it, with a keeper of its own.
+    if (event.type === "exited") {
+      rmSync(join(this.#kept.spec.directory, keeperSocket), { force: true });
+    }
     this.#kept.listener(event);
   }
 
