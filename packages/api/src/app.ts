@@ -5,6 +5,7 @@ import { errorBodyOf } from "./error-body.ts";
 import { changeRoutes } from "./routes/change.ts";
 import type { Ctx, Env, Route, RouteContext } from "./routes/context.ts";
 import { eventRoutes } from "./routes/event.ts";
+import { nodeRoutes } from "./routes/node.ts";
 import { readRoutes } from "./routes/read.ts";
 import { starterRoutes } from "./routes/starter.ts";
 
@@ -59,6 +60,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   register(app, [
     ...readRoutes(options),
     ...changeRoutes(options),
+    ...nodeRoutes(options),
     ...eventRoutes(options),
     ...starterRoutes(options),
   ]);

@@ -9,12 +9,23 @@ import {
 import { z } from "zod";
 import type { PlanEntry } from "./plan.ts";
 import type { GraphFormat, RuleEntry, StartDryRun } from "./ports.ts";
-import type { ConfigRequest, EventRequest, SendRequest, ServiceRequest } from "./request.ts";
+import type {
+  ConfigRequest,
+  EventRequest,
+  ReasonRequest,
+  SendRequest,
+  ServiceRequest,
+} from "./request.ts";
 import { readEvents } from "./sse.ts";
 import { createTransport, type Transport, type TransportOptions } from "./transport.ts";
-import type { ResourceView, ServiceView } from "./view.ts";
+import type { NodeView, ResourceView, ServiceView } from "./view.ts";
 
 export type ServiceAction = "start" | "stop" | "restart" | "check" | "status";
+
+export type NodeAction = "drain" | "resume" | "maintenance" | "remove";
+
+/** `on` is of maintenance alone. */
+export type NodeActionBody = ReasonRequest & { readonly on?: boolean };
 
 /** Waiting for an operation: at its deadline the operation comes back as it is. */
 export interface Waiting {
@@ -52,12 +63,13 @@ export function createClient(options: TransportOptions) {
     );
   return {
     status: () => read("/v1/status", ClusterStatus),
-    node: (name: string) => read(`/v1/nodes/${segment(name)}`, z.record(z.string(), z.json())),
+    node: (name: string) => read(`/v1/nodes/${segment(name)}`, z.custom<NodeView>()),
     service: (name: string) => read(`/v1/services/${segment(name)}`, z.custom<ServiceView>()),
     types: () => read("/v1/types", Objects),
     type: (name: string) => read(`/v1/types/${segment(name)}`, z.record(z.string(), z.json())),
     instance: (id: string) => read(`/v1/instances/${segment(id)}`, z.custom<ResourceView>()),
     rules: () => read("/v1/rules", z.custom<readonly RuleEntry[]>()),
+    ...nodeCalls(change),
     operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
     act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
       change(`/v1/services/${segment(service)}/${action}`, body, waiting),
@@ -126,6 +138,16 @@ function dryRun(
   const path = `/v1/services/${segment(service)}/start?dryRun=true`;
   const body = on === undefined ? {} : { on };
   return transport.json({ method: "POST", path, body }, z.custom<readonly StartDryRun[]>());
+}
+
+/** What people decide about nodes. */
+function nodeCalls<T>(change: (path: string, body: unknown, waiting: Waiting) => T) {
+  return {
+    actOnNode: (name: string, action: NodeAction, body: NodeActionBody, waiting: Waiting) =>
+      change(`/v1/nodes/${segment(name)}/${action}`, body, waiting),
+    resetBreaker: (body: ReasonRequest, waiting: Waiting) =>
+      change("/v1/breaker/reset", body, waiting),
+  };
 }
 
 async function sendBlobs(

@@ -3,6 +3,7 @@ export {
   type Client,
   createClient,
   type EventFilter,
+  type NodeAction,
   type ServiceAction,
   type Waiting,
 } from "./client.ts";
@@ -22,4 +23,4 @@ export type {
   StartDryRun,
 } from "./ports.ts";
 export { originOf, type TransportOptions } from "./transport.ts";
-export type { ResourceView, ServiceView } from "./view.ts";
+export type { NodeView, ResourceView, ServiceView } from "./view.ts";

@@ -1,4 +1,4 @@
-import { ClientEventId, ClusterSpec, Duration, Hash, Name } from "@halon/protocol";
+import { ClientEventId, ClusterSpec, Duration, Hash, InstanceId, Name } from "@halon/protocol";
 import { z } from "zod";
 
 const Reason = z.string().max(4_000);
@@ -15,10 +15,21 @@ export type ServiceRequest = z.input<typeof ServiceRequest>;
 /** Body of `POST /v1/services/S/send`. */
 export const SendRequest = z.strictObject({
   on: Name.optional(),
+  /** This instance and no other. */
+  instance: InstanceId.optional(),
   message: z.string().min(1).max(128),
   args: z.array(z.json()).max(32).default([]),
+  /** How long the service may take; beside it the query's `timeout`. */
+  timeoutMs: z.number().int().min(1).max(3_600_000).optional(),
 });
 export type SendRequest = z.input<typeof SendRequest>;
+
+/** Body of `POST /v1/nodes/N/<action>`, and of `POST /v1/breaker/reset`. */
+export const ReasonRequest = z.strictObject({ reason: Reason.optional() });
+export type ReasonRequest = z.input<typeof ReasonRequest>;
+
+/** Body of `POST /v1/nodes/N/maintenance`. */
+export const MaintenanceRequest = z.strictObject({ on: z.boolean(), reason: Reason.optional() });
 
 /** Body of `PUT /v1/services/S/config`: the whole configuration. */
 export const ConfigRequest = z.strictObject({ config: Config, reason: Reason.optional() });

@@ -224,3 +224,52 @@ test("shutdown passes on whether services are kept", async () => {
   await send("POST", "/shutdown", { keepServices: true });
   expect(shutdowns).toEqual([false, true]);
 });
+
+test.each([
+  [
+    "/v1/nodes/node-1/drain",
+    { reason: "disks" },
+    "NodeDrainRequested",
+    { node: "node-1", reason: "disks" },
+  ],
+  ["/v1/nodes/node-1/resume", {}, "NodeResumeRequested", { node: "node-1" }],
+  [
+    "/v1/nodes/node-1/maintenance",
+    { on: true },
+    "NodeMaintenanceRequested",
+    { node: "node-1", on: true },
+  ],
+  ["/v1/nodes/node-1/remove", {}, "NodeRemoveRequested", { node: "node-1" }],
+  ["/v1/breaker/reset", { reason: "seen" }, "BreakerResetRequested", { reason: "seen" }],
+])("POST %s with %j is the event %s", async (path, body, type, data) => {
+  const { send, submitted } = await start();
+  const response = await send("POST", `${path}?wait=true`, body);
+  expect(response.status).toBe(200);
+  const operation = submitted[0]?.id;
+  expect(submitted).toEqual([{ id: operation, type, data: { ...data, operation } }]);
+});
+
+test.each([
+  ["/v1/nodes/ghost/drain", {}, 404, "ghost"],
+  ["/v1/nodes/node-1/maintenance", {}, 400, "on"],
+  ["/v1/nodes/node-1/drain", { force: true }, 400, "force"],
+])("POST %s with %j answers %i and names %s", async (path, body, status, named) => {
+  const { send, submitted } = await start();
+  const response = await send("POST", path, body);
+  expect([response.status, submitted]).toEqual([status, []]);
+  expect((await response.json()) as object).toMatchObject({
+    errorMessage: expect.stringContaining(named),
+  });
+});
+
+test("a node tells its incarnation, its mode and who watches it", async () => {
+  const { url } = await start();
+  expect(await (await fetch(`${url}/v1/nodes/node-1`)).json()).toMatchObject({
+    incarnation: 1,
+    version: "0.1.0",
+    mode: "active",
+    evidence: [],
+    watchedBy: [],
+    watches: [],
+  });
+});

@@ -19,17 +19,35 @@ export interface ResourceView {
   readonly relations: ReturnType<GraphView["relations"]>;
 }
 
-export function nodeView(status: ClusterStatus, name: string) {
-  const node = status.nodes.find((candidate) => candidate.name === name);
-  if (node === undefined) {
-    throw notFound(
-      "node",
-      name,
-      status.nodes.map((known) => known.name),
-      "halonctl node list",
-    );
-  }
-  return { ...node, services: status.services.filter((service) => service.node === name) };
+/** A node with all that is known of it. */
+export type NodeView = ClusterStatus["nodes"][number] & {
+  readonly incarnation: number;
+  readonly version: string;
+  readonly mode: NonNullable<Resource<"Node">["attributes"]["mode"]>;
+  /** What its state rests on, a sentence each. */
+  readonly evidence: readonly string[];
+  /** Nodes whose supervisors watch that of this one, and those whose supervisors it watches. */
+  readonly watchedBy: readonly string[];
+  readonly watches: readonly string[];
+  readonly services: ClusterStatus["services"];
+};
+
+export function nodeView(graph: GraphView, status: ClusterStatus, name: string): NodeView {
+  const attributes = graph.get("Node", name)?.attributes;
+  const row = status.nodes.find((candidate) => candidate.name === name);
+  if (attributes === undefined || row === undefined) throw unknownNode(graph, name);
+  const { incarnation, version, mode = "active", evidence = [] } = attributes;
+  const supervisor = keyOf("Supervisor", name);
+  return {
+    ...row,
+    incarnation,
+    version,
+    mode,
+    evidence,
+    watchedBy: graph.in(supervisor, "monitors", "Supervisor").map(({ id }) => id),
+    watches: graph.out(supervisor, "monitors", "Supervisor").map(({ id }) => id),
+    services: status.services.filter((service) => service.node === name),
+  };
 }
 
 export function serviceView(graph: GraphView, status: ClusterStatus, name: string): ServiceView {
@@ -92,9 +110,17 @@ export function requireTarget(graph: GraphView, service: string, on: string | un
   if (!serviceNames(graph).includes(service)) {
     throw notFound("service", service, serviceNames(graph), "halonctl service list");
   }
-  if (on === undefined || graph.get("Node", on) !== undefined) return;
+  if (on !== undefined) requireNode(graph, on);
+}
+
+/** Throws when the graph knows no such node. */
+export function requireNode(graph: GraphView, name: string): void {
+  if (graph.get("Node", name) === undefined) throw unknownNode(graph, name);
+}
+
+function unknownNode(graph: GraphView, name: string): HalonError {
   const known = graph.list("Node").map((node) => node.id);
-  throw notFound("node", on, known, "halonctl node list");
+  return notFound("node", name, known, "halonctl node list");
 }
 
 export function notFound(

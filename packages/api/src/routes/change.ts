@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { canonicalJson, HalonError, Hash, type Json } from "@halon/protocol";
+import { canonicalJson, HalonError, Hash, type Json, type JsonObject } from "@halon/protocol";
 import { z } from "zod";
 import { parseWith, problems, readBody, readJson } from "../body.ts";
 import { planOf } from "../plan.ts";
@@ -14,6 +14,7 @@ import {
   SubmitQuery,
   WaitQuery,
 } from "../request.ts";
+import { refuseSecretValue, refuseSecretValues } from "../secrets.ts";
 import { requireTarget, serviceView, typeView } from "../view.ts";
 import {
   answer,
@@ -61,25 +62,14 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   );
   return [
     ...actions,
-    route("POST", "/v1/services/:service/send", async (c) => {
-      const elsewhere = await answerOfLeader(c, ports);
-      if (elsewhere !== null) return elsewhere;
-      const { timeout } = queryOf(c, SubmitQuery);
-      const { on, message, args } = await readJson(
-        c.env.incoming,
-        SendRequest,
-        limits.bodyBytesMax,
-      );
-      const service = param(c, "service");
-      requireTarget(ports.graph(), service, on);
-      return c.json(await ports.send(service, { on, message, args: args as Json[] }, timeout));
-    }),
+    route("POST", "/v1/services/:service/send", (c) => send(c, context)),
     route("PUT", "/v1/services/:service/config", (c) => putConfig(c, context)),
     route("POST", "/v1/apply", async (c) => {
       const elsewhere = await answerOfLeader(c, ports);
       if (elsewhere !== null) return elsewhere;
       const query = queryOf(c, WaitQuery);
       const request = await readJson(c.env.incoming, ApplyRequest, limits.bodyBytesMax);
+      refuseSecretValues(request.spec, ports.graph());
       await requireBlobs(request.spec, context);
       return request202(c, context, { type: "ClusterApplied", data: request, ...query });
     }),
@@ -97,6 +87,17 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   ];
 }
 
+/** Any node takes it; the replica knows where the service runs, and no leader has a part in it. */
+async function send(c: Ctx, { ports, limits }: RouteContext): Promise<Response> {
+  const { timeout } = queryOf(c, SubmitQuery);
+  const request = await readJson(c.env.incoming, SendRequest, limits.bodyBytesMax);
+  const { on, instance, message, args, timeoutMs = timeout } = request;
+  const service = param(c, "service");
+  requireTarget(ports.graph(), service, on);
+  const call = { on, instance, message, args: args as Json[] };
+  return c.json(await ports.send(service, call, timeoutMs));
+}
+
 interface OperationRequest {
   readonly type: string;
   readonly data: Readonly<Record<string, unknown>>;
@@ -105,7 +106,7 @@ interface OperationRequest {
 }
 
 /** Commits the event of an operation: 202 with the operation, or 200 when it was waited for and has ended. */
-async function request202(
+export async function request202(
   c: Ctx,
   { ports }: RouteContext,
   { type, data, wait, timeout }: OperationRequest,
@@ -144,6 +145,8 @@ async function putConfig(c: Ctx, context: RouteContext): Promise<Response> {
   requireTarget(ports.graph(), service, undefined);
   const type = serviceView(ports.graph(), ports.status(), service).deployment?.type;
   const schema = type === undefined ? null : typeView(ports.graph(), type).configurationSchema;
+  if (schema !== null)
+    refuseSecretValue(schema as JsonObject, request.config as JsonObject, service);
   const config = schema === null ? request.config : conforming(request.config, schema, service);
   const configHash = createHash("sha256").update(canonicalJson(config)).digest("hex");
   const data = { service, config, configHash, ...(reason === undefined ? {} : { reason }) };

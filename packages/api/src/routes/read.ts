@@ -38,7 +38,7 @@ export function readRoutes(context: RouteContext): readonly Route[] {
   return [
     read("/v1/status", () => ports.status()),
     read("/v1/nodes", () => ports.status().nodes),
-    read("/v1/nodes/:name", (c) => nodeView(ports.status(), param(c, "name"))),
+    read("/v1/nodes/:name", (c) => nodeView(ports.graph(), ports.status(), param(c, "name"))),
     read("/v1/services", () => ports.status().services),
     read("/v1/services/:service", (c) =>
       serviceView(ports.graph(), ports.status(), param(c, "service")),

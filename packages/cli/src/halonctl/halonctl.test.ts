@@ -75,7 +75,10 @@ test.each([
   [["-e", "http://a/path", "status"], 2, "HAL_USAGE"],
   [["wait", "service/web", "--for", "running", "--timeout", "1ms"], 6, "HAL_TIMEOUT"],
   [["bundle", "list"], 1, "not built yet"],
-  [["node", "drain", "node-1"], 1, "not built yet"],
+  [["node", "drain", "ghost"], 3, "HAL_NOT_FOUND"],
+  [["node", "show", "ghost"], 3, "HAL_NOT_FOUND"],
+  [["node", "maintenance", "node-1"], 2, "HAL_USAGE"],
+  [["node", "maintenance", "node-1", "maybe"], 2, "HAL_USAGE"],
 ])("halonctl %j ends with %i and one line", async (command, exit, named) => {
   const result = await run(command);
   expect(result.exit).toBe(exit);

@@ -7,8 +7,10 @@ import { versionOf } from "../version.ts";
 import { addAgency } from "./agency/command.ts";
 import { addSnapshot } from "./agency/snapshot.ts";
 import { addApply } from "./apply.ts";
+import { addBreaker } from "./breaker.ts";
 import { addEvent } from "./event.ts";
 import { addGraph } from "./graph.ts";
+import { addNode } from "./node.ts";
 import { addService } from "./service.ts";
 import { addStatus } from "./status.ts";
 import { addWait } from "./wait.ts";
@@ -16,7 +18,6 @@ import { addWait } from "./wait.ts";
 /** Commands that are reserved and not built (rfc/0003). */
 const notBuilt = ["diff", "bundle", "why", "why-not", "completion", "dashboard"];
 const notBuiltBelow: Readonly<Record<string, readonly string[]>> = {
-  node: ["drain", "resume", "maintenance", "remove"],
   rule: ["show", "enable", "disable", "check", "test", "simulate", "replay", "trace"],
   graph: ["diff"],
 };
@@ -39,7 +40,9 @@ export function halonctlProgram(io: Io): Command {
   addInit(program, io);
   addStatus(program, io);
   addApply(program, io);
+  addNode(program, io);
   addService(program, io);
+  addBreaker(program, io);
   addEvent(program, io);
   addGraph(program, io);
   addWait(program, io);

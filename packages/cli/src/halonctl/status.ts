@@ -7,7 +7,7 @@ import { action, type Session } from "./session.ts";
 
 const watchMs = 1_000;
 
-/** `status` and `node`. */
+/** `status`. */
 export function addStatus(program: Command, io: Io): void {
   program
     .command("status")
@@ -21,25 +21,6 @@ export function addStatus(program: Command, io: Io): void {
           show(session, status);
           if (options.watch === true) await pause(io.interrupted);
         } while (options.watch === true && !io.interrupted.aborted);
-      }),
-    );
-  const node = program.command("node").description("the machines of the cluster");
-  node
-    .command("list")
-    .description("all nodes")
-    .action(
-      action(io, async ({ client, print }) => {
-        const { nodes } = await client.status();
-        print.list(nodeColumns(print.colors, Date.now()), nodes, ({ name }) => `node/${name}`);
-      }),
-    );
-  node
-    .command("show")
-    .description("one node and what runs there")
-    .argument("<node>")
-    .action(
-      action(io, async ({ client, print }, name: string) => {
-        print.one(await client.node(name), `node/${name}`);
       }),
     );
 }

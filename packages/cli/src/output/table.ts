@@ -84,9 +84,13 @@ function fitted<T>(
     .toReversed();
 }
 
-/** One line, and nothing in it that a terminal would obey: reasons come from services. */
 function cell(value: string | number | undefined): string {
-  return String(value ?? "").replace(/[\p{Cc}\s]+/gu, " ");
+  return oneLine(String(value ?? ""));
+}
+
+/** One line, and nothing in it that a terminal would obey: reasons come from services. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\s]+/gu, " ");
 }
 
 const borderless = {
