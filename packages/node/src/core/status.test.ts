@@ -1,4 +1,5 @@
 import { createGraph, type Graph } from "@halon/graph";
+import { RestartPolicy } from "@halon/protocol";
 import { expect, test } from "vitest";
 import { clusterStatus } from "./status.ts";
 
@@ -211,3 +212,24 @@ test.each([
     expect(clusterStatus(withPart(state, node), leadership).cluster.reasons).toEqual(reasons);
   },
 );
+
+test("a service that was not started yet says what it waits for", () => {
+  const reason = "web@node-1 waits for db, which is starting on node-1";
+  const graph = graphOf({ shortfall: reason });
+  graph.transact((update) => {
+    update.remove("ServiceInstance", "web@node-1#3");
+    update.put("Service", "web", {
+      serviceName: "web",
+      version: "1.0.0",
+      kind: "worker",
+      blob: "0".repeat(64),
+      restart: RestartPolicy.parse({}),
+      startTimeoutMs: 1,
+      stopTimeoutMs: 1,
+      checkEveryMs: 1,
+      resourceKinds: [],
+    });
+    update.relate("ServiceName/web@node-1", "wants", "Service/web");
+  });
+  expect(clusterStatus(graph, leadership).services).toMatchObject([{ state: "stopped", reason }]);
+});

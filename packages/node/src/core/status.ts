@@ -153,8 +153,15 @@ function serviceRow(graph: GraphView, slot: Resource<"ServiceName">): ServiceRow
     reason:
       slot.attributes.halted === true
         ? (slot.attributes.notice ?? halted)
-        : `waits for ${node}, which is ${graph.get("Node", node)?.attributes.state ?? "gone"}`,
+        : whyNotYet(graph, service, node),
   };
+}
+
+/** Why nothing of the service was started on the node on which it is wanted. */
+function whyNotYet(graph: GraphView, service: string, node: string): string {
+  const state = graph.get("Node", node)?.attributes.state ?? "gone";
+  if (state !== "up") return `waits for ${node}, which is ${state}`;
+  return graph.get("Deployment", service)?.attributes.shortfall ?? "it is about to start";
 }
 
 function instanceRow(

@@ -51,12 +51,15 @@ export function place(context: Context, deployment: Resource<"Deployment">): voi
 /** A service runs that did not before: starts what waited for it, and ends the place that it replaces. */
 export function reconcileWaiting(context: Context, service: string): void {
   const { graph } = context;
-  const type = graph.get("Deployment", service)?.attributes.type;
+  const type = graph.get("Deployment", service)?.attributes.type ?? service;
+  const dependents = new Set(
+    graph
+      .list("Service")
+      .flatMap((each) => (each.attributes.requires?.includes(type) ? each.id : [])),
+  );
   for (const deployment of graph.list("Deployment")) {
     const { after, type: own } = deployment.attributes;
-    const requires = graph.get("Service", own)?.attributes.requires ?? [];
-    const waits =
-      after?.includes(service) === true || (type !== undefined && requires.includes(type));
+    const waits = dependents.has(own) || after?.includes(service) === true;
     if (waits) reconcilePlaces(context, deployment);
   }
   const replaced = graph
