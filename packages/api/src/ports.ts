@@ -122,6 +122,8 @@ export interface ApiPorts {
     service: string,
     message: {
       readonly on: string | undefined;
+      /** This one and no other. */
+      readonly instance: string | undefined;
       readonly message: string;
       readonly args: readonly Json[];
     },

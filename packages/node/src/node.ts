@@ -25,8 +25,9 @@ import { memberIdOf, startOwnMember } from "./own-member.ts";
 import { createPorts, type PortsOptions } from "./ports.ts";
 import { Replica } from "./replica.ts";
 import { Satellite } from "./satellite.ts";
+import { ServiceCalls } from "./service-calls.ts";
 import { openServiceLogs } from "./service-logs.ts";
-import { ServiceProcesses, sendToService } from "./service-processes.ts";
+import { ServiceProcesses } from "./service-processes.ts";
 import { serviceRunners } from "./service-runners.ts";
 import { Station } from "./station/station.ts";
 import { Internals } from "./supervisor/internals.ts";
@@ -54,6 +55,7 @@ export class Node {
   readonly #runtime: Runtime;
   readonly #agent: Agent;
   readonly #processes: ServiceProcesses;
+  readonly #calls: ServiceCalls;
   readonly #hooks: Hooks;
   readonly #links: LeaderLinks;
   readonly #beats: NodeBeats;
@@ -84,7 +86,10 @@ export class Node {
       others: this.#trackingPeers().map((peer) => peer.name),
       leader: () => (this.#station?.leads === true ? name : this.#links.peer),
     });
+    const graph = () => this.#replica.view;
+    this.#calls = new ServiceCalls({ node: name, system: this.#system, graph });
     this.#runtime = createRuntime({
+      directory: this.#calls,
       node: name,
       dataDir: parts.dataDir.path,
       blobPath: (hash) => blobs.path(hash),
@@ -205,6 +210,7 @@ export class Node {
     await this.#station?.close();
     await this.#beats.close();
     await this.#member?.close();
+    await this.#calls.close();
     await this.#system.close();
   }
 
@@ -315,8 +321,7 @@ export class Node {
         throw new HalonError("HAL_NO_LEADER", `${this.#identity.name} is a satellite. Try again.`);
       },
       history: (query) => this.#history(query),
-      send: (service, call, timeoutMs) =>
-        sendToService(this.#system, this.#replica.view, service, call, timeoutMs),
+      send: this.#calls.send,
       notReady: () => this.#notReady(),
       shutdown: ({ keepServices }) => {
         this.#stop(keepServices).then(this.#ended.resolve, this.#ended.reject);
@@ -383,6 +388,7 @@ export class Node {
     await this.#beats.close();
     await this.#member?.close();
     await door.close();
+    await this.#calls.close();
     await this.#system.close();
     dataDir.release();
   }

@@ -1,17 +1,16 @@
 import { type ActorSystem, failure, type Pid } from "@halon/actor";
-import { type GraphView, HalonError, type Json, JsonValue, toErrorData } from "@halon/protocol";
+import { HalonError, InstanceId, JsonValue, toErrorData } from "@halon/protocol";
 import type { Runtime, RuntimeEvent } from "@halon/service/host";
 import { z } from "zod";
 
 /** What a process of a service answers. */
 const ServiceCall = z.strictObject({
+  /** This instance and no other; absent: the one that runs. */
+  instance: InstanceId.optional(),
   message: z.string().max(128),
   args: z.array(JsonValue).max(32),
   timeoutMs: z.number().int().min(1).max(3_600_000),
 });
-
-/** Time for the way there and back, beside what the service itself may take. */
-const wayMs = 500;
 
 /** The name under which a service of a node can be called: `system.call({ name, node }, …)` or `whereis(name, node)`. */
 export function processNameOf(service: string): string {
@@ -32,7 +31,11 @@ export class ServiceProcesses {
   /** Follows what the runtime reports. */
   take(event: RuntimeEvent): void {
     if (event.type === "ServiceStarted") this.#open(event.data.service, event.data.instance);
-    if (event.type === "ServiceFailed" || event.type === "ServiceStopped") {
+    if (
+      event.type === "ServiceFailed" ||
+      event.type === "ServiceExited" ||
+      event.type === "ServiceStopped"
+    ) {
       this.#close(event.data.service, event.data.instance);
     }
   }
@@ -60,7 +63,13 @@ export class ServiceProcesses {
         message: `not a call: ${z.prettifyError(call.error)}`,
       });
     }
-    const { message: name, args, timeoutMs } = call.data;
+    const { message: name, args, timeoutMs, instance: wanted = instance } = call.data;
+    if (wanted !== instance) {
+      return failure({
+        code: "HAL_SERVICE_NOT_RUNNING",
+        message: `${wanted} does not run any more; ${instance} does. Look it up again.`,
+      });
+    }
     try {
       return {
         instance,
@@ -76,37 +85,4 @@ export class ServiceProcesses {
       });
     }
   }
-}
-
-/** Calls a message of a running instance: that on the node, or the first in the order of nodes. */
-export async function sendToService(
-  system: ActorSystem,
-  graph: GraphView,
-  service: string,
-  call: {
-    readonly on: string | undefined;
-    readonly message: string;
-    readonly args: readonly Json[];
-  },
-  timeoutMs: number,
-): Promise<{ readonly instance: string; readonly answer: Json }> {
-  const running = graph
-    .list("ServiceInstance", { service })
-    .filter(({ attributes: { state } }) => state === "running" || state === "degraded")
-    .filter(({ attributes: { node } }) => call.on === undefined || node === call.on);
-  const [instance] = running;
-  if (instance === undefined) {
-    const where = call.on === undefined ? "" : ` on ${call.on}`;
-    throw new HalonError(
-      "HAL_SERVICE_NOT_RUNNING",
-      `No instance of ${service} runs${where}. Start it, or name another node.`,
-    );
-  }
-  const { message, args } = call;
-  const answer = await system.call<{ instance: string; answer: Json }>(
-    { name: processNameOf(service), node: instance.attributes.node },
-    { message, args, timeoutMs },
-    { timeoutMs: timeoutMs + wayMs },
-  );
-  return answer;
 }

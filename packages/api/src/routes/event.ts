@@ -17,6 +17,7 @@ import {
   StreamQuery,
   SubmitQuery,
 } from "../request.ts";
+import { refuseSecretsIn } from "../secrets.ts";
 import {
   answer,
   answerOfLeader,
@@ -41,6 +42,7 @@ export function eventRoutes(context: RouteContext): readonly Route[] {
       const { timeout } = queryOf(c, SubmitQuery);
       const event = await readJson(c.env.incoming, EventRequest, limits.bodyBytesMax);
       checkBuiltIn(event.type, event.data);
+      refuseSecretsIn(event.type, event.data as Json, ports.graph());
       const id = event.id ?? randomUUID();
       // z.json() gives plain JSON, only without `readonly`.
       return c.json(
