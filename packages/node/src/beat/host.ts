@@ -17,6 +17,8 @@ const refreshMs = 200;
 const stopMs = 1_000;
 /** The thread holds a socket and a list: more heap than this is a fault. */
 const heapMb = 16;
+/** Small, so that what is passed on does not pile up before it is collected. */
+const youngMb = 2;
 
 export interface BeatsOptions {
   readonly node: string;
@@ -162,7 +164,7 @@ class BeatThread implements Beats {
       workerData,
       name: "beats",
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+      resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: youngMb },
     });
     let reason = "it ended";
     worker.on("message", (message: FromBeatThread) => this.#receive(message));
