@@ -179,6 +179,8 @@ export class AgencyProcess implements Process {
       case "hostSnapshotDone":
         hostOf(this.host).snapshotDone(effect.id, effect.refusal);
         return { type: "hostSnapshotDone", refusal: effect.refusal };
+      case "leadConfirmed":
+        throw new Error("a confirmation came that nobody had asked for");
       default:
         return effect;
     }
