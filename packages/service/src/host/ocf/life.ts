@@ -132,6 +132,7 @@ function probe(): LifeStep {
 
 function arrived(life: Arriving, verdict: Verdict): LifeStep {
   const { means, text } = verdict;
+  const idle: Arriving = { at: "arriving", busy: "nothing" };
   switch (life.busy) {
     case "validate-all":
       // Some agents have the action in their meta-data only.
@@ -144,13 +145,13 @@ function arrived(life: Arriving, verdict: Verdict): LifeStep {
       return [{ at: "arriving", busy: "clear" }, [call("stop")]];
     case "clear":
       if (means === "success") return startNow();
-      return fail(life, problem("HAL_SERVICE_START", `it was found failed, and ${text}`), true);
+      return fail(idle, problem("HAL_SERVICE_START", `it was found failed, and ${text}`), true);
     case "start":
       if (means === "success") return [{ ...life, busy: "monitor" }, [call("monitor")]];
-      return fail(life, problem(codeOf(verdict), text), means === "late");
+      return fail(idle, problem(codeOf(verdict), text), means === "late");
     case "monitor":
       if (isUp(verdict)) return becomeReady();
-      if (isHopeless(verdict)) return fail(life, problem(codeOf(verdict), text), false);
+      if (isHopeless(verdict)) return fail(idle, problem(codeOf(verdict), text), false);
       return [{ ...life, busy: "pause" }, [{ type: "pause" }]];
     default:
       return [life, []];
@@ -227,7 +228,7 @@ function goOn(life: Running): LifeStep {
 /** Tells why, and ends it. */
 function fail(life: Arriving | Running, told: Problem, killFirst: boolean): LifeStep {
   const end: End = { why: told.reason, cause: told.cause ?? "exit", asked: false, killFirst };
-  const [next, effects] = enterEnding(life, end, true);
+  const [next, effects] = enterEnding(life, end);
   return [next, [report(told), ...effects]];
 }
 
@@ -236,11 +237,10 @@ function asked(isStop: boolean): End {
   return { why, cause: "exit", asked: isStop, killFirst: false };
 }
 
-/** `isFree`: the call that was under way has just ended. */
-function enterEnding(life: Arriving | Running, end: End, isFree = false): LifeStep {
+function enterEnding(life: Arriving | Running, end: End): LifeStep {
   const isBusy = life.busy !== null && life.busy !== "nothing" && life.busy !== "pause";
   const begun: Ending = { at: "ending", busy: "drop", round: 1, end, stop: null, monitor: null };
-  return isBusy && !isFree ? [begun, [{ type: "drop" }]] : beginRound(begun);
+  return isBusy ? [begun, [{ type: "drop" }]] : beginRound(begun);
 }
 
 function beginRound(life: Ending): LifeStep {

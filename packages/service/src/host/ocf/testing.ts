@@ -7,6 +7,7 @@ import type { RunnerSpec } from "../runner.ts";
 import { configValuesOf } from "../runtime/secrets.ts";
 import { manifestOf } from "../runtime/testing.ts";
 import { describeAgent } from "./describe.ts";
+import { makeScratch } from "./environment.ts";
 import { endProcesses, processesOf } from "./processes.ts";
 
 /** The agents of the package resource-agents, which some suites need. */
@@ -74,6 +75,7 @@ export function openOcfHome(): OcfHome {
     },
     async close() {
       for (const service of readdirSync(path)) await endProcesses(placeOf(service), false);
+      rmSync(makeScratch(placeOf("web")), { recursive: true, force: true });
       rmSync(path, { recursive: true, force: true });
     },
   };
