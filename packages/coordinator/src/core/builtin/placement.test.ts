@@ -183,6 +183,11 @@ describe("a service that comes after another", () => {
     cluster.settle();
     expect(cluster.real()).toEqual([]);
     expect(shortfall(cluster, "app")).toBe("app@a waits for db, which a person stopped");
+    const operation = cluster.ask("ServiceStartRequested", { service: "app" });
+    cluster.drain();
+    expect(cluster.operation(operation).reason).toBe(
+      "timed out waiting for app@a#0: app@a waits for db, which a person stopped",
+    );
     cluster.ask("ServiceStartRequested", { service: "db" });
     cluster.settle();
     expect(cluster.real()).toEqual(["app@a#1 running", "db@a#2 running"]);

@@ -5,6 +5,7 @@ import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart, partRefusal } from "./part.ts";
 import { askForConfiguration } from "./placement.ts";
 import { clearFailures, instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
+import { reasonToWait } from "./waiting.ts";
 
 const answerDeadlineMs = 10_000;
 
@@ -91,11 +92,15 @@ export const requestRules: Readonly<Record<string, Rule>> = {
   "operation-due": on(events.OperationDue).do((context) => {
     const waiting =
       context.graph.get("Operation", context.event.operation)?.attributes.waiting ?? [];
+    const [why] = waiting.flatMap((entry) => {
+      const slot = entry.slice(0, entry.lastIndexOf("#"));
+      return reasonToWait(context.graph, context.graph.get("ServiceName", slot));
+    });
     endOperation(
       context,
       context.event.operation,
       "failed",
-      `timed out waiting for ${waiting.join(", ")}`,
+      `timed out waiting for ${waiting.join(", ")}${why === undefined ? "" : `: ${why}`}`,
     );
   }),
 };

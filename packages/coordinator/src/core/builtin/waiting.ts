@@ -32,7 +32,7 @@ function shortfallOf(graph: GraphView, deployment: Resource<"Deployment">): stri
   const slots = graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
   const reasons = [
     ...tooFew(graph, deployment, slots),
-    ...(hasToWait(graph, deployment) ? slots.flatMap((slot) => waiting(graph, slot)) : []),
+    ...(hasToWait(graph, deployment) ? slots.flatMap((slot) => reasonToWait(graph, slot)) : []),
   ];
   return reasons.length === 0 ? undefined : bounded(reasons.join("; "));
 }
@@ -65,8 +65,12 @@ function tooFew(
   ];
 }
 
-/** A slot that is wanted on a node that is up, and is not started because it waits for another service. */
-function waiting(graph: GraphView, slot: Resource<"ServiceName">): readonly string[] {
+/** What a slot waits for that is wanted on a node that is up and not started all the same, with the slot's name. */
+export function reasonToWait(
+  graph: GraphView,
+  slot: Resource<"ServiceName"> | undefined,
+): readonly string[] {
+  if (slot === undefined) return [];
   const { node, halted, broken } = slot.attributes;
   if (graph.get("Node", node)?.attributes.state !== "up") return [];
   if (halted === true || broken !== undefined) return [];
