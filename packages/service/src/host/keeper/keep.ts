@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { unlinkSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { monotonicMs } from "../monotonic.ts";
+import { processesOf } from "../ocf/processes.ts";
 import { endGroup, signalGroup } from "../process/group.ts";
 import { type ProcessId, readStat } from "../process/proc.ts";
 import { findMembers } from "./members.ts";
@@ -74,14 +75,15 @@ export class Keeper {
     }
     this.#look();
     this.#listen();
+    if (start.command === null) return;
     try {
-      this.#spawn(start);
+      this.#spawn(start.command, start.env);
     } catch (error) {
       this.#fail(error as NodeJS.ErrnoException);
     }
   }
 
-  #spawn({ command: [program, ...args], env }: Start): void {
+  #spawn([program, ...args]: readonly [string, ...string[]], env: Start["env"]): void {
     const child = spawn(program, args, {
       env: { ...env },
       detached: true,
@@ -153,7 +155,7 @@ export class Keeper {
 
   #killUntilGone(): void {
     if (this.#program !== undefined) signalGroup(this.#program, "SIGKILL");
-    const left = this.#start === undefined ? [] : findMembers(this.#start, this.#program);
+    const left = this.#findLeft();
     for (const { pid } of left) {
       try {
         process.kill(pid, "SIGKILL");
@@ -164,6 +166,12 @@ export class Keeper {
     // Also when it cannot be killed now: what hangs in the kernel ends as soon as that lets it.
     if (left.length > 0) setTimeout(() => this.#killUntilGone(), killAgainMs);
     else this.#leave();
+  }
+
+  #findLeft(): readonly ProcessId[] {
+    const { resource } = this.#start ?? {};
+    if (resource !== undefined) return processesOf(resource);
+    return this.#start === undefined ? [] : findMembers(this.#start, this.#program);
   }
 
   #leave(): void {

@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { HalonError } from "@halon/protocol";
 import { monotonicMs } from "../monotonic.ts";
+import type { ResourcePlace } from "../ocf/processes.ts";
 import { homeOf, inheritedEnvironment, marksOf } from "../process/environment.ts";
 import { instanceMark } from "../process/mark.ts";
 import { outputPath } from "../process/output.ts";
@@ -14,11 +15,12 @@ import { withDeathSignal } from "./death-signal.ts";
 import { type Keeper, type KeeperEvent, KeeperLink } from "./link.ts";
 import { keeperFd, send } from "./wire.ts";
 
-/** A program to be run under a keeper. */
+/** What is run under a keeper: a program, or what an OCF agent starts. */
 export interface KeptLaunch {
   readonly spec: RunnerSpec;
-  readonly command: readonly [string, ...string[]];
+  readonly command: readonly [string, ...string[]] | null;
   readonly env: Readonly<Record<string, string>>;
+  readonly resource?: ResourcePlace;
 }
 
 /** A small heap for the little that it does. */
@@ -30,7 +32,7 @@ const flags = ["--max-old-space-size=32", "--max-semi-space-size=1"];
  * `spec.lease` must be there. Throws HAL_PLATFORM when no process can be made.
  */
 export function launchKeeper(launch: KeptLaunch, listener: (event: KeeperEvent) => void): Keeper {
-  const { spec, command, env } = launch;
+  const { spec, command, env, resource } = launch;
   const child = spawnKeeper(spec);
   const socket = child.stdio[keeperFd];
   const startTime = child.pid === undefined ? undefined : readStat(child.pid)?.startTime;
@@ -52,11 +54,12 @@ export function launchKeeper(launch: KeptLaunch, listener: (event: KeeperEvent) 
   child.unref();
   send(socket, {
     type: "start",
-    command: withDeathSignal(command),
+    command: command === null ? null : withDeathSignal(command),
     env,
     untilMs: firstEndOf(spec),
     home: homeOf(spec),
     instance: spec.instance,
+    ...(resource === undefined ? {} : { resource }),
   });
   return link;
 }

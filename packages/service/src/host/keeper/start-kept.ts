@@ -7,12 +7,13 @@ import { noWatch, runProcess, tryToWrite } from "../process/process-runner.ts";
 import { isThere } from "../process/spare.ts";
 import type { RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
 import { KeptProcess } from "./kept-process.ts";
+import { startKeptResource } from "./kept-resource.ts";
 import { launchKeeper } from "./launch.ts";
 
 /**
  * Starts an instance under a keeper: a small process that ends it, its group and its session, when its lease ends.
  *
- * `spec.lease` must be there. Of the kinds `process`, `node-process` and `worker`; a worker type runs as a Node process.
+ * `spec.lease` must be there. Of every kind but `systemd`; a worker type runs as a Node process.
  */
 export const startKept: StartRunner = (spec, listener) => {
   const { kind } = spec.manifest;
@@ -22,10 +23,11 @@ export const startKept: StartRunner = (spec, listener) => {
       plan = planStart(spec);
       return startKeptProcess(spec, plan, listener);
     }
+    if (kind === "ocf") return startKeptResource(spec, listener);
     if (kind === "node-process" || kind === "worker") return startKeptNode(spec, listener);
     throw new HalonError(
       "HAL_SERVICE_START",
-      `services of kind ${kind} cannot be exclusive; use an OS process or a Node process`,
+      `services of kind ${kind} cannot be exclusive, as nothing could end them with their lease; use an OS process`,
     );
   } catch (error) {
     return failLater(listener, Promise.resolve(describeFailure(error, plan?.command[0], spec)));

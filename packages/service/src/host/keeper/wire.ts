@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { readLines, writeLine } from "../lines.ts";
+import type { ResourcePlace } from "../ocf/processes.ts";
 
 /** In the directory of its service. A path to it may be longer than a socket's can be, so it is named from there. */
 export const keeperSocket = "keeper.sock";
@@ -10,13 +11,16 @@ export const keeperFd = 3;
 export type ToKeeper =
   | {
       readonly type: "start";
-      readonly command: readonly [string, ...string[]];
+      /** Null: others start the instance, and it is only ended. */
+      readonly command: readonly [string, ...string[]] | null;
       readonly env: Readonly<Record<string, string>>;
       /** When the lease ends, in ms of the machine's monotonic clock. */
       readonly untilMs: number;
       /** By what processes of the instance are known: the services directory and the instance. */
       readonly home: string;
       readonly instance: string;
+      /** Of what an OCF agent starts, which is known in another way. */
+      readonly resource?: ResourcePlace;
     }
   | { readonly type: "renew"; readonly untilMs: number }
   /** Kill what is left, and end. */
