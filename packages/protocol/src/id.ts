@@ -26,7 +26,7 @@ export type InstanceId = string;
 export type CommandId = string;
 
 export const SlotId = z.string().regex(/^[a-z0-9-]{1,63}@[a-z0-9-]{1,63}$/);
-export const InstanceId = z.string().regex(/^[a-z0-9-]{1,63}@[a-z0-9-]{1,63}#[0-9]{1,15}$/);
+export const InstanceId = z.string().regex(/^[a-z0-9-]{1,63}@[a-z0-9-]{1,63}#[0-9]{1,16}$/);
 export const CommandId = z.string().regex(/^[0-9]{1,15}\.[0-9]{1,9}$/);
 
 export function slotId(service: Name, node: Name): SlotId {
