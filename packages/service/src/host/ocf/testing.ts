@@ -23,7 +23,7 @@ export interface OcfHome {
   /** A spec of a service of this agent, whose deadlines suit a test. */
   spec(
     agent: string,
-    config: JsonObject,
+    config?: JsonObject,
     changes?: Partial<ServiceManifest> & { readonly incarnation?: number },
   ): Promise<RunnerSpec>;
   /** What runs of a service. */
@@ -39,7 +39,7 @@ export function openOcfHome(): OcfHome {
   const placeOf = (service: string) => ({ home: path, service, directory: join(path, service) });
   return {
     path,
-    async spec(agent, config, { incarnation = 1, ...changes } = {}) {
+    async spec(agent, config = {}, { incarnation = 1, ...changes } = {}) {
       const { configurationSchema, actions } = await describeAgent(agent);
       const directory = join(path, "web");
       mkdirSync(directory, { recursive: true, mode: 0o700 });
