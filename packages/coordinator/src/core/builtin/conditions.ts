@@ -86,9 +86,10 @@ export function waitsFor(context: { readonly graph: GraphView }, slot: string): 
   return failing?.detail;
 }
 
-/** Whether a start of the deployment may have to wait for another service. */
+/** Whether a start of the deployment may have to wait for another service, or for its own end elsewhere. */
 export function hasToWait(graph: GraphView, deployment: Resource<"Deployment">): boolean {
   return (
+    deployment.attributes.exclusive !== undefined ||
     !isEmpty(deployment.attributes.after) ||
     !isEmpty(graph.get("Service", deployment.attributes.type)?.attributes.requires)
   );

@@ -94,7 +94,7 @@ export const requestRules: Readonly<Record<string, Rule>> = {
       context.graph.get("Operation", context.event.operation)?.attributes.waiting ?? [];
     const [why] = waiting.flatMap((entry) => {
       const slot = entry.slice(0, entry.lastIndexOf("#"));
-      return reasonToWait(context.graph, context.graph.get("ServiceName", slot));
+      return reasonToWait(context, context.graph.get("ServiceName", slot));
     });
     endOperation(
       context,

@@ -89,9 +89,7 @@ function reconcileWanted(
   const state = instance?.attributes.state;
   const isEnded = instance === undefined || state === "stopped" || state === "broken";
   if (isEnded || (state === "failed" && !context.timer.pending(restartKey(slot.id)))) {
-    const blocker = startBlocker(context, slot.id);
-    if (blocker !== undefined) context.why(`${slot.id} ${blocker}`);
-    else if (!isHeldBack(context, slot.id)) startInstance(context, slot, service);
+    if (!isHeldBack(context, slot.id)) startInstance(context, slot, service);
   } else if (instance !== undefined && (state === "running" || state === "degraded")) {
     reconcileRunning(context, slot, service, instance);
   }

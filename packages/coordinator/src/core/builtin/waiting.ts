@@ -1,6 +1,7 @@
 import { type GraphView, keyOf, type Resource } from "@halon/protocol";
 import { conditionsOn, hasToWait, isWantedOn, waitsFor } from "./conditions.ts";
 import { bounded, type Context, isLive } from "./context.ts";
+import { startBlocker } from "./exclusive.ts";
 
 /** Nodes that a shortfall names, each with what speaks against it. */
 const nodesNamedMax = 3;
@@ -12,27 +13,32 @@ export function isHeldBack(context: Context, slot: string): boolean {
   const deployment = graph.get("Deployment", service);
   if (deployment === undefined || !hasToWait(graph, deployment)) return false;
   tellShortfall(context, service);
-  const reason = waitsFor(context, slot);
+  const reason = whyNotNow(context, slot);
   if (reason === undefined) return false;
   context.why(`${slot} ${reason}`);
   return true;
+}
+
+function whyNotNow(context: Context, slot: string): string | undefined {
+  return startBlocker(context, slot) ?? waitsFor(context, slot);
 }
 
 /** Brings what people see of the deployment's missing instances up to date. */
 export function tellShortfall(context: Context, service: string): void {
   const deployment = context.graph.get("Deployment", service);
   if (deployment === undefined) return;
-  const shortfall = shortfallOf(context.graph, deployment);
+  const shortfall = shortfallOf(context, deployment);
   if (shortfall === deployment.attributes.shortfall) return;
   context.update.patch("Deployment", service, { shortfall });
 }
 
 /** Why fewer instances of the deployment run, or may start, than are asked for; undefined when none is missing. */
-function shortfallOf(graph: GraphView, deployment: Resource<"Deployment">): string | undefined {
+function shortfallOf(context: Context, deployment: Resource<"Deployment">): string | undefined {
+  const { graph } = context;
   const slots = graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
   const reasons = [
     ...tooFew(graph, deployment, slots),
-    ...(hasToWait(graph, deployment) ? slots.flatMap((slot) => reasonToWait(graph, slot)) : []),
+    ...(hasToWait(graph, deployment) ? slots.flatMap((slot) => reasonToWait(context, slot)) : []),
   ];
   return reasons.length === 0 ? undefined : bounded(reasons.join("; "));
 }
@@ -67,16 +73,17 @@ function tooFew(
 
 /** What a slot waits for that is wanted on a node that is up and not started all the same, with the slot's name. */
 export function reasonToWait(
-  graph: GraphView,
+  context: Context,
   slot: Resource<"ServiceName"> | undefined,
 ): readonly string[] {
   if (slot === undefined) return [];
+  const { graph } = context;
   const { node, halted, broken } = slot.attributes;
   if (graph.get("Node", node)?.attributes.state !== "up") return [];
   if (halted === true || broken !== undefined) return [];
   const [instance] = graph.in(keyOf("ServiceName", slot.id), "holds", "ServiceInstance");
   const state = instance?.attributes.state;
   if (state !== undefined && (isLive(state) || state === "unknown")) return [];
-  const reason = waitsFor({ graph }, slot.id);
+  const reason = whyNotNow(context, slot.id);
   return reason === undefined ? [] : [`${slot.id} ${reason}`];
 }
