@@ -291,11 +291,11 @@ function lossOf(
   isLate: boolean,
 ): string | undefined {
   const { suspicion } = watched;
-  const isConfirmed = othersMiss(watched, now);
+  const isWitnessed = hasWitness(watched, now);
   if (!isLate && standingMs(watched) >= hungLostMs) return hungReason(watched);
-  if (now - silentSince(watched, isConfirmed) >= lostMs) {
+  if (now - silentSince(watched, isWitnessed) >= lostMs) {
     const isVoiced = suspicion !== undefined || trouble?.isVoiced === true;
-    if (isConfirmed || (!isLate && isVoiced && isSettled(watched.inquiry, now)))
+    if (isWitnessed || (!isLate && isVoiced && isSettled(watched.inquiry, now)))
       return reasonOf(watched, trouble, now);
   }
   const isUnreached = suspicion !== undefined && now - suspicion.since >= alive.lostAfterMs;
@@ -303,21 +303,17 @@ function lossOf(
 }
 
 /** Since when nobody has heard it; others have eyes of their own, whatever this observer has missed. */
-function silentSince(watched: Watched, isConfirmed: boolean): number {
+function silentSince(watched: Watched, isWitnessed: boolean): number {
   const { reach, beats, byLink, freshFrom } = watched;
   const isByLink = beats === undefined || byLink !== undefined;
   const closedAt = reach.type === "closed" && isByLink ? reach.at : -Infinity;
-  return Math.max(lastHeardAt(watched), closedAt, isConfirmed ? -Infinity : freshFrom);
+  return Math.max(lastHeardAt(watched), closedAt, isWitnessed ? -Infinity : freshFrom);
 }
 
-/** Whether others were asked just now, and none has heard it for as long as a loss takes. */
-function othersMiss({ node, inquiry }: Watched, now: number): boolean {
-  const opinions = [...(inquiry?.opinions ?? [])].filter(
-    ([from, { at, heardAt }]) => from !== node && heardAt !== null && now - at <= confirmsMs,
-  );
-  return (
-    opinions.length > 0 &&
-    opinions.every(([, { heardAt }]) => heardAt !== null && now - heardAt >= lostMs)
+/** Whether somebody who has ears of its own has just said when it last heard the node. */
+function hasWitness({ inquiry }: Watched, now: number): boolean {
+  return [...(inquiry?.opinions.values() ?? [])].some(
+    ({ at, heardAt }) => heardAt !== null && now - at <= confirmsMs,
   );
 }
 
