@@ -218,6 +218,9 @@ test("a node that is down keeps its places while the breaker is tripped", () => 
   cluster.tick(1_000);
   cluster.settle();
   expect(places(cluster)).toEqual(["web a"]);
+  expect(shortfall(cluster, "web")).toContain(
+    "0 of 1 on nodes that are up; its place on a is kept",
+  );
   expect(dryRun(cluster.state.graph, "web", "d")[0]?.would).toBe("refuse");
 });
 

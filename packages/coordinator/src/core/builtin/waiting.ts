@@ -51,22 +51,25 @@ function tooFew(
   const { on, replicas } = deployment.attributes;
   if (on === "every-node") return [];
   const count = replicas ?? 1;
-  const placed = slots.filter(
-    ({ attributes }) => graph.get("Node", attributes.node)?.attributes.state !== "down",
-  ).length;
+  const kept = slots
+    .map(({ attributes }) => attributes.node)
+    .filter((node) => graph.get("Node", node)?.attributes.state === "down");
+  const placed = slots.length - kept.length;
   if (placed >= count) return [];
   const against = graph
     .list("Node")
     .filter(({ id }) => !isWantedOn(graph, deployment.id, id))
     .flatMap(({ id }) => {
-      const failing = conditionsOn({ graph, deployment, node: id });
-      return failing.find(({ holds, isHard }) => isHard && !holds)?.detail ?? [];
+      const conditions = conditionsOn({ graph, deployment, node: id });
+      const failing = conditions.filter(({ holds, isHard }) => isHard && !holds);
+      return failing.find(({ name }) => name !== "placed")?.detail ?? [];
     });
   const named = against.slice(0, nodesNamedMax);
   const others = against.length - named.length;
   return [
     `${placed} of ${count} on nodes that are up`,
-    ...(named.length === 0 ? ["there is no further node"] : named),
+    ...(kept.length === 0 ? [] : [`its place on ${kept.join(", ")} is kept`]),
+    ...(kept.length + named.length === 0 ? ["there is no further node"] : named),
     ...(others === 0 ? [] : [`${others} further nodes do not fit either`]),
   ];
 }
