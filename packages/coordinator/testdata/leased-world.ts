@@ -1,11 +1,12 @@
 import { compareText } from "@halon/protocol";
 import { grantable } from "../src/core/leases.ts";
-import { begin, fail, type NodeData, restartNode } from "./scripted-node.ts";
+import { begin, fail, finish, type NodeData, restartNode, underWay } from "./scripted-node.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** What the clock of a node may show less than that of the leader, for the length of a lease. */
 const slowClock = 1.04;
 const stepMs = 100;
+const renewMs = 500;
 
 interface Lease {
   readonly token: number;
@@ -22,6 +23,8 @@ export class LeasedWorld {
   readonly cluster = new TestCluster();
   /** By instance. */
   readonly leases = new Map<string, Lease>();
+  /** Leased instances that ran at the same time as another one, at any moment so far. */
+  readonly overlaps: string[] = [];
   /** Of the leader that leads now. */
   readonly #grants = new Map<string, number>();
   #takeoverAt = this.cluster.now;
@@ -70,6 +73,8 @@ export class LeasedWorld {
     const isGranted = this.#grant(node, instance, { token, leaseMs, until: 0 });
     begin(node);
     if (!isGranted) fail(node, instance);
+    const running = this.running();
+    if (running.length > 1) this.overlaps.push(running.join(" and "));
   }
 
   /** Renews what runs on the nodes that can ask. */
@@ -94,15 +99,18 @@ export class LeasedWorld {
     }
   }
 
-  /** Everything that is on its way arrives, while no time passes. */
+  /** Time passes, and everything that is sent arrives at once. */
+  run(ms: number): void {
+    for (let passed = 0; passed < ms; passed += stepMs) {
+      this.tick(stepMs, passed % renewMs === 0 ? stepMs : Infinity);
+      this.settle();
+    }
+  }
+
+  /** Everything that is on its way arrives, and starts and stops end; no time passes. */
   settle(): void {
-    for (let rounds = 0; rounds < 50; rounds += 1) {
-      for (const [name, node] of this.cluster.nodes) {
-        while (node.isLinked && (this.cluster.wires.get(name)?.length ?? 0) > 0)
-          this.cluster.deliverCommand(name);
-        while (node.inbox.length > 0 && node.isLinked) this.begin(name);
-      }
-      this.cluster.settle();
+    for (let rounds = 0; this.#settleOnce(); rounds += 1) {
+      if (rounds > 1_000) throw new Error("the cluster does not come to rest");
     }
   }
 
@@ -115,12 +123,44 @@ export class LeasedWorld {
     }
   }
 
-  /** Leased instances that really run, with their tokens. */
+  /** Tokens of all starts that were decided, in order. */
+  startedTokens(): readonly number[] {
+    return this.cluster.records
+      .flatMap(({ decisions }) => decisions.flatMap(({ firings }) => firings))
+      .flatMap(({ commands }) => commands)
+      .flatMap(({ action }) => (action.type === "StartService" ? (action.lease?.token ?? []) : []));
+  }
+
+  /** Leased instances that really run; all are of one service. */
   running(): readonly string[] {
     return [...this.cluster.nodes.values()]
       .flatMap((node) => Object.keys(node.running))
       .filter((instance) => this.leases.has(instance))
       .sort(compareText);
+  }
+
+  #settleOnce(): boolean {
+    const { cluster } = this;
+    let hasMoved = false;
+    for (const [name, node] of cluster.nodes) {
+      while (node.isLinked && (cluster.wires.get(name)?.length ?? 0) > 0) {
+        cluster.deliverCommand(name);
+        hasMoved = true;
+      }
+      while (node.isLinked && node.inbox.length > 0) {
+        this.begin(name);
+        hasMoved = true;
+      }
+      for (const { instance } of underWay(node)) {
+        finish(node, instance);
+        hasMoved = true;
+      }
+      while (node.isLinked && node.events.length > 0) {
+        cluster.deliverEvent(name);
+        hasMoved = true;
+      }
+    }
+    return hasMoved;
   }
 
   #grant(node: NodeData, instance: string, lease: Lease): boolean {
