@@ -35,7 +35,12 @@ export default defineService({
         reject: () => void Promise.reject(new Error("nobody caught me")),
         eat: () => {
           const eaten = [];
-          for (;;) eaten.push(new Array(100_000).fill(eaten.length));
+          // Bite by bite, so that it is not a hang on a slow machine.
+          const bite = () => {
+            eaten.push(new Array(100_000).fill(eaten.length));
+            setImmediate(bite);
+          };
+          bite();
         },
         buffers: () => {
           const kept = [];

@@ -56,11 +56,12 @@ const solitary = new Set<string>();
 
 /** Runs the service in a thread with others; see the README for what they have in common. */
 export const startShared: StartRunner = (spec, listener) => {
+  // First, as it throws when a secret cannot be read.
+  const service = serviceDataOf(spec);
   const thread = threadFor(spec);
   thread.slots += 1;
   const slot = thread.slots;
   const { port1, port2 } = new MessageChannel();
-  const service = serviceDataOf(spec);
   const port = hostPortOf(port1);
   const output = openOutputLog(spec.directory, now);
   const client = connectService(port, {

@@ -16,10 +16,12 @@ export const startWorker: StartRunner = (spec, listener) =>
   spec.manifest.thread === "shared" ? startShared(spec, listener) : startAlone(spec, listener);
 
 const startAlone: StartRunner = (spec, listener) => {
+  // First, as it throws when a secret cannot be read.
+  const service = serviceDataOf(spec);
   const { port1, port2 } = new MessageChannel();
   const words = createWords();
   const worker = takeThread(spec.manifest.memoryMb);
-  const data: ThreadData = { type: "own", words, service: serviceDataOf(spec), port: port2 };
+  const data: ThreadData = { type: "own", words, service, port: port2 };
   worker.postMessage(data, [port2]);
   const port = hostPortOf(port1);
   const client = connectService(port, { event: listener, peers: spec.peers });
