@@ -53,7 +53,10 @@ const resources: readonly Resource[] = [
   resource("Schema", "s1", {
     schema: {
       type: "object",
-      properties: { greeting: { type: "string" } },
+      properties: {
+        greeting: { type: "string" },
+        token: { type: "object", "x-halon-secret": true },
+      },
       additionalProperties: false,
     },
   }),

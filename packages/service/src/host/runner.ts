@@ -102,7 +102,10 @@ export interface Runner {
   /** Liveness, where it is asked for beside its beats; a runner without it is not asked. Never rejects. */
   alive?(timeoutMs: number): Promise<{ readonly ok: boolean; readonly detail?: string }>;
   status(timeoutMs: number): Promise<Json>;
-  /** `restart`: it cannot take the configuration while it runs. */
+  /**
+   * `config` has the values of its secrets: it must not be written down or shown. `restart`: it cannot take the
+   * configuration while it runs.
+   */
   reconfigure(config: JsonObject, timeoutMs: number): Promise<"done" | "restart">;
   /** Gives the service the answer to its trouble; does nothing when it has no such trouble. Runners of code only. */
   answerTrouble?(ref: string, answer: TroubleAnswer): void;
