@@ -154,6 +154,7 @@ export class Node {
     );
     await linkPackages(dataDir.path);
     await this.#runtime.adopt();
+    this.#processes.adopted();
     this.#internals = new Internals({
       node: name,
       incarnation: this.#identity.incarnation,

@@ -42,9 +42,9 @@ export class ServiceCalls implements ServiceDirectory {
   }
 
   /** As of `ApiPorts`. */
-  readonly send: ApiPorts["send"] = (service, { on, instance, message, args }, timeoutMs) => {
+  readonly send: ApiPorts["send"] = async (service, { on, instance, message, args }, timeoutMs) => {
     const node = on ?? this.#nodeOf(service);
-    return this.#call(service, node, { instance, message, args, timeoutMs });
+    return await this.#call(service, node, { instance, message, args, timeoutMs });
   };
 
   async lookup(service: string) {

@@ -28,6 +28,13 @@ export class ServiceProcesses {
     this.#runtime = runtime;
   }
 
+  /** Takes in what an earlier `halond` left running, after the runtime has adopted it. */
+  adopted(): void {
+    for (const { service, instance, state } of this.#runtime.inventory()) {
+      if (state === "running") this.#open(service, instance);
+    }
+  }
+
   /** Follows what the runtime reports. */
   take(event: RuntimeEvent): void {
     if (event.type === "ServiceStarted") this.#open(event.data.service, event.data.instance);
