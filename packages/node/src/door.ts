@@ -30,10 +30,11 @@ export async function openDoor(setup: Setup, log: Logger): Promise<Door> {
   let routes: BootstrapRoutes | undefined;
   let inside: Inside | undefined;
   const ports = earlyPorts(setup, () => routes);
-  const { advertise } = setup;
+  // Without an address of its own to tell, a node is reached where it listens.
+  const reached = setup.advertise ?? hostPort(setup.listen);
   const listener: Listener = await listen({
     ...setup.listen,
-    allowedHosts: advertise === null ? [] : [advertise.slice(0, advertise.lastIndexOf(":"))],
+    allowedHosts: [reached.slice(0, reached.lastIndexOf(":"))],
     ports,
     onRequest: (request, response) => inside?.request(request, response) ?? false,
     onUpgrade: (request, socket, head) => inside?.upgrade(request, socket, head) ?? false,
