@@ -32,6 +32,7 @@ test("parameters become a schema: types, what is needed, and no others; defaults
       wait: { type: ["string", "number"] },
       mode: { enum: ["fast", "safe"] },
       greeting: { "x-reloadable": true },
+      OCF_CHECK_LEVEL: { enum: [0, 10] },
     },
   });
   const manifest = { configurationSchema, schemaHash: hashOf(configurationSchema) };

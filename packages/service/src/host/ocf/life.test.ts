@@ -108,6 +108,11 @@ test.each([
     did: "validate-all LOADED probe watch READY monitor PROBLEM stop",
   },
   {
+    name: "what is ended by force is not asked first",
+    inputs: [...up, kill, gone],
+    did: "validate-all LOADED probe watch READY kill stop",
+  },
+  {
     name: "a kill after a failure does not cut its stop short",
     inputs: [...up, look, code(1), kill],
     did: "validate-all LOADED probe watch READY monitor PROBLEM stop",

@@ -197,8 +197,10 @@ function running(life: Running, input: LifeInput): LifeStep {
     case "returned":
       return life.busy === "monitor" ? looked(life, input.verdict) : goOn(life);
     case "stop":
+      return enterEnding(life, asked(true));
     case "kill":
-      return enterEnding(life, asked(input.type === "stop"));
+      // Somebody else has seen that it hangs.
+      return enterEnding(life, { ...asked(false), killFirst: true });
     default:
       return [life, []];
   }

@@ -16,6 +16,8 @@ const secretReference: JsonSchema = {
   required: ["$secret"],
   additionalProperties: false,
 };
+/** Agents take it like a parameter of their own (OCF 1.0, monitor). */
+const checkLevel = "OCF_CHECK_LEVEL";
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 interface Element {
@@ -29,6 +31,7 @@ export function parseMetaData(xml: string, agent: string): AgentDescription {
     throw loadError(`the meta-data of ${agent} have no element resource-agent`);
   }
   const parameters = childrenOf(childOf(root, "parameters"), "parameter");
+  const actions = childrenOf(childOf(root, "actions"), "action");
   if (parameters.length > parametersMax) {
     throw loadError(
       `${agent} has ${parameters.length} parameters, at most ${parametersMax} are taken`,
@@ -37,8 +40,8 @@ export function parseMetaData(xml: string, agent: string): AgentDescription {
   return {
     version: (textOf(root["version"]) || attributeOf(root, "version") || "0").slice(0, 64),
     description: describe(root, textCharsMax),
-    configurationSchema: schemaOf(parameters, agent),
-    actions: actionsOf(childrenOf(childOf(root, "actions"), "action"), agent),
+    configurationSchema: schemaOf(parameters, depthsOf(actions), agent),
+    actions: actionsOf(actions, agent),
   };
 }
 
@@ -69,7 +72,11 @@ function parse(xml: string, agent: string): Element {
   }
 }
 
-function schemaOf(parameters: readonly Element[], agent: string): JsonSchema {
+function schemaOf(
+  parameters: readonly Element[],
+  depths: readonly number[],
+  agent: string,
+): JsonSchema {
   const named = parameters.map((parameter) => {
     const name = attributeOf(parameter, "name");
     if (!namePattern.test(name)) {
@@ -80,14 +87,26 @@ function schemaOf(parameters: readonly Element[], agent: string): JsonSchema {
     return { name, parameter };
   });
   const required = named.filter(({ parameter }) => isRequired(parameter)).map(({ name }) => name);
+  const properties = named.map(({ name, parameter }) => [name, propertyOf(parameter)] as const);
+  const level = { enum: [0, ...depths], description: "How deep monitor looks. Default: 0" };
   return {
     type: "object",
-    properties: Object.fromEntries(
-      named.map(({ name, parameter }) => [name, propertyOf(parameter)]),
-    ),
+    properties: Object.fromEntries([
+      ...properties,
+      ...(depths.length === 0 ? [] : [[checkLevel, level] as const]),
+    ]),
     ...(required.length === 0 ? {} : { required }),
     additionalProperties: false,
   };
+}
+
+/** How deep its monitors can look, beside the plain look. */
+function depthsOf(actions: readonly Element[]): readonly number[] {
+  const depths = actions
+    .filter((action) => attributeOf(action, "name") === "monitor")
+    .map((action) => Number(attributeOf(action, "depth")))
+    .filter((depth) => Number.isInteger(depth) && depth > 0);
+  return [...new Set(depths)].sort((a, b) => a - b);
 }
 
 /** One with a default may be left out whatever else is said. */

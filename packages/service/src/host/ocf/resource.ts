@@ -1,7 +1,7 @@
 import { HalonError, type Json, type JsonObject } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { capOutput, lastLines, type OutputCap } from "../process/output.ts";
-import { isRunning, type ProcessId } from "../process/proc.ts";
+import { isRunning, type ProcessId, readStat } from "../process/proc.ts";
 import type { RunnerEvent, RunnerSpec } from "../runner.ts";
 import { type Call, callAgent, type Outcome } from "./action.ts";
 import { dropScratch, environmentOf, type Resource } from "./environment.ts";
@@ -22,6 +22,7 @@ const doubtsMax = 4;
 const pauseMs = 200;
 /** The own deadline comes before that of the life cycle, which cannot say why. */
 const startShare = 0.95;
+const timeoutMsMin = 10;
 const waitingMax = 16;
 const unknownTimeoutMs = 20_000;
 
@@ -59,6 +60,7 @@ export class LiveResource {
   #watched: readonly ProcessId[] = [];
   #isStale = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
+  #beganAt = 0;
   #doubts = 0;
   #watchTimer: NodeJS.Timeout | undefined;
   #lateTimer: NodeJS.Timeout | undefined;
@@ -75,6 +77,7 @@ export class LiveResource {
 
   /** Not from within the call that made it: its listener may not be whole then. */
   begin(adopted: boolean): void {
+    this.#beganAt = performance.now();
     this.#lateTimer = setTimeout(
       () => this.take({ type: "late" }),
       this.#spec.manifest.startTimeoutMs * startShare,
@@ -104,6 +107,14 @@ export class LiveResource {
     const file = readPidFile(this.#resource.values);
     const others = this.#watched.filter(({ pid }) => pid !== file?.pid);
     return file === undefined ? others : [file, ...others];
+  }
+
+  /** Those of its processes that were stopped by a signal. */
+  stopped(): readonly ProcessId[] {
+    return this.#watched.filter(({ pid, startTime }) => {
+      const stat = readStat(pid);
+      return stat?.state === "T" && stat.startTime === startTime;
+    });
   }
 
   /** Takes an input; one that comes while another is performed waits for its turn. */
@@ -201,6 +212,8 @@ export class LiveResource {
     const resource = { ...this.#resource, values: acting?.values ?? this.#resource.values };
     const about = { action, timeoutMs, intervalMs, meta: acting?.meta ?? {} };
     const ended = (outcome: Outcome) => this.#returned(action, outcome);
+    // One that was stopped (SIGSTOP) acts on nothing before it goes on.
+    if (action === "stop") for (const { pid } of this.stopped()) resume(pid);
     try {
       this.#call = callAgent(
         {
@@ -224,8 +237,10 @@ export class LiveResource {
   #timeoutOf(action: string): number {
     const { startTimeoutMs, stopTimeoutMs, checkTimeoutMs } = this.#spec.manifest;
     const advised = this.#actions.get(action)?.timeoutMs ?? unknownTimeoutMs;
-    if (action === "monitor") return Math.min(advised, checkTimeoutMs);
-    return Math.min(advised, action === "stop" ? stopTimeoutMs : startTimeoutMs);
+    const given = action === "monitor" ? checkTimeoutMs : stopTimeoutMs;
+    if (this.#life.at !== "arriving") return Math.min(advised, given);
+    const leftMs = Math.round(startTimeoutMs * startShare - (performance.now() - this.#beganAt));
+    return Math.max(timeoutMsMin, Math.min(advised, leftMs));
   }
 
   #returned(action: string, outcome: Outcome): void {
@@ -313,6 +328,14 @@ export class LiveResource {
     clearInterval(this.#watchTimer);
     clearTimeout(this.#lateTimer);
     clearTimeout(this.#pauseTimer);
+  }
+}
+
+function resume(pid: number): void {
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch {
+    // ESRCH: it has ended. EPERM: it has become another user's, and the stop has its deadline.
   }
 }
 

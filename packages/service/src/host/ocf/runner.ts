@@ -53,6 +53,13 @@ function runResource(
     async check() {
       return healthOf(await live.look());
     },
+    /** Most agents look at a number only, which one that was stopped keeps. */
+    async alive() {
+      const [stopped] = live.stopped();
+      return stopped === undefined
+        ? { ok: true }
+        : { ok: false, detail: `process ${stopped.pid} is stopped` };
+    },
     status: async () => statusOf(spec, live),
     reconfigure: (config, timeoutMs) => reload(spec, live, resource, { config, timeoutMs }),
     call: (message, args, timeoutMs) => send(spec, live, resource, { message, args, timeoutMs }),
