@@ -87,6 +87,29 @@ test.each([
   expect(result.out).toBe("");
 });
 
+const noAnswer = (code: "HAL_TIMEOUT" | "HAL_NOT_FOUND", text: string) => ({
+  send: () => Promise.reject(new HalonError(code, text)),
+});
+
+test("a message is sent with its arguments, JSON or text, and its answer is printed as JSON", async () => {
+  const command = ["service", "send", "web", "add", "1", '{"by":2}', "plain", "--on", "node-1"];
+  const { exit, out } = await run(command);
+  expect([exit, JSON.parse(out)]).toEqual([0, ["add", 1, { by: 2 }, "plain"]]);
+  const data = await run([...command, "-o", "json"]);
+  expect(JSON.parse(data.out)).toMatchObject({
+    instance: "web@node-1#1",
+    answer: ["add", 1, {}, "plain"],
+  });
+});
+
+test.each([
+  ["no answer in time", "HAL_TIMEOUT", 6],
+  ["a message that it does not take", "HAL_NOT_FOUND", 3],
+] as const)("a message with %s ends with its exit code", async (_, code, exit) => {
+  const result = await run(["service", "send", "web", "add"], noAnswer(code, "It was not so."));
+  expect([result.exit, result.err]).toEqual([exit, expect.stringContaining("It was not so.")]);
+});
+
 test("a mutation waits unless told not to, and records the reason", async () => {
   const waited = await run(["service", "restart", "web", "--on", "node-1", "--reason", "slow"]);
   expect(waited.exit).toBe(0);

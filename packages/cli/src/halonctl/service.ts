@@ -100,7 +100,7 @@ function addAction(service: Command, io: Io, name: ServiceAction, description: s
 function addSend(service: Command, io: Io): void {
   service
     .command("send")
-    .description("call one of its messages")
+    .description("call one of its messages, and print its answer as JSON")
     .argument("<service>")
     .argument("<message>")
     .argument("[args...]", "JSON, or plain text")
@@ -118,7 +118,9 @@ function addSend(service: Command, io: Io): void {
           const on = options.on === undefined ? {} : { on: options.on };
           const body = { ...on, message, args: args.map(argument) };
           const { instance, answer } = await client.send(name, body, timeoutMs);
-          showAnswers(print, { [instance]: answer as Json });
+          const isForPeople = print.format === "table" || print.format === "wide";
+          if (isForPeople) print.text(`${JSON.stringify(answer, null, 2)}\n`);
+          else print.one({ instance, answer }, `instance/${instance}`);
         },
       ),
     );
