@@ -67,14 +67,20 @@ export function openChannel(directory: string): Channel {
   };
 }
 
-/** The first bytes have to be the key; the child sends them, and nothing more before it hears of its service. */
+/** The first bytes have to be the key. */
 function greet(socket: Socket, key: string, letIn: (socket: Socket) => void): void {
   const timer = setTimeout(() => socket.destroy(), keyMs);
   socket.on("error", () => socket.destroy());
   socket.once("close", () => clearTimeout(timer));
   socket.once("data", (bytes: Buffer) => {
     clearTimeout(timer);
-    if (bytes.toString("latin1") === `${key}\n`) letIn(socket);
-    else socket.destroy();
+    const shown = bytes.subarray(0, key.length + 1).toString("latin1");
+    if (shown !== `${key}\n`) {
+      socket.destroy();
+      return;
+    }
+    const rest = bytes.subarray(key.length + 1);
+    if (rest.length > 0) socket.unshift(rest);
+    letIn(socket);
   });
 }

@@ -1,7 +1,12 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listMarked } from "../process/mark.ts";
 import { isRunning, type ProcessId, readEnvironment, readStat } from "../process/proc.ts";
+import { type Home, openHome, until } from "../process/testing.ts";
 import { createRuntime } from "../runtime/create-runtime.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import { createEventLog, manifestOf, startAction, temporaryDirectory } from "../runtime/testing.ts";
@@ -114,4 +119,31 @@ test("one that is stopped by a signal hangs, as it sends no beats", async () => 
   process.kill(id.pid, "SIGSTOP");
   expect(await events.next("ServiceFailed")).toMatchObject({ cause: "hung" });
   expect(isRunning(id)).toBe(false);
+});
+
+describe("when halond is killed", () => {
+  const parentFile = fileURLToPath(
+    new URL("../../../testdata/node-process/parent.mjs", import.meta.url),
+  );
+  let home: Home;
+  beforeEach(() => {
+    home = openHome();
+  });
+  afterEach(() => home.close());
+
+  test.each(["idle", "spin"])("its Node process ends, when it is %s too", async (how) => {
+    const manifest = { kind, resources: { Ticket: {} } } as const;
+    const spec = home.spec({}, { service: "s".repeat(120), manifest });
+    const file = new URL("good.mjs", fixtures).pathname;
+    const parent = spawn(process.execPath, [parentFile, JSON.stringify(spec), file, how], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [line] = await once(parent.stdout, "data", { signal: AbortSignal.timeout(10_000) });
+    const pid = Number(String(line));
+    const stat = readStat(pid);
+    if (stat === undefined) throw new Error(`there is no process ${pid}`);
+    parent.kill("SIGKILL");
+    await until("it has ended", () => !isRunning(stat));
+    expect(listMarked(home.path)).toEqual([]);
+  });
 });

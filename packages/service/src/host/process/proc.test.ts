@@ -8,6 +8,7 @@ import {
   readEnvironment,
   readStat,
   residentKb,
+  runningProcesses,
   uptimeMs,
 } from "./proc.ts";
 
@@ -60,4 +61,27 @@ test("another start time is another process", () => {
   const startTime = readStat(process.pid)?.startTime ?? 0;
   expect(isRunning({ pid: process.pid, startTime })).toBe(true);
   expect(isRunning({ pid: process.pid, startTime: startTime - 1 })).toBe(false);
+});
+
+test("looking at all processes holds while they come and go under the reader", async () => {
+  const churn = spawn("sh", [
+    "-c",
+    "i=0; while [ $i -lt 300 ]; do true & /bin/true; i=$((i+1)); done; wait",
+  ]);
+  let rounds = 0;
+  const ended = once(churn, "exit");
+  while (churn.exitCode === null && churn.signalCode === null) {
+    const found = runningProcesses((stat) => {
+      // What is asked of an entry may be gone since it was listed.
+      readEnvironment(stat.pid);
+      readCommand(stat.pid);
+      residentKb(stat.pid);
+      return true;
+    });
+    expect(found.map(({ pid }) => pid)).toContain(process.pid);
+    rounds += 1;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await ended;
+  expect(rounds).toBeGreaterThan(0);
 });

@@ -41,9 +41,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     stop: (action, command) => stop(site, action, command),
     ...requests,
     samples: () =>
-      [...site.instances.values()].flatMap(({ runner, spec: { instance, manifest } }) => {
-        // An OS process cannot end this one by its memory.
-        const memoryMb = manifest.kind === "worker" ? runner.memoryMb() : undefined;
+      [...site.instances.values()].flatMap(({ runner, spec: { instance, manifest, lease } }) => {
+        // Another process cannot end this one by its memory; under a lease a worker type runs in one.
+        const isHere = manifest.kind === "worker" && lease === undefined;
+        const memoryMb = isHere ? runner.memoryMb() : undefined;
         return memoryMb === undefined ? [] : [{ instance, memoryMb }];
       }),
     inventory: () => [
