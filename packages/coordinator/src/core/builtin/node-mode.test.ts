@@ -80,6 +80,8 @@ describe("drain", () => {
     stopped.ask("ServiceStopRequested", { service: "web" });
     stopped.settle();
     expect(end(stopped, other)).toEqual({ state: "done" });
+    const places = stopped.state.graph.out("Deployment/web", "places").map(({ id }) => id);
+    expect(places).toEqual(["web@b"]);
     stopped.ask("ServiceStartRequested", { service: "web" });
     stopped.settle();
     expect(stopped.real()).toEqual(["web@b#2 running"]);

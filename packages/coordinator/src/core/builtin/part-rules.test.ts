@@ -179,11 +179,18 @@ describe("requests about a part", () => {
     });
   });
 
-  test("that is restarted before it answers have failed", () => {
+  test.each([
+    {
+      what: "restarted",
+      happens: (cluster: TestCluster) => change(cluster, { ...supervisor, start: 2 }),
+    },
+    { what: "gone", happens: (cluster: TestCluster) => tellAll(cluster.node("a"), agency) },
+  ])("to one that is $what before it answers have failed", ({ happens }) => {
     const cluster = begun(supervisor);
     const operation = cluster.ask("ServiceCheckRequested", { service: "halon-supervisor" });
     cluster.wires.set("a", []);
-    change(cluster, { ...supervisor, start: 2 });
+    happens(cluster);
+    cluster.settle();
     expect(cluster.operation(operation)).toMatchObject({
       state: "failed",
       reason: "halon-supervisor@a#1001 ended before it answered",

@@ -10,7 +10,7 @@ import {
 } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
-import { failAnswers, settleOperations } from "./operation.ts";
+import { settleOperations } from "./operation.ts";
 import { isPart } from "./part.ts";
 
 /** Starts of a part that one start of its node has room for. */
@@ -135,11 +135,11 @@ function endPart(context: Context, slot: Resource<"ServiceName">): void {
   const instance = heldBy(context, slot.id);
   if (instance === undefined) return;
   dropPart(context, instance);
+  settleOperations(context, slot.id);
   context.why(`${instance.id} is gone`);
 }
 
 function dropPart(context: Context, instance: Resource<"ServiceInstance">): void {
-  failAnswers(context, instance.id, `${instance.id} ended before it answered`);
   context.command.cancel(instance.attributes.node, instance.id);
   context.update.remove("ServiceInstance", instance.id);
 }
