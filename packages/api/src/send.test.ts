@@ -91,6 +91,7 @@ describe("the value of a secret in the place of a reference", () => {
   test.each([
     ["PUT", "/v1/services/web/config", { config: { token: value } }],
     ["POST", "/v1/apply", { spec }],
+    ["POST", "/v1/plan", { spec }],
     ["POST", "/v1/events", { type: "ClusterApplied", data: { operation: "o", spec } }],
     [
       "POST",

@@ -75,6 +75,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
     }),
     route("POST", "/v1/plan", async (c) => {
       const { spec } = await readJson(c.env.incoming, PlanRequest, limits.bodyBytesMax);
+      refuseSecretValues(spec, ports.graph());
       return answer(c, context, planOf(ports.graph(), spec));
     }),
     route("PUT", "/v1/blobs/:hash", (c) => putBlob(c, context)),

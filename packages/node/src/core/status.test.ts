@@ -9,6 +9,7 @@ function graphOf(options: {
   readonly nodeState?: "up" | "down";
   readonly halted?: boolean;
   readonly shortfall?: string;
+  readonly notice?: string;
 }): Graph {
   const graph = createGraph();
   graph.transact((update) => {
@@ -27,6 +28,7 @@ function graphOf(options: {
       incarnation: 3,
       restarts: 2,
       ...(options.halted === true ? { halted: true } : {}),
+      ...(options.notice === undefined ? {} : { notice: options.notice }),
     });
     update.put("ServiceInstance", "web@node-1#3", {
       service: "web",
@@ -80,6 +82,18 @@ test.each([
     reasons: undefined,
   },
   {
+    name: "a service has ended by itself",
+    options: { halted: true, notice: "it has ended by itself: done" },
+    state: "healthy",
+    reasons: undefined,
+  },
+  {
+    name: "a configuration was taken back",
+    options: { notice: "configuration b was taken back to a" },
+    state: "degraded",
+    reasons: ["web on node-1: configuration b was taken back to a"],
+  },
+  {
     name: "a node is down",
     options: { nodeState: "down" as const },
     state: "degraded",
@@ -94,6 +108,14 @@ test.each([
 ])("the cluster's state says so when $name", ({ options, state, reasons }) => {
   const { cluster } = clusterStatus(graphOf(options), leadership);
   expect([cluster.state, cluster.reasons]).toEqual([state, reasons]);
+});
+
+test.each([
+  [{ halted: true }, "stopped by a person"],
+  [{ halted: true, notice: "it has ended by itself: done" }, "it has ended by itself: done"],
+  [{ notice: "a configuration was taken back" }, "a configuration was taken back"],
+])("the row of a service with %j says why", (options, reason) => {
+  expect(clusterStatus(graphOf(options), leadership).services).toMatchObject([{ reason }]);
 });
 
 test("without a coordinator the cluster is unavailable", () => {
