@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Heard, hear, until } from "../process/testing.ts";
@@ -88,10 +88,12 @@ test("one that was stopped by a signal is not alive; a stop lets it go on, so th
   const { runner } = await started();
   expect(await runner.alive?.(1_000)).toEqual({ ok: true });
   process.kill(pidFile(), "SIGSTOP");
-  await expect.poll(() => runner.alive?.(1_000)).toEqual({
-    ok: false,
-    detail: `process ${pidFile()} is stopped`,
-  });
+  await expect
+    .poll(() => runner.alive?.(1_000))
+    .toEqual({
+      ok: false,
+      detail: `process ${pidFile()} is stopped`,
+    });
   runner.requestStop();
   await heard.next("exited");
   expect(home.calls().filter((call) => call === "stop")).toHaveLength(1);
@@ -299,12 +301,29 @@ test("what runs without a record that can be read is ended", async () => {
   expect(home.pidsOf("web")).toEqual([]);
 });
 
-test("an agent that vanishes while it runs is a failure that names it", async () => {
-  const spec = await home.spec(scripted, {});
+test("an agent that vanishes while its resource runs is a failure that names it, and nothing is left", async () => {
+  const root = join(home.path, "root");
+  cpSync(testAgents, root, { recursive: true });
+  process.env["HALON_OCF_ROOT"] = root;
+  try {
+    const { runner } = await started();
+    rmSync(root, { recursive: true });
+    void runner.check(1_000);
+    expect((await heard.next("problem")).reason).toContain("scripted monitor cannot be run");
+    await heard.next("exited");
+    expect(home.pidsOf("web")).toEqual([]);
+  } finally {
+    process.env["HALON_OCF_ROOT"] = testAgents;
+  }
+});
+
+test("a service whose agent is not on the node cannot be started, and the error names it", async () => {
+  const spec = await home.spec(scripted);
   const { ocf } = spec.manifest;
-  if (ocf === undefined) throw new Error("the spec is of no agent");
-  const gone = { ...spec.manifest, ocf: { ...ocf, agent: "ocf:test:vanished" } };
-  expect(() => startOcf({ ...spec, manifest: gone }, heard.listener)).toThrow("ocf:test:vanished");
+  const manifest = { ...spec.manifest, ocf: { actions: {}, ...ocf, agent: "ocf:test:scripte" } };
+  expect(() => startOcf({ ...spec, manifest }, heard.listener)).toThrow(
+    "Near to it: ocf:test:scripted",
+  );
 });
 
 function where() {
