@@ -43,7 +43,8 @@ export function launchKeeper(launch: KeptLaunch, listener: (event: KeeperEvent) 
       "no process could be made for the keeper; see the limits of halond (ulimit -u, -n)";
     throw new HalonError("HAL_PLATFORM", message);
   }
-  const link = new KeeperLink({ pid: child.pid, startTime }, socket, listener);
+  const id = { pid: child.pid, startTime };
+  const link = new KeeperLink(id, socket, listener, () => child.unref());
   let open = 2;
   const closed = () => {
     open -= 1;
@@ -51,7 +52,6 @@ export function launchKeeper(launch: KeptLaunch, listener: (event: KeeperEvent) 
   };
   child.once("exit", closed);
   socket.once("close", closed);
-  child.unref();
   send(socket, {
     type: "start",
     command: command === null ? null : withDeathSignal(command),

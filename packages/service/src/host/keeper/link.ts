@@ -25,8 +25,16 @@ export class KeeperLink implements Keeper {
   readonly #socket: Socket;
   #listener: ((event: KeeperEvent) => void) | undefined;
 
-  constructor(id: ProcessId, socket: Socket, listener: (event: KeeperEvent) => void) {
+  readonly #onRelease: () => void;
+
+  constructor(
+    id: ProcessId,
+    socket: Socket,
+    listener: (event: KeeperEvent) => void,
+    onRelease: () => void = () => undefined,
+  ) {
     this.id = id;
+    this.#onRelease = onRelease;
     this.#socket = socket;
     this.#listener = listener;
     receive<FromKeeper>(socket, lineCharsMax, (message) => this.#listener?.(message));
@@ -57,6 +65,7 @@ export class KeeperLink implements Keeper {
   release(): void {
     this.#listener = undefined;
     this.#socket.destroy();
+    this.#onRelease();
   }
 
   /** Its process has ended, and all that it told has been heard. */
