@@ -146,7 +146,10 @@ export class Tracker {
     }
     if (this.#leadership === undefined) return;
     // Its link stays; it takes part again when a person has taken it back, and it attaches.
-    for (const node of removedBy(delta)) this.#tell(node, { type: "detached" });
+    for (const node of removedBy(delta)) {
+      this.#leadership.detector.leave(node);
+      this.#tell(node, { type: "detached" });
+    }
   }
 
   /** Why a peer may not connect, or null. */

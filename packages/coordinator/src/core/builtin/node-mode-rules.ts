@@ -169,9 +169,9 @@ function endRecoveryOfMaintenance(context: Context, node: Resource<"Node">): voi
 
 function obstacleTo(context: Context, node: Resource<"Node">): string | undefined {
   const { id: name } = node;
-  const { role, state } = node.attributes;
+  const { address, role, state } = node.attributes;
   if (role === "tracking")
-    return `${name} is a tracking node, and only satellites can be removed; take its member out of the agency first, with \`halonctl agency member remove ${name}\``;
+    return `${name} is a tracking node, and only satellites can be removed; take its member out of the agency first, with \`halonctl agency member remove ${address}\``;
   if (state === "down") return undefined;
   if (modeOf(node) !== "draining")
     return `${name} is ${state}; empty it with \`halonctl node drain ${name}\`, or stop its halond, first`;
