@@ -17,6 +17,7 @@ import {
   ctl,
   events,
   field,
+  halonctl,
   halondOf,
   kill,
   line,
@@ -100,8 +101,8 @@ describe.skipIf(!isHere)("redis and nginx of Debian, by their agents and as proc
     for (const name of ["dummy", ...services]) {
       await act(node.endpoint, name, "stop").catch((error) => process.stderr.write(`${error}\n`));
     }
-    // What takes another environment and title is not found by its command line; it holds a file of its service.
-    for (const pid of holdersOf(directory)) kill(pid, "SIGKILL");
+    // What takes another environment and title is not found by its command line; it holds a file, or stands in a directory.
+    for (const pid of pidsWhere((path) => path.startsWith(directory))) kill(pid, "SIGKILL");
     await cleanUp();
   });
 
@@ -136,6 +137,15 @@ describe.skipIf(!isHere)("redis and nginx of Debian, by their agents and as proc
       await running(name);
     },
   );
+
+  test("actions of an agent are sent as messages, and a parameter it can reload needs no restart", async () => {
+    const before = await running("dummy");
+    await ctl(node.endpoint, "service", "send", "redis-ocf", "promote", "--on", "node-2");
+    await ctl(node.endpoint, "service", "config", "set", "dummy", "fake=another");
+    expect((await running("dummy")).incarnation).toBe(before.incarnation);
+    const refused = await halonctl(node.endpoint, "service", "config", "set", "dummy", "fakes=1");
+    expect(refused.stderr).toContain("fakes");
+  });
 
   test("a stop leaves nothing behind", async () => {
     const pids = (await Promise.all(services.map(running))).map(({ osPid = 0 }) => osPid);
@@ -191,21 +201,25 @@ function familyOf(pid: number): readonly number[] {
   return [pid, ...children.split(" ").filter(Boolean).map(Number)];
 }
 
+/** Processes that an agent has started for a service below the directory. */
 function holdersOf(path: string): readonly number[] {
+  return pidsWhere((held) => held.startsWith(`${path}/data/`) && held.endsWith("/ocf.mark"));
+}
+
+/** Processes whose directory or third file is such a path. */
+function pidsWhere(fits: (path: string) => boolean): readonly number[] {
   return readdirSync("/proc")
     .map(Number)
     .filter((pid) => Number.isInteger(pid) && pid !== process.pid)
-    .filter((pid) => {
-      try {
-        return realpathSync(`/proc/${pid}/fd/3`).startsWith(`${path}/data/`) && isAgentMark(pid);
-      } catch {
-        return false;
-      }
-    });
+    .filter((pid) => ["cwd", "fd/3"].some((link) => fits(targetOf(`/proc/${pid}/${link}`))));
 }
 
-function isAgentMark(pid: number): boolean {
-  return realpathSync(`/proc/${pid}/fd/3`).endsWith("/ocf.mark");
+function targetOf(link: string): string {
+  try {
+    return realpathSync(link);
+  } catch {
+    return ""; // It has ended, or has no such file.
+  }
 }
 
 async function clusterFile(): Promise<string> {
