@@ -244,6 +244,15 @@ describe("the end of others", () => {
     expect(isRunning(program)).toBe(false);
   });
 
+  test("a kill does not wait for a keeper that is paused", async () => {
+    const { heard, runner, keeper, program } = await startHere(home.spec({}, { lease: longLease }));
+    process.kill(keeper.pid, "SIGSTOP");
+    runner.kill();
+    await heard.next("exited");
+    expect(isRunning(program)).toBe(false);
+    expect(isRunning(keeper)).toBe(false);
+  });
+
   test("a paused halond: its instance dies with the lease while it is paused", async () => {
     const { parent, program, keeper } = await startThere(home.spec({}, { lease }), 100);
     parent.kill("SIGSTOP");

@@ -62,7 +62,11 @@ function startKeptNode(spec: RunnerSpec, listener: (event: RunnerEvent) => void)
   try {
     return new KeptProcess({
       spec,
-      listener,
+      listener(event) {
+        // Of one that has never run, nobody else closes the way to it.
+        if (event.type === "exited") node.abandon();
+        listener(event);
+      },
       program: node.command[0],
       outlives: false,
       run: (program, _keeper, hear) => node.run(program, hear),

@@ -90,7 +90,7 @@ describe("the stop command", () => {
     );
     runner.requestStop();
     expect((await heard.next("exited")).exit).toEqual({ code: 3, signal: null });
-    expect(output()).toContain("took too long");
+    expect(output()).toContain("has not ended the process");
   });
 
   test("that goes on after the end of the process is waited for", async () => {

@@ -47,7 +47,12 @@ export function prepareStop({ spec, process, leader }: StoppingOptions): Stoppin
       return;
     }
     deadline = setTimeout(() => {
-      note(spec, "the stop command took too long");
+      note(
+        spec,
+        command === undefined
+          ? "the stop command has not ended the process"
+          : "the stop command took too long",
+      );
       killCommand();
       signal();
     }, spec.manifest.stopTimeoutMs / 2);
