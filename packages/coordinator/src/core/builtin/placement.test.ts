@@ -96,6 +96,25 @@ describe("a service that stays apart from another", () => {
   });
 });
 
+test("of two that stay apart from each other, one takes the place that the other leaves at the same time", () => {
+  const cluster = running(clusterSpec([deployment("a", { on: { node: "n1" } })]), "n1", "n2");
+  const a = deployment("a", { on: { node: "n2" }, apart: ["b"] });
+  const b = deployment("b", { on: { node: "n1" }, apart: ["a"] });
+  cluster.apply(clusterSpec([a, b]));
+  expect(places(cluster)).toEqual(["a n2", "b n1"]);
+});
+
+test("on a node that is drained a place ends when what replaces it runs", () => {
+  const cluster = running(clusterSpec([deployment("web")]), "a", "b");
+  const operation = cluster.ask("NodeDrainRequested", { node: "a" });
+  expect(places(cluster)).toEqual(["web a b"]);
+  expect(cluster.real()).toEqual(["web@a#1 running"]);
+  cluster.settle();
+  expect(places(cluster)).toEqual(["web b"]);
+  expect(cluster.real()).toEqual(["web@b#1 running"]);
+  expect(cluster.operation(operation).state).toBe("done");
+});
+
 describe("a type that requires another", () => {
   const types = [manifest("app", { requires: ["cache"] }), manifest("cache")];
   const spec = clusterSpec([deployment("app"), deployment("cache", { prefer: ["b"] })], { types });
