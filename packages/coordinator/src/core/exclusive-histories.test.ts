@@ -107,7 +107,7 @@ test("at no moment do two instances of an exclusive service run, or may run, and
       const starts = world.startedTokens();
       expect(starts).toEqual([...new Set(starts)].sort((a, b) => a - b));
     }),
-    { numRuns: 200 },
+    { numRuns: 150 },
   );
 });
 
@@ -138,6 +138,6 @@ test("whatever has happened, one runs in the end under the newest token", () => 
         cluster.state.graph.get("Deployment", "cron")?.attributes.token,
       );
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });

@@ -5,7 +5,6 @@ import { bounded, type Context } from "./context.ts";
 import { leasedOn, leaseEndsInMs, overKey } from "./exclusive.ts";
 import { sendHook } from "./hook-command.ts";
 import { isInMaintenance, lossSettledKey, modeOf } from "./node-mode.ts";
-import { placeAll } from "./placement.ts";
 import { endInstance, isAsked, reconcileSlot } from "./slot.ts";
 
 /** After an attempt is it time for the next when so much of the interval has passed: timers are not exact. */
@@ -182,8 +181,9 @@ function giveUp(
   endInstance(context, instance, "failed", `${node} is down, and its lease is over`);
   context.why(`${instance.id} cannot run any more`);
   reconcileSlot(context, slot);
-  // Else the end of that wait places it.
-  if (!context.timer.pending(lossSettledKey)) placeAll(context);
+  // Once for all whose leases end at this moment; what waits for the end of a loss goes on then.
+  if (!context.timer.pending(lossSettledKey))
+    context.timer.after(lossSettledKey, 0, events.NodeLossSettled, {});
 }
 
 /** Why the instance is not given up although its lease is over; undefined when it is. */

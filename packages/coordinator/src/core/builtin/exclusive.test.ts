@@ -43,6 +43,9 @@ function lose(cluster: TestCluster, name: string, leaseAgeMs?: number): void {
 function pass(cluster: TestCluster, ms: number): void {
   cluster.tick(ms);
   cluster.settle();
+  // What was decided to be due at once.
+  cluster.tick(0);
+  cluster.settle();
 }
 
 describe("the token of an exclusive service", () => {
@@ -257,6 +260,7 @@ describe("the fence command", () => {
       ...{ node, service, instance, command: id, hook, target, outcome, detail },
     });
     cluster.settle();
+    pass(cluster, 0);
   }
 
   test("runs on another node when the lease is over, and the service moves when it has confirmed", () => {
