@@ -16,8 +16,8 @@ export type JsonSchema = z.infer<typeof JsonSchema>;
 
 /**
  * Text in which `{config.<field>}` stands for a field of the configuration, `{blob:<sha256>}` for the path of a
- * blob on the node, `{instance}`, `{service}`, `{node}` and `{directory}` for what they say, and in `acquire`
- * `{<group>}` for a named group of the pattern. `{{` is a brace.
+ * blob on the node, `{instance}`, `{service}`, `{node}` and `{directory}` for what they say, `{token}` for the number of
+ * an exclusive start, and in `acquire` `{<group>}` for a named group of the pattern. `{{` is a brace.
  */
 const Template = z.string().max(8_192);
 
