@@ -25,6 +25,11 @@ test.each([
   expect(fill(template, values)).toBe(text);
 });
 
+test("{token} is the number of an exclusive start, and unknown in any other", () => {
+  expect(fill("--token={token}", { ...values, lease: { token: 7 } })).toBe("--token=7");
+  expect(() => fill("--token={token}", values)).toThrow(/only an exclusive service has/);
+});
+
 test.each([
   ["{config.host}", /host/],
   ["{config.empty}", /empty/],
