@@ -105,7 +105,7 @@ function answerTrouble(instance: Instance, { ref, answer, data }: ActionOf<"Answ
   const trouble = instance.troubles.get(ref);
   if (trouble === undefined) return;
   instance.troubles.delete(ref);
-  instance.runner.answerTrouble?.(ref, { answer, data });
+  instance.runner.answerTrouble?.(ref, data === undefined ? { answer } : { answer, data });
   const { code } = trouble;
   const reason = `trouble ${code}: ${trouble.reason}`.slice(0, 4_000);
   if (answer === "restart") {
