@@ -45,7 +45,7 @@ if (!isHere) {
 }
 
 /** Short times, so that a failure of any kind is found within a second or two. */
-const common = `version: "1.0.0", startTimeout: "20s", stopTimeout: "5s", checkEvery: "500ms", checkTimeout: "2s",
+const common = `version: "1.0.0", startTimeout: "20s", stopTimeout: "5s", checkEvery: "500ms", checkTimeout: "5s",
   restart: { resetAfter: "500ms" },`;
 
 const ocfService = (name: string, agent: string) =>

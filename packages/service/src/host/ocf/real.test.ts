@@ -125,7 +125,7 @@ describe.skipIf(!hasDebianAgents || !hasPrograms)("the agents of Debian", () => 
     return home.spec(
       "ocf:heartbeat:redis",
       { config, rundir: directory },
-      { checkTimeoutMs: 2_000 },
+      { checkTimeoutMs: 5_000 },
     );
   }
 

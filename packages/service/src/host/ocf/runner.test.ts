@@ -152,7 +152,7 @@ test.each(["monitor=1", "monitor=9", "monitor=77", "monitor=3"])(
 
 test.each([
   ["validate-all", "validate-all did not end within ", { startTimeoutMs: 300 }],
-  ["start", "start did not end within ", { startTimeoutMs: 300 }],
+  ["start", "start did not end within ", { startTimeoutMs: 4_000 }],
 ])("an agent that hangs in %s is ended at its deadline", async (hang, reason, changes) => {
   startOcf(await home.spec(scripted, { hang }, changes), heard.listener);
   expect((await heard.next("problem")).reason).toContain(reason);
@@ -166,7 +166,7 @@ test("a monitor that hangs is a hung resource: it is killed, then stopped", asyn
   const record = join(spec.directory, "ocf.json");
   const text = readFileSync(record, "utf8")
     .replace('"config":{', '"config":{"hang":"monitor",')
-    .replace('"checkTimeoutMs":4000', '"checkTimeoutMs":300');
+    .replace('"checkTimeoutMs":10000', '"checkTimeoutMs":300');
   writeFileSync(record, text);
   const adopted = hear();
   await adoptAll(adopted);
@@ -180,7 +180,7 @@ test("a monitor that hangs is a hung resource: it is killed, then stopped", asyn
 });
 
 test("a stop that hangs ends with what bears the mark killed, and says that nobody confirms it", async () => {
-  const { runner } = await started({ hang: "stop" }, { stopTimeoutMs: 300 });
+  const { runner } = await started({ hang: "stop" }, { stopTimeoutMs: 2_000 });
   runner.requestStop();
   await heard.next("exited");
   expect(home.pidsOf("web")).toEqual([]);
@@ -198,7 +198,7 @@ test("an agent that says for ever that it runs is not waited for without end", a
 
 test("a start that says that all is well, and a monitor that does not, is a failed start", async () => {
   startOcf(
-    await home.spec(scripted, { codes: "start=0" }, { startTimeoutMs: 600 }),
+    await home.spec(scripted, { codes: "start=0" }, { startTimeoutMs: 4_000 }),
     heard.listener,
   );
   expect((await heard.next("problem")).reason).toContain("monitor has not said in time");
@@ -207,7 +207,7 @@ test("a start that says that all is well, and a monitor that does not, is a fail
 
 test("100 MB of output stay in a file within its bound, and are not read", async () => {
   const before = process.memoryUsage().rss;
-  const { runner, spec } = await started({ print: "start" });
+  const { runner, spec } = await started({ print: "start" }, { startTimeoutMs: 30_000 });
   const sizes = () =>
     ["output.log", "output.1.log"].map(
       (name) => statSync(join(spec.directory, name), { throwIfNoEntry: false })?.size ?? 0,

@@ -6,13 +6,16 @@ import type { Lease, RunnerEvent, RunnerSpec } from "../runner.ts";
 import { listMarked } from "./mark.ts";
 import type { ProcessManifest } from "./record.ts";
 
+/** For what hangs, not for what is slow: machines are shared. */
+const waitMs = 30_000;
+
 type EventOf<T extends RunnerEvent["type"]> = Extract<RunnerEvent, { type: T }>;
 
 /** What a test hears of one runner. */
 export interface Heard {
   readonly events: RunnerEvent[];
   readonly listener: (event: RunnerEvent) => void;
-  /** The first event of a type, past or to come; rejects when it does not come within 5 s. */
+  /** The first event of a type, past or to come; rejects when it does not come in time. */
   next<T extends RunnerEvent["type"]>(type: T): Promise<EventOf<T>>;
   types(): readonly string[];
 }
@@ -30,8 +33,8 @@ export function hear(): Heard {
       new Promise<EventOf<T>>((resolve, reject) => {
         const timer = setTimeout(() => {
           waiting.delete(look);
-          reject(new Error(`no ${type} within 5 s, heard ${JSON.stringify(events)}`));
-        }, 5_000);
+          reject(new Error(`no ${type} within ${waitMs} ms, heard ${JSON.stringify(events)}`));
+        }, waitMs);
         const look = () => {
           const found = events.find((event): event is EventOf<T> => event.type === type);
           if (found === undefined) return;
@@ -46,11 +49,11 @@ export function hear(): Heard {
   };
 }
 
-/** Resolves when the condition holds; rejects after 5 s with what was waited for. */
+/** Resolves when the condition holds; rejects at the deadline with what was waited for. */
 export async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
+  const deadline = performance.now() + waitMs;
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`after 5 s still not: ${what}`);
+    if (performance.now() > deadline) throw new Error(`after ${waitMs} ms still not: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
