@@ -58,6 +58,21 @@ const steps: Readonly<Record<string, Step>> = {
   },
   tick: (cluster, _, x) => cluster.tick(x * 40),
   apply: (cluster, _, x) => void cluster.apply(specs[x % specs.length] ?? clusterSpec([])),
+  decide: (cluster, node, x) => {
+    const asks = [
+      () => cluster.ask("NodeDrainRequested", { node }),
+      () => cluster.ask("NodeResumeRequested", { node }),
+      () => cluster.ask("NodeMaintenanceRequested", { node, on: x % 2 === 0 }),
+      () => cluster.ask("NodeRemoveRequested", { node }),
+      () => cluster.ask("BreakerResetRequested", {}),
+    ];
+    asks[x % asks.length]?.();
+  },
+  doubt: (cluster, node, x) => {
+    const { incarnation } = cluster.node(node);
+    const type = x % 2 === 0 ? "NodeSuspected" : "NodeTrusted";
+    cluster.observe(type, { node, incarnation, reason: "a beat is late" });
+  },
   ask: (cluster, name, x) => {
     const service = ["web", "db", "log"][x % 3] ?? "web";
     const verb = ["Restart", "Check", "Status", "Start"][x % 4] ?? "Restart";
@@ -101,7 +116,14 @@ function wanted(cluster: TestCluster): string[] {
 }
 
 function heal(cluster: TestCluster): void {
-  for (const name of names) reconnect(cluster, name);
+  for (const node of names) {
+    cluster.ask("NodeResumeRequested", { node });
+    const { incarnation } = cluster.node(node);
+    cluster.observe("NodeTrusted", { node, incarnation, reason: "it is heard" });
+    // A node that was removed, or marked down over a link that outlived it, attaches again.
+    if (cluster.state.graph.get("Node", node)?.attributes.state !== "up") cluster.cut(node);
+    reconnect(cluster, node);
+  }
   cluster.drain();
 }
 
