@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { defineCluster, defineService, file, z } from "./index.ts";
+import { defineCluster, defineService, file, secret, z } from "./index.ts";
 
 const common = { name: "web", version: "1.0.0", config: z.object({ port: z.number() }) };
 
@@ -9,6 +9,25 @@ test("the configuration's type reaches start", () => {
     start: ({ config }) => ({ status: () => config.port + 1 }),
   });
   expect(definition.kind).toBe("halon.service");
+});
+
+test("a secret is text to the service, whatever else is asked of it", () => {
+  const config = z.object({ key: secret().min(8), other: secret().optional() });
+  const definition = defineService({
+    ...common,
+    config,
+    start: ({ config }) => ({ status: () => config.key.length + (config.other?.length ?? 0) }),
+  });
+  expect(definition.config.parse({ key: "12345678" })).toEqual({ key: "12345678" });
+});
+
+test("an agent needs no configuration of its own", () => {
+  const { ocf, config } = defineService({
+    name: "dummy",
+    version: "1.0.0",
+    ocf: "ocf:heartbeat:Dummy",
+  });
+  expect([ocf, config.parse({})]).toEqual(["ocf:heartbeat:Dummy", {}]);
 });
 
 test("an OS process is data", () => {
