@@ -27,8 +27,10 @@ export function createRequests(
     if (command === undefined) return;
     emit({ type: "CommandRefused", data: { node, command, code, reason: reason.slice(0, 4_000) } });
   };
-  const refuseError = (command: string | undefined, error: unknown) =>
-    refuse(command, error instanceof HalonError ? error.code : "HAL_FAILED", reasonOf(error));
+  const refuseError = (command: string | undefined, instance: Instance, error: unknown) => {
+    const code = error instanceof HalonError ? error.code : "HAL_FAILED";
+    refuse(command, code, instance.secrets.clean(reasonOf(error)));
+  };
 
   return {
     check(action, command) {
@@ -61,7 +63,7 @@ export function createRequests(
           const data = { ...placeOf(spec), ...answer, report: cleaned as never };
           emit({ type: "ServiceReported", data });
         },
-        (error: unknown) => refuseError(command, error),
+        (error: unknown) => refuseError(command, instance, error),
       );
     },
     reconfigure(action, command) {
@@ -73,7 +75,7 @@ export function createRequests(
           const data = { ...placeOf(instance.spec), ...answer, configuration };
           emit({ type: "ServiceReconfigured", data });
         },
-        (error: unknown) => refuseError(command, error),
+        (error: unknown) => refuseError(command, instance, error),
       );
     },
     answerTrouble(action, command) {
@@ -95,7 +97,11 @@ export function createRequests(
         throw new HalonError("HAL_SERVICE_NOT_RUNNING", `${id} does not run on ${node}.`);
       }
       const checked = checkArguments(instance.spec.manifest, message, args);
-      return await instance.runner.call(message, checked, timeoutMs);
+      try {
+        return await instance.runner.call(message, checked, timeoutMs);
+      } catch (error) {
+        throw withoutSecrets(instance, error);
+      }
     },
   };
 }
@@ -112,6 +118,16 @@ function answerTrouble(instance: Instance, { ref, answer, data }: ActionOf<"Answ
     const cause = { code: "HAL_FAILED", reason, cause: "trouble" as const, failureCode: code };
     instance.take({ type: "givenUp", cause });
   } else if (answer === "stop") instance.take({ type: "exiting", reason });
+}
+
+/** What its code throws goes into logs and to people, as its answers do not. */
+function withoutSecrets({ secrets }: Instance, error: unknown): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  const cleaned = secrets.clean(message);
+  if (cleaned === message) return error;
+  return error instanceof HalonError
+    ? new HalonError(error.code, cleaned, { details: error.details })
+    : new Error(cleaned);
 }
 
 function detailOf(instance: Instance): { detail?: string } {

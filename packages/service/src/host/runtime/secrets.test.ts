@@ -96,10 +96,13 @@ function setUp() {
       check: async () => ({ health: "warn", detail: `the key ${value} is old` }),
       status: async () => ({ config: spec.configValues() }),
       reconfigure: async (config) => {
+        if (config["user"] === "nobody") throw new Error(`nobody may use ${value}`);
         reconfigured.push(config);
         return "done";
       },
-      call: async () => null,
+      call: async () => {
+        throw new Error(`no call with ${value}`);
+      },
       silentMs: () => undefined,
       memoryMb: () => undefined,
       release: () => true,
@@ -178,6 +181,24 @@ test("what a service says of its secret is not told: failures, health, status, t
   );
   expect(JSON.stringify(events)).not.toContain(value);
   expect(events.at(-1)).toMatchObject({ data: { reason: "login with (secret) failed" } });
+  await runtime.shutdown({ keep: true });
+});
+
+test("errors of a service have no secret: of a call, and of a configuration that it refuses", async () => {
+  vi.stubEnv("HALON_TEST_SECRET", value);
+  const { runtime, events, start, tell } = setUp();
+  const at = { service: "good", instance: "good@node-1#1" };
+  start({ key: hidden });
+  tell({ type: "ready" });
+  await expect(runtime.call(at.instance, "any", [], 1_000)).rejects.toThrow(
+    "no call with (secret)",
+  );
+  const config = { key: hidden, user: "nobody" };
+  const action = { type: "ReconfigureService", ...at, config, configHash: "3".repeat(64) } as const;
+  runtime.reconfigure(action, "1.1");
+  await vi.waitFor(() => expect(events.map(({ type }) => type)).toContain("CommandRefused"));
+  const refused = events.find(({ type }) => type === "CommandRefused");
+  expect(refused).toMatchObject({ data: { reason: "nobody may use (secret)" } });
   await runtime.shutdown({ keep: true });
 });
 
