@@ -13,6 +13,9 @@ import { toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
 import { WebSocketServer } from "ws";
 
+/** The same refusal is told again after so long. */
+const refusalEveryMs = 10_000;
+
 /** What both sides say of themselves. */
 export type OwnHello = Omit<Hello, "class">;
 
@@ -60,6 +63,7 @@ export class LeaderLinks {
   #peer: string | undefined;
   #lost: LostLeader | undefined;
   #keepers: readonly LinkKeeper[] = [];
+  #refusal = { reason: "", at: 0 };
 
   constructor(options: LeaderLinksOptions) {
     this.#options = options;
@@ -121,10 +125,17 @@ export class LeaderLinks {
         this.#lost = { node: this.#peer, reason, at: performance.now() };
       this.#goesDown();
     });
-    keeper.events.on("refused", (reason) =>
-      log.error({ reason, address }, "the leader refuses this node"),
-    );
+    keeper.events.on("refused", (reason) => this.#tellRefusal(reason, address));
     return keeper;
+  }
+
+  /** It is tried again many times a second, with the same answer each time. */
+  #tellRefusal(reason: string, address: string): void {
+    const now = performance.now();
+    const { reason: before, at } = this.#refusal;
+    if (reason === before && now - at < refusalEveryMs) return;
+    this.#refusal = { reason, at: now };
+    this.#options.log.error({ reason, address }, "the leader refuses this node");
   }
 
   #goesDown(): void {

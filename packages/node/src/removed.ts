@@ -6,7 +6,8 @@ const nodeKey = "Node/";
 /** Why the node may not take part, or null: a person has removed it and has not taken it back. */
 export function removalOf(graph: GraphView, node: string): string | null {
   if (graph.get("Node", node)?.attributes.mode !== "decommissioned") return null;
-  return `${node} was removed from the cluster; take it back with \`halonctl node resume ${node}\`, or start it with another --name and an empty data directory`;
+  // A reason that a link is closed with has room for some hundred bytes.
+  return `${node} was removed; take it back with \`halonctl node resume ${node}\``;
 }
 
 /** Nodes that the record has removed from the cluster. */

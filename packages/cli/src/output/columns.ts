@@ -26,6 +26,7 @@ export function nodeColumns(colors: Printer["colors"], now: number): readonly Co
           .join(","),
       isWide: true,
     },
+    { title: "RECOVERY", value: (node) => node.recovery ?? "", isWide: true },
     { title: "REASON", value: (node) => node.reason ?? "", canShrink: true },
   ];
 }
