@@ -7,6 +7,15 @@ export { compileRuleFile } from "./compile/compile-rules.ts";
 export { compileServiceFile } from "./compile/compile-service.ts";
 export type { Blob, CompiledCluster, CompiledRules, CompiledService } from "./compile/compiled.ts";
 export { linkPackages } from "./compile/links.ts";
+export { conformService } from "./conform/conform.ts";
+export {
+  type CheckName,
+  type CheckOutcome,
+  type CheckReport,
+  type ConformOptions,
+  type ConformReport,
+  checkTitles,
+} from "./conform/report.ts";
 export { startKept } from "./keeper/index.ts";
 export { monotonicMs } from "./monotonic.ts";
 export { startNodeProcess } from "./node-process/index.ts";
