@@ -52,11 +52,6 @@ export function startBlocker(context: Context, slot: string): string | undefined
   return `waits until ${other.id} cannot run any more on ${node}, which is down`;
 }
 
-/** Whether the slot may be started now, for all that is known of other instances of its service. */
-export function mayStart(context: Context, slot: string): boolean {
-  return startBlocker(context, slot) === undefined;
-}
-
 /** Whether an exclusive service keeps its place on a lost node: what runs there may run yet. */
 export function isBoundTo(graph: GraphView, service: string, node: string): boolean {
   if (!isExclusive(graph, service)) return false;
