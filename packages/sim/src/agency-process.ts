@@ -19,7 +19,6 @@ import {
   noHostState,
   splitSnapshot,
 } from "./host-snapshot.ts";
-import { Prng } from "./prng.ts";
 import type {
   Process,
   ProcessEffect,
@@ -67,8 +66,7 @@ export class AgencyProcess implements Process {
         snapshotBytes: snapshotBytes.length,
       },
     );
-    this.host =
-      hosts === null ? null : new SimHost(hosts, new Prng(start.seed, "host"), stored.host);
+    this.host = hosts === null ? null : new SimHost(hosts, start.seed, stored.host);
     this.host?.follow(this.replica.records);
   }
 
@@ -128,11 +126,15 @@ export class AgencyProcess implements Process {
   private hostTurn(input: ProcessInput & { readonly type: "hostTurn" }): readonly ReplicaEffect[] {
     if (this.host === null) return [];
     const { records, recordsLeading } = this.replica;
-    const { inputs, appends } = this.host.turn(records, recordsLeading, input);
+    const { nonce, isHealing } = input;
+    const term = this.raft.currentTerm;
+    const turn = this.host.turn(records, recordsLeading, { nonce, isHealing, term });
+    const { inputs, appends, question } = turn;
     for (const append of appends) {
       const isOpen = recordsLeading?.epoch === append.epoch;
       this.wanted.push({ type: "hostAppend", append, isOpen });
     }
+    if (question !== null) this.wanted.push({ type: "hostAsks", question });
     return inputs.flatMap((each) => this.replica.step(each));
   }
 
@@ -180,7 +182,11 @@ export class AgencyProcess implements Process {
         hostOf(this.host).snapshotDone(effect.id, effect.refusal);
         return { type: "hostSnapshotDone", refusal: effect.refusal };
       case "leadConfirmed":
-        throw new Error("a confirmation came that nobody had asked for");
+        return {
+          type: "hostAnswered",
+          question: hostOf(this.host).questions.answered(effect.id, effect.leads),
+          leads: effect.leads,
+        };
       default:
         return effect;
     }

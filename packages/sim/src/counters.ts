@@ -14,6 +14,8 @@ export interface Counters {
   hostStateInstalled: number;
   hostSnapshotWhileSaving: number;
   leaderCampaigns: number;
+  supersededLeaderAsked: number;
+  leadConfirmed: number;
   hostAppends: number;
   mixedSnapshots: number;
   elections: number;
@@ -40,6 +42,8 @@ export const noCounts: Counters = {
   hostStateInstalled: 0,
   hostSnapshotWhileSaving: 0,
   leaderCampaigns: 0,
+  supersededLeaderAsked: 0,
+  leadConfirmed: 0,
   hostAppends: 0,
   mixedSnapshots: 0,
   elections: 0,

@@ -67,6 +67,8 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
     }
     case "hostAppend":
     case "hostAppended":
+    case "hostAsks":
+    case "hostAnswered":
     case "hostSnapshotDone":
     case "notify":
       return;

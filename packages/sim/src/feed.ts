@@ -87,7 +87,7 @@ function countStep(world: World): void {
   if (observed.member.process?.host) countHost(world);
 }
 
-function countHost({ counters, observed }: World): void {
+function countHost({ counters, observed, ledger }: World): void {
   const { before, input, effects, member } = observed;
   const host = member.process?.host ?? null;
   if (host === null) return;
@@ -101,7 +101,11 @@ function countHost({ counters, observed }: World): void {
     if (effect.type === "hostAppended") {
       if (effect.answer.type === "committed") counters.hostAppends += 1;
       if (effect.answer.type === "lostLeadership") counters.hostAppendUnknown += 1;
-    }
+    } else if (effect.type === "hostAsks") {
+      const { epoch } = effect.question;
+      const leads = before.role === "leader" && before.currentTerm === epoch;
+      if (leads && ledger.ledTerm > epoch) counters.supersededLeaderAsked += 1;
+    } else if (effect.type === "hostAnswered" && effect.leads) counters.leadConfirmed += 1;
 }
 
 export function onTick(world: World, member: SimMember): void {

@@ -6,8 +6,14 @@ import type {
   Replica,
   ReplicaInput,
 } from "@halon/agency/core";
+import {
+  HostQuestions,
+  type HostTurnInput,
+  type LeadQuestion,
+  type QuestionsView,
+} from "./host-questions.ts";
 import { type HostState, noHostState, withSlot } from "./host-snapshot.ts";
-import type { Prng } from "./prng.ts";
+import { Prng } from "./prng.ts";
 import type { HostSettings } from "./scenario.ts";
 
 /** One slot that a host asked for. */
@@ -42,6 +48,7 @@ export interface HostView extends HostState {
   /** Last epoch under which it has appended since the healing. */
   readonly healedEpoch: number;
   readonly askedSnapshots: number;
+  readonly questions: QuestionsView;
   /** When its next turn is, from now. */
   pauseUs(): number;
   /** The step was looked at. */
@@ -49,12 +56,16 @@ export interface HostView extends HostState {
 }
 
 type HostLog = Pick<Replica["records"], "base" | "installs" | "lastPosition" | "read">;
-type HostInput = Extract<ReplicaInput, { readonly type: "appendRecord" | "hostSnapshot" }>;
+type HostInput = Extract<
+  ReplicaInput,
+  { readonly type: "appendRecord" | "confirmLead" | "hostSnapshot" }
+>;
 
 /** What a host does in one turn. */
 interface HostTurn {
   readonly inputs: readonly HostInput[];
   readonly appends: readonly HostAppend[];
+  readonly question: LeadQuestion | null;
 }
 
 const readBytesMax = 1024;
@@ -84,15 +95,17 @@ export class SimHost implements HostView {
   private readonly asked = new Map<number, HostState>();
   /** Under this epoch it appends no more. */
   private stoppedEpoch = 0;
+  readonly questions: HostQuestions;
   folded: FoldedSlot[] = [];
   loaded: HostState[] = [];
   wrong: string | null = null;
   heldSlots = 0;
   healedEpoch = 0;
 
-  constructor(settings: HostSettings, prng: Prng, saved: HostState) {
+  constructor(settings: HostSettings, seed: number, saved: HostState) {
     this.settings = settings;
-    this.prng = prng;
+    this.prng = new Prng(seed, "host");
+    this.questions = new HostQuestions(settings.questions ?? 0, new Prng(seed, "questions"));
     this.saved = saved;
     this.load();
   }
@@ -142,11 +155,8 @@ export class SimHost implements HostView {
     }
   }
 
-  turn(
-    log: HostLog,
-    leading: RecordsLeading | null,
-    { nonce, isHealing }: { readonly nonce: number; readonly isHealing: boolean },
-  ): HostTurn {
+  turn(log: HostLog, leading: RecordsLeading | null, input: HostTurnInput): HostTurn {
+    const { nonce, isHealing } = input;
     const inputs: HostInput[] = [];
     const appends: HostAppend[] = [];
     if (this.prepared !== null) {
@@ -163,7 +173,10 @@ export class SimHost implements HostView {
       this.checkpoint = null;
       inputs.push({ type: "hostSnapshot", id: nonce, position });
     } else if (this.isSnapshotDue(log)) this.checkpoint = this.state;
-    return { inputs, appends };
+    const question = this.questions.ask(leading, input);
+    if (question !== null)
+      inputs.push({ type: "confirmLead", id: question.id, epoch: question.epoch });
+    return { inputs, appends, question };
   }
 
   /** An append has ended; what it was. */

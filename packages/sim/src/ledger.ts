@@ -23,6 +23,8 @@ export interface Ledger {
   readonly committedByTerm: Map<number, number>;
   /** Highest index that an answered write rests on. */
   acknowledgedIndex: number;
+  /** Highest term in which a leader was elected; 0: none yet. */
+  ledTerm: number;
   readonly hosts: HostLedger;
 }
 
@@ -62,6 +64,7 @@ export function createLedger(): Ledger {
     committedIndex: 0,
     committedByTerm: new Map(),
     acknowledgedIndex: 0,
+    ledTerm: 0,
     hosts: { slots: [], lastPosition: 0, appends: new Map(), acknowledgedPosition: 0 },
   };
 }

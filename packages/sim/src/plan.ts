@@ -30,7 +30,8 @@ const second = 1_000_000;
 export function planOf(seed: number, options: PlanOptions): Scenario {
   const drawn = settingsOf(new Prng(seed, "settings"), options);
   const hosts = hostsOf(new Prng(seed, "hosts"), drawn);
-  const settings = hosts === null ? drawn : { ...drawn, hosts };
+  const questions = questionsOf(new Prng(seed, "questions"));
+  const settings = hosts === null ? drawn : { ...drawn, hosts: { ...hosts, questions } };
   return {
     format: 1,
     seed,
@@ -84,6 +85,11 @@ function hostsOf(prng: Prng, { machine }: Settings): HostSettings | null {
     dataBytes: prng.pick([8, 100]),
     keepBytes: prng.pick([0, 1_000, 10_000]),
   };
+}
+
+/** Of a stream of their own again; hosts of a quarter of the seeds do not ask. */
+function questionsOf(prng: Prng): number {
+  return prng.pick([0, 30, 100, 300]);
 }
 
 function hostFaultsOf(seed: number, { hosts, faultsUs }: Settings): readonly Fault[] {

@@ -13,6 +13,7 @@ import type {
 } from "@halon/raft";
 import type { StoredSnapshot } from "./disk.ts";
 import type { HostAppend, HostView } from "./host.ts";
+import type { LeadQuestion } from "./host-questions.ts";
 import type { HostSettings } from "./scenario.ts";
 
 /** What clients and operators ask of a member. */
@@ -87,6 +88,9 @@ export type ProcessEffect =
   /** The host asks for a slot; `isOpen`: its member leads in that epoch and takes slots. */
   | { readonly type: "hostAppend"; readonly append: HostAppend; readonly isOpen: boolean }
   | { readonly type: "hostAppended"; readonly append: HostAppend; readonly answer: AppendAnswer }
+  /** The host asks whether its member leads. */
+  | { readonly type: "hostAsks"; readonly question: LeadQuestion }
+  | { readonly type: "hostAnswered"; readonly question: LeadQuestion; readonly leads: boolean }
   | { readonly type: "hostSnapshotDone"; readonly refusal: HostSnapshotRefusal | null }
   | { readonly type: "compactLog"; readonly firstIndex: number }
   | { readonly type: "notify" };

@@ -9,6 +9,7 @@ import {
 } from "./clients.ts";
 import type { Counters } from "./counters.ts";
 import { clockMs, feed, onDeliver, onDiskDone, onHostTurn, onTick } from "./feed.ts";
+import { whatQuestionsMiss } from "./invariants/confirmed-leaders.ts";
 import { whatHostsMiss } from "./invariants/host-liveness.ts";
 import { type InvariantId, ViolationError, violated } from "./invariants/invariant.ts";
 import { whatIsMissing } from "./invariants/liveness.ts";
@@ -281,13 +282,18 @@ function onRequestArrives(world: World, id: number, slot: number): void {
 }
 
 function onAudit(world: World): void {
-  const missing = whatIsMissing(world);
-  const hostMissing = whatHostsMiss(world);
-  if (missing === null && hostMissing === null) {
+  const missing: readonly (readonly [InvariantId, string | null])[] = [
+    ["I20", whatIsMissing(world)],
+    ["I26", whatHostsMiss(world)],
+    ["I27", whatQuestionsMiss(world)],
+  ];
+  const first = missing.find(([, what]) => what !== null);
+  if (first === undefined) {
     world.phase = "done";
     return;
   }
+  const [invariant, what] = first;
   if (world.now > world.healedAt + healedUsMax)
-    violated(missing === null ? "I26" : "I20", `30 s after the healing: ${missing ?? hostMissing}`);
+    violated(invariant, `30 s after the healing: ${what}`);
   world.queue.push(world.now + auditEveryUs, eventKind.audit, 0, 0, null);
 }

@@ -84,6 +84,8 @@ export interface HostSettings {
   readonly dataBytes: number;
   /** Of what a snapshot covers, at most so many bytes of entries stay. */
   readonly keepBytes: number;
+  /** A host asks in so many of a thousand turns whether its member leads. Absent: in none. */
+  readonly questions?: number;
 }
 
 /** What holds for the whole of a run. Times in µs, chances in a thousand. */

@@ -129,6 +129,10 @@ function effectLine(effect: ProcessEffect): string {
       return `host asks for ${slotLine(effect.append)}`;
     case "hostAppended":
       return `${slotLine(effect.append)}: ${effect.answer.type}`;
+    case "hostAsks":
+      return `host asks whether it leads in ${effect.question.epoch}, question ${effect.question.id}`;
+    case "hostAnswered":
+      return `question ${effect.question.id}: ${effect.leads ? "leads" : "does not lead"}`;
     case "hostSnapshotDone":
       return `host snapshot: ${effect.refusal ?? "saved"}`;
     case "removed":

@@ -2,6 +2,7 @@ import { bounds } from "./bounds.ts";
 import { checkQuorum } from "./check-quorum.ts";
 import { commitMonotonic } from "./commit-monotonic.ts";
 import { configurationSafety } from "./configuration-safety.ts";
+import { confirmedLeaders } from "./confirmed-leaders.ts";
 import { durablePromises } from "./durable-promises.ts";
 import { electionSafety } from "./election-safety.ts";
 import { equalStates, snapshotsEqualReplay } from "./equal-states.ts";
@@ -41,6 +42,7 @@ export function createInvariants(): Invariants {
     hostAgreement(),
     hostEpochs(),
     hostAnswers(),
+    confirmedLeaders(),
     hostBounds(),
     equalStates(),
     snapshotsEqualReplay(),

@@ -9,13 +9,14 @@ export function electionSafety(): Invariant {
   return {
     id: "I1",
     name: "election safety",
-    afterStep(_world, { after, before }) {
+    afterStep({ ledger }, { after, before }) {
       if (after.role !== "leader") return;
       if (before.role === "leader" && before.currentTerm === after.currentTerm) return;
       const { id, currentTerm: term } = after;
       const other = leaders.get(term);
       if (other !== undefined) violated("I1", `${id} leads term ${term}, and so did ${other}`);
       leaders.set(term, id);
+      ledger.ledTerm = Math.max(ledger.ledTerm, term);
       const isFor = (voter: string): boolean =>
         voter === id || votes.get(`${voter} ${term}`) === id;
       if (!isElected(before.configuration, isFor))

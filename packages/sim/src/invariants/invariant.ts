@@ -31,6 +31,7 @@ export type InvariantId =
   | "I24"
   | "I25"
   | "I26"
+  | "I27"
   | "linearizable";
 
 /**
