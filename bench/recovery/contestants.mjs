@@ -1,90 +1,124 @@
 // Who brings the dead back: each starts three instances, and says how to kill one.
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const instanceCount = 3;
 const readyMs = 60_000;
+const sendMs = 10_000;
 const here = fileURLToPath(new URL(".", import.meta.url));
-const victim = join(here, "victim.pl");
+/** The program that is killed. */
+export const victim = join(here, "victim.pl");
 const ownRoot = fileURLToPath(new URL("../..", import.meta.url));
 /** Number of the system call clock_gettime. */
 export const clock = String({ x64: 228, arm64: 113 }[process.arch] ?? 228);
-const numbers = Array.from({ length: instanceCount }, (_, at) => at);
+/** One for each instance. */
+export const numbers = Array.from({ length: instanceCount }, (_, at) => at);
 
-/** Kills the process that stamped last under this name; gives the time of death. */
-function killByPid(stamps, name) {
+/** Kills (or stops) the process that stamped last under this name; gives the time of that. */
+function killByPid(stamps, name, signal = "SIGKILL") {
   const pid = stamps.pid(name);
   const diedAt = process.hrtime.bigint();
-  process.kill(pid, "SIGKILL");
+  process.kill(pid, signal);
   return diedAt;
 }
 
-/** Makes the worker behind the socket throw; gives the time that it stamped. */
-async function crash(stamps, name) {
-  const asked = process.hrtime.bigint();
-  const socket = connect(`\0${stamps.path}/${name}`);
-  socket.on("error", () => undefined);
-  const diedAt = await stamps.after(`death/${name}`, asked, 5_000);
-  socket.destroy();
-  return diedAt;
-}
+/** A contestant that cannot run on this machine; its row has the reason. */
+export class NotHere extends Error {}
 
-/** Three nodes with a worker and an OS process on each, so many of them tracking nodes; two contestants of one cluster. */
+/** Services of Halon: of each the file, what its row is called, and the message that ends a worker, with what it stamps then. */
+const services = [
+  { name: "victim", label: "", title: "" },
+  { name: "crasher", label: "-own", title: ", own thread", message: "crash", stamp: "death" },
+  {
+    name: "crasher-shared",
+    label: "-shared",
+    title: ", shared thread",
+    message: "crash",
+    stamp: "death",
+  },
+  {
+    name: "stopped",
+    label: "-stopped",
+    title: ", process stopped",
+    isHang: true,
+    deadlineMs: 1_000,
+  },
+  {
+    name: "spinner",
+    label: "-spinner",
+    title: ", worker spins",
+    isHang: true,
+    deadlineMs: 1_000,
+    message: "spin",
+    stamp: "hang",
+  },
+];
+
+/** Three nodes with one instance of each service, so many of them tracking nodes; each service is a contestant. */
 export async function startHalon(
   stamps,
   dir,
   { label = "halon", root = ownRoot, tracking = 3 } = {},
 ) {
-  const names = { process: label, worker: `${label}-worker` };
   mkdirSync(dir, { recursive: true });
   const trace = join(dir, "trace");
-  const config = { stamps: stamps.path, clock };
-  const file = join(dir, "cluster.ts");
-  const service = (name, label) =>
-    `{ type: ${JSON.stringify(join(here, name))}, on: "every-node", config: ${JSON.stringify({ ...config, label })} }`;
-  writeFileSync(
-    file,
-    `import { defineCluster } from "@halon/service";
-export default defineCluster({ services: [
-  ${service("victim.service.ts", names.process)},
-  ${service("crasher.service.ts", names.worker).replace(`"clock":"${clock}",`, "")},
-] });
-`,
-  );
+  const file = join(dir, "cluster.json");
+  const deployed = services.map(({ name, label: suffix, message }) => ({
+    type: join(here, `${name}.service.ts`),
+    on: "every-node",
+    config: {
+      stamps: stamps.path,
+      label: `${label}${suffix}`,
+      ...(message === undefined ? { clock } : {}),
+    },
+  }));
+  writeFileSync(file, JSON.stringify({ services: deployed }));
   const child = spawn(
     process.execPath,
     [
       join(root, "packages/cli/bin/halond.js"),
       ...["start", "--local", String(instanceCount), "--data-dir", join(dir, "data")],
       ...["--listen", "127.0.0.1:0", "--log.level", "error", "--apply", file],
-      // A checkout from before there was a choice has one, and knows no option for it.
-      ...(tracking === null ? [] : ["--agency-size", String(tracking)]),
+      ...["--agency-size", String(tracking)],
     ],
     { env: { ...process.env, HALON_TRACE: trace }, stdio: ["ignore", "pipe", "inherit"] },
   );
-  await lineOf(child, "cluster ready");
-  const nodes = numbers.map((number) => `node-${number + 1}`);
+  const said = await lineOf(child, "cluster ready");
+  const [, endpoint] = /cluster ready endpoint=(\S+)/.exec(said);
   const stop = () => end(child);
-  const both = { trace, stop, minAgeMs: 700 };
-  return [
-    {
-      ...both,
-      title: label,
-      service: "victim",
-      instances: nodes.map((node) => `${names.process}/${node}`),
-      kill: (name) => killByPid(stamps, name),
-    },
-    {
-      ...both,
-      title: `${label}, worker`,
-      service: "crasher",
-      instances: nodes.map((node) => `${names.worker}/${node}`),
-      kill: (name) => crash(stamps, name),
-    },
-  ];
+  const nodes = numbers.map((number) => `node-${number + 1}`);
+  return services.map(({ name, label: suffix, title, message, stamp, ...rest }) => ({
+    ...rest,
+    trace,
+    stop,
+    minAgeMs: 700,
+    title: `${label}${title}`,
+    service: name,
+    instances: nodes.map((node) => `${label}${suffix}/${node}`),
+    kill: (instance) =>
+      message === undefined
+        ? killByPid(stamps, instance, rest.isHang ? "SIGSTOP" : "SIGKILL")
+        : send({ endpoint, stamps, service: name, message, stamp, instance }),
+  }));
+}
+
+/** Sends the message that ends a worker or makes it hang; gives the time that it stamped just before. */
+async function send({ endpoint, stamps, service, message, stamp, instance }) {
+  const asked = process.hrtime.bigint();
+  const answer = await fetch(`${endpoint}/v1/services/${service}/send`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ on: instance.split("/").at(-1), message }),
+    signal: AbortSignal.timeout(sendMs),
+  });
+  const said = await answer.text();
+  const stamped = await stamps
+    .after(`${stamp}/${instance}`, asked, answer.ok ? sendMs : 0)
+    .catch(() => undefined);
+  if (stamped === undefined) throw new Error(`${message} to ${instance}: ${answer.status} ${said}`);
+  return stamped;
 }
 
 /** The plain loop. */
@@ -94,15 +128,15 @@ export async function startFloor(stamps) {
     [join(here, "floor.mjs"), stamps.path, clock, String(instanceCount)],
     { stdio: "inherit" },
   );
-  return byPid(stamps, "floor", () => end(child));
+  return byPid(stamps, { name: "floor", stop: () => end(child) });
 }
 
-/** Installs pm2 into `dir` and runs it with a home of its own; undefined where the registry does not answer. */
+/** Installs pm2 into `dir` and runs it with a home of its own. */
 export async function startPm2(stamps, dir) {
   const program = join(dir, "node_modules/pm2/bin/pm2");
   mkdirSync(dir, { recursive: true });
   if (!tryTo("npm", ["install", "--prefix", dir, "--no-audit", "--no-fund", "pm2@7.0.4"]))
-    return undefined;
+    throw new NotHere("it could not be installed");
   const env = { ...process.env, PM2_HOME: join(dir, "home") };
   const apps = numbers.map((number) => ({
     name: `victim-${number}`,
@@ -118,16 +152,16 @@ export async function startPm2(stamps, dir) {
   const run = (...args) =>
     execFileSync(process.execPath, [program, ...args], { env, stdio: "ignore" });
   run("start", file);
-  return byPid(stamps, "pm2", async () => run("kill"));
+  return byPid(stamps, { name: "pm2", stop: async () => run("kill") });
 }
 
-/** Unpacks Debian's runit into `dir`, where it is not installed; undefined where it cannot be had. */
+/** Unpacks Debian's runit into `dir`, where it is not installed. */
 export async function startRunit(stamps, dir) {
   mkdirSync(dir, { recursive: true });
   let program = "/usr/bin/runsv";
   if (!existsSync(program)) {
     const unpacked = "apt-get download runit && dpkg -x runit_*.deb .";
-    if (!tryTo("sh", ["-c", unpacked], dir)) return undefined;
+    if (!tryTo("sh", ["-c", unpacked], dir)) throw new NotHere("it could not be unpacked");
     program = join(dir, "usr/bin/runsv");
   }
   const children = numbers.map((number) => {
@@ -140,16 +174,41 @@ export async function startRunit(stamps, dir) {
     return spawn(program, [home], { stdio: "ignore" });
   });
   return {
-    ...(await byPid(stamps, "runit", () => Promise.all(children.map(end)))),
+    ...(await byPid(stamps, { name: "runit", stop: () => Promise.all(children.map(end)) })),
     // It lets a second pass before it starts again what has not lived for a second.
     minAgeMs: 1_200,
   };
 }
 
-async function byPid(stamps, title, stop) {
-  const instances = numbers.map((number) => `${title}/${number}`);
-  for (const name of instances) await stamps.after(name, 0n, readyMs);
-  return { title, instances, minAgeMs: 700, kill: (name) => killByPid(stamps, name), stop };
+/** Debian's supervisor, where it is installed, with a configuration of its own. */
+export async function startSupervisord(stamps, dir) {
+  const program = "/usr/bin/supervisord";
+  if (!existsSync(program)) throw new NotHere(`no ${program} (Debian's \`supervisor\`)`);
+  mkdirSync(dir, { recursive: true });
+  const file = join(dir, "supervisord.conf");
+  const output = ["stdout_logfile=/dev/null", "stderr_logfile=/dev/null"];
+  const programs = numbers.flatMap((number) => [
+    `[program:victim-${number}]`,
+    `command=perl ${victim} ${stamps.path} supervisord/${number} ${clock}`,
+    ...["autorestart=true", "startsecs=0", "startretries=1000000", ...output],
+  ]);
+  const own = ["nodaemon=true", "logfile=/dev/null", "logfile_maxbytes=0", `pidfile=${dir}/pid`];
+  const text = ["[supervisord]", ...own, ...programs].join("\n");
+  writeFileSync(file, `${text}\n`);
+  const child = spawn(program, ["-n", "-c", file], { cwd: dir, stdio: "ignore" });
+  return byPid(stamps, { name: "supervisord", stop: () => end(child) });
+}
+
+/** A contestant whose instances are killed by the pid that they stamped, once all of them have. */
+export async function byPid(stamps, { name, title = name, stop }) {
+  const instances = numbers.map((number) => `${name}/${number}`);
+  try {
+    for (const instance of instances) await stamps.after(instance, 0n, readyMs);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { title, instances, minAgeMs: 700, kill: (each) => killByPid(stamps, each), stop };
 }
 
 function tryTo(program, args, cwd) {
@@ -166,13 +225,14 @@ function lineOf(child, text) {
     let output = "";
     child.stdout.on("data", (chunk) => {
       output += chunk;
-      if (output.includes(text)) resolve();
+      if (output.includes(text) && output.endsWith("\n")) resolve(output);
     });
     child.once("exit", (code) => reject(new Error(`it ended with code ${code}: ${output}`)));
   });
 }
 
-function end(child) {
+/** Ends a child and waits until it has. */
+export function end(child) {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
     child.once("exit", resolve);

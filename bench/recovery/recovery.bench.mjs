@@ -1,15 +1,23 @@
-// How long a service stays dead: Halon on three local nodes, a plain loop, pm2 and runit, in turns in one run.
-// After `npm run build`:
-//   node bench/recovery/recovery.bench.mjs [--kills 200] [--only halon,floor] [--tracking 1|3] [--against CHECKOUT]
+// How long a service stays dead: Halon on three local nodes, a plain loop, pm2, runit, supervisord and Pacemaker, in turns
+// in one run; and how long Halon takes to see that one hangs. After `npm run build`:
+//   node bench/recovery/recovery.bench.mjs [--kills 200] [--hangs 20] [--only halon,runit] [--tracking 1|3] [--against CHECKOUT]
 //   node bench/recovery/recovery.bench.mjs --leader-kills 100
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { startFloor, startHalon, startPm2, startRunit } from "./contestants.mjs";
+import {
+  NotHere,
+  startFloor,
+  startHalon,
+  startPm2,
+  startRunit,
+  startSupervisord,
+} from "./contestants.mjs";
 import { killLeaders } from "./leader.mjs";
-import { breakdown, compare, ms, quantiles, spawnCalls } from "./report.mjs";
+import { startPacemaker } from "./pacemaker.mjs";
+import { breakdown, compare, ms, quantiles, timesBetween } from "./report.mjs";
 import { Stamps } from "./stamps.mjs";
 
 const restMs = 60;
@@ -20,27 +28,38 @@ const traceMs = 500;
 const { values: options } = parseArgs({
   options: {
     kills: { type: "string", default: "200" },
-    only: { type: "string", default: "halon,floor,pm2,runit" },
+    only: { type: "string", default: "halon,pm2,runit,supervisord,pacemaker" },
+    hangs: { type: "string", default: "20" },
     tracking: { type: "string", default: "3" },
     against: { type: "string" },
     "leader-kills": { type: "string", default: "0" },
   },
 });
 const kills = Number(options.kills);
+const hangs = Number(options.hangs);
 const tracking = Number(options.tracking);
 const leaderKills = Number(options["leader-kills"]);
-const wanted = new Set(["floor", ...options.only.split(",")]);
+const wanted = new Set(options.only.split(","));
 const dir = mkdtempSync(join(tmpdir(), "halon-recovery-"));
 const stamps = new Stamps(join(dir, "stamps"));
 const contestants = [];
+/** Rows of those that cannot run here. */
+const absent = [];
 
 try {
   if (leaderKills > 0) {
     const rows = await killLeaders({ kills: leaderKills, dir: join(dir, "tracking"), stamps });
-    quantiles("the leader's halond, kill -9 to what the next decides first", rows);
+    quantiles("the leader's halond, kill -9 to what the next decides first", { rows });
   } else {
     await startAll();
-    await killAll();
+    await inTurns(
+      kills,
+      contestants.filter((contestant) => !contestant.isHang),
+    );
+    await inTurns(
+      hangs,
+      contestants.filter(({ isHang }) => isHang),
+    );
     await sleep(traceMs);
     report();
   }
@@ -58,25 +77,30 @@ async function startAll() {
       ...(await startHalon(stamps, join(dir, "against"), {
         label: "halon-against",
         root: options.against,
-        tracking: null,
+        tracking,
       })),
     );
   for (const [name, start] of [
     ["pm2", startPm2],
     ["runit", startRunit],
+    ["supervisord", startSupervisord],
+    ["pacemaker", startPacemaker],
   ]) {
     if (!wanted.has(name)) continue;
-    const started = await start(stamps, join(dir, name));
-    if (started === undefined) console.log(`${name}: not measured, it could not be installed here`);
-    else contestants.push(started);
+    try {
+      contestants.push(...[await start(stamps, join(dir, name))].flat());
+    } catch (error) {
+      if (!(error instanceof NotHere)) throw error;
+      absent.push({ name, notHere: error.message });
+    }
   }
   for (const contestant of contestants) contestant.kills = [];
 }
 
 /** In turns, so that a noisy moment hits all alike; on each node in turn, the leader's among them. */
-async function killAll() {
-  for (let round = 0; round < kills; round++) {
-    for (const { kill, instances, kills: done, minAgeMs } of contestants) {
+async function inTurns(rounds, those) {
+  for (let round = 0; round < rounds; round++) {
+    for (const { kill, instances, kills: done, minAgeMs } of those) {
       const name = instances[round % instances.length];
       const ageMs = ms(stamps.of(name).at(-1), process.hrtime.bigint());
       await sleep(Math.max(restMs, minAgeMs - ageMs));
@@ -87,29 +111,59 @@ async function killAll() {
 }
 
 function report() {
-  const isWorker = ({ service }) => service === "crasher";
-  const row = (contestant) => ({
-    name: contestant.title,
-    values: contestant.kills.map(({ diedAt, firstAt }) => ms(diedAt, firstAt)),
-  });
-  const processes = contestants.filter((contestant) => !isWorker(contestant));
-  compare("OS process, kill -9 to the first line of the replacement", processes.map(row));
-  compare("kill -9 to the spawn call", [floorCalls(), ...contestants.filter(isTraced).map(calls)]);
-  const workers = contestants.filter(isWorker);
-  if (workers.length > 0)
-    compare("worker, throw to its start call (floor: OS process)", [
-      row(contestants[0]),
-      ...workers.map(row),
+  const killed = contestants.filter(({ isHang, kills: done }) => !isHang && done.length > 0);
+  const hung = contestants.filter(({ isHang, kills: done }) => isHang && done.length > 0);
+  const isWorker = ({ service }) => service?.startsWith("crasher");
+  const processes = killed.filter((contestant) => !isWorker(contestant));
+  const traced = killed.filter(({ trace }) => trace !== undefined);
+  if (processes.length > 0) {
+    compare("OS process, kill -9 to the first line of the replacement", [
+      ...processes.map((contestant) => row(contestant)),
+      ...absent,
     ]);
-  for (const contestant of contestants.filter(isTraced)) breakdown(contestant);
+    const spawned = traced.filter((contestant) => !isWorker(contestant));
+    compare("kill -9 to the spawn call", [
+      floorCalls(),
+      ...spawned.map((contestant) => row(contestant, "death", "spawn")),
+    ]);
+  }
+  const workers = traced.filter(isWorker);
+  if (workers.length > 0)
+    quantiles("worker service, exception on a message to ready in a warm thread", {
+      digits: 2,
+      rows: workers.map((contestant) => row(contestant, "death", "ready")),
+    });
+  if (hung.length > 0) reportHangs(hung);
+  for (const contestant of traced) breakdown(contestant);
 }
 
-function isTraced({ trace }) {
-  return trace !== undefined;
+/** When the coordinator has the report that it failed, from when it hung and from its deadline; and when it runs again. */
+function reportHangs(hung) {
+  quantiles("hung service", {
+    what: "hangs",
+    digits: 0,
+    rows: hung.flatMap((contestant) => {
+      const { title, deadlineMs } = contestant;
+      const declared = row(contestant, "death", "received");
+      return [
+        { ...declared, name: `${title}: declared` },
+        {
+          name: `  past its deadline (${deadlineMs} ms)`,
+          values: declared.values.map((value) => value - deadlineMs),
+        },
+        { ...row(contestant, "death", "first"), name: "  runs again" },
+      ];
+    }),
+  });
 }
 
-function calls(contestant) {
-  return { name: contestant.title, values: spawnCalls(contestant) };
+/** The times of a contestant: between two points of a trace, or from its death to the first line of the next. */
+function row(contestant, from, to) {
+  const values =
+    from === undefined
+      ? contestant.kills.map(({ diedAt, firstAt }) => ms(diedAt, firstAt))
+      : timesBetween(contestant, from, to);
+  return { name: contestant.title, values };
 }
 
 function floorCalls() {

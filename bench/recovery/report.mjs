@@ -14,6 +14,8 @@ const steps = [
   ["death to ready", "death", "ready"],
 ];
 
+const columns = 80;
+
 /** Milliseconds between two stamps in ns. */
 export function ms(from, to) {
   return Number(to - from) / 1e6;
@@ -24,26 +26,32 @@ export function quantile(values, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
-/** One line for each contestant; ratios are to the first. */
+/** One line for each contestant; ratios are to the first. What could not run here has the reason in its line. */
 export function compare(title, rows) {
   console.log(
     `\n${title}\n${"".padEnd(30)}${cells(["kills", "p50 ms", "p99 ms", "max ms", "x floor"])}`,
   );
   const floor = quantile(rows[0].values, 0.5);
-  for (const { name, values } of rows) {
-    const [p50, p99, max] = [0.5, 0.99, 1].map((share) => quantile(values, share));
-    const times = [p50, p99, max].map((value) => value.toFixed(2));
-    console.log(name.padEnd(30) + cells([values.length, ...times, (p50 / floor).toFixed(2)]));
+  for (const { name, values, notHere } of rows) {
+    if (notHere !== undefined) {
+      console.log(`${name.padEnd(30)} not run here:\n  ${notHere.slice(0, columns - 2)}`);
+      continue;
+    }
+    const ratio = (quantile(values, 0.5) / floor).toFixed(2);
+    console.log(name.padEnd(30) + cells([values.length, ...times(values, 2), ratio]));
   }
 }
 
-/** One line for each row of times in ms. */
-export function quantiles(title, rows) {
-  console.log(`\n${title}\n${"".padEnd(36)}${cells(["kills", "p50 ms", "p99 ms", "max ms"])}`);
-  for (const { name, values } of rows) {
-    const times = [0.5, 0.99, 1].map((share) => quantile(values, share).toFixed(0));
-    console.log(name.padEnd(36) + cells([values.length, ...times]));
-  }
+/** One line for each row of times in ms, with so many digits; `what` names what was done so many times. */
+export function quantiles(title, { rows, digits = 0, what = "kills" }) {
+  console.log(`\n${title}\n${"".padEnd(36)}${cells([what, "p50 ms", "p99 ms", "max ms"])}`);
+  for (const { name, values } of rows)
+    console.log(name.padEnd(36) + cells([values.length, ...times(values, digits)]));
+}
+
+function times(values, digits) {
+  if (values.length === 0) return ["-", "-", "-"];
+  return [0.5, 0.99, 1].map((share) => quantile(values, share).toFixed(digits));
 }
 
 /** Where the time goes in Halon: from the stamps that it writes where HALON_TRACE names a file. */
@@ -54,14 +62,13 @@ export function breakdown({ title, service, trace, kills }) {
   console.log(`${"".padEnd(38)}${cells(["p50 ms", "p99 ms", "max ms"])}`);
   for (const [name, from, to] of steps) {
     const values = recoveries.map((stamps) => ms(stamps[from], stamps[to]));
-    const row = [0.5, 0.99, 1].map((share) => quantile(values, share).toFixed(2));
-    console.log(name.padEnd(38) + cells(row));
+    console.log(name.padEnd(38) + cells(times(values, 2)));
   }
 }
 
-/** Death to the spawn call of every kill that has a trace. */
-export function spawnCalls({ service, trace, kills }) {
-  return withTrace(service, trace, kills).map((stamps) => ms(stamps.death, stamps.spawn));
+/** Milliseconds between two points of every kill that has a trace. */
+export function timesBetween({ service, trace, kills }, from, to) {
+  return withTrace(service, trace, kills).map((stamps) => ms(stamps[from], stamps[to]));
 }
 
 function withTrace(service, trace, kills) {
