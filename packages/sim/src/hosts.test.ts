@@ -4,11 +4,11 @@ import { planOf } from "./plan.ts";
 import { run } from "./run.ts";
 import type { Scenario } from "./scenario.ts";
 
+const hosts = { gapUs: 5_000, snapshotSlots: 5, dataBytes: 100, keepBytes: 0 };
 const plan = { members: 3, seconds: 6, machine: "agency" } as const;
 
 function withHosts(seed: number): Scenario {
   const planned = planOf(seed, plan);
-  const hosts = { gapUs: 5_000, snapshotSlots: 5, dataBytes: 100, keepBytes: 0 };
   return { ...planned, settings: { ...planned.settings, hosts } };
 }
 
@@ -32,6 +32,28 @@ test("a host that crashes again and again is fenced, and the next one appends", 
   const { counters, violation } = run({ ...calm, faults });
   expect(violation).toBeNull();
   expect(counters.leaderCampaigns).toBeGreaterThan(0);
+});
+
+test("a host is told that its member leads, and none that does not ask", {
+  timeout: 60_000,
+}, () => {
+  const silent = withHosts(2);
+  expect(run(silent).counters.leadConfirmed).toBe(0);
+  const settings = { ...silent.settings, hosts: { ...hosts, questions: 300 } };
+  const { counters, violation } = run({ ...silent, settings });
+  expect(violation).toBeNull();
+  expect(counters.leadConfirmed).toBeGreaterThan(0);
+});
+
+test("a host that asks is told after the healing that its member leads", {
+  timeout: 60_000,
+}, () => {
+  const silent = withHosts(2);
+  // So seldom that only the audit's own question is likely to come.
+  const settings = { ...silent.settings, faultsUs: 1, hosts: { ...hosts, questions: 1 } };
+  const { counters, violation } = run({ ...silent, faults: [], requests: [], settings });
+  expect(violation).toBeNull();
+  expect(counters.leadConfirmed).toBeGreaterThan(0);
 });
 
 test("hosts are drawn for about half of the seeds of the agency, and for no others", () => {

@@ -89,7 +89,7 @@ function hostsOf(prng: Prng, { machine }: Settings): HostSettings | null {
 
 /** Of a stream of their own again; hosts of a quarter of the seeds do not ask. */
 function questionsOf(prng: Prng): number {
-  return prng.pick([0, 30, 100, 300]);
+  return prng.pick([0, 100, 300, 1_000]);
 }
 
 function hostFaultsOf(seed: number, { hosts, faultsUs }: Settings): readonly Fault[] {
