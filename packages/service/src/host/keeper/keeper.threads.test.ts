@@ -232,9 +232,11 @@ describe("the end of others", () => {
   test("of the keeper ends the program even where halond cannot act", async () => {
     const { parent, keeper, program } = await startThere(home.spec({}, { lease: longLease }), 100);
     parent.kill("SIGSTOP");
+    const isStopped = () => readStat(parent.pid ?? 0)?.state === "T";
+    await until("halond is stopped", isStopped);
     process.kill(keeper.pid, "SIGKILL");
     await until("the program is dead", () => !isRunning(program));
-    expect(readStat(parent.pid ?? 0)?.state).toBe("T");
+    expect(isStopped()).toBe(true);
   });
 
   test("of the keeper by SIGTERM ends the program first", async () => {
@@ -256,8 +258,10 @@ describe("the end of others", () => {
   test("a paused halond: its instance dies with the lease while it is paused", async () => {
     const { parent, program, keeper } = await startThere(home.spec({}, { lease }), 100);
     parent.kill("SIGSTOP");
+    const isStopped = () => readStat(parent.pid ?? 0)?.state === "T";
+    await until("halond is stopped", isStopped);
     await until("the program is dead", () => !isRunning(program));
-    expect(readStat(parent.pid ?? 0)?.state).toBe("T");
+    expect(isStopped()).toBe(true);
     await until("the keeper has ended", () => !isRunning(keeper));
   });
 
