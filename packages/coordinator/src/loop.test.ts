@@ -128,6 +128,28 @@ test("nothing is answered before its record is durable, and what arrives meanwhi
   ]);
 });
 
+test("what this node itself sees is taken however many events of others wait, and none is missed after it", async () => {
+  const { store, release } = gated(await openMemoryStore(), (nth) => (nth === 1 ? "wait" : "pass"));
+  const loop = await start(store);
+  loop.submit(joined(1), () => undefined);
+  await eventually(() => expect(loop.state.index).toBe(1));
+  const refused: Reply[] = [];
+  while (!refused.some(({ type }) => type === "refused"))
+    loop.submit(joined(1), (reply) => refused.push(reply));
+  expect(refused).toMatchObject([{ error: { code: "HAL_TOO_MANY" } }]);
+  const seen = { node: "node-1", incarnation: 1, reason: "silent" };
+  let decided = 0;
+  for (const type of ["NodeSuspected", "NodeLost"])
+    loop.observe(type, seen, () => {
+      decided += 1;
+    });
+  expect(decided).toBe(0);
+  release();
+  await eventually(() => expect(decided).toBe(2));
+  expect(loop.state.watermarks.get("tracking")?.sequence).toBe(2);
+  expect(loop.state.graph.get("Node", "node-1")?.attributes.state).toBe("down");
+});
+
 test("what is read between two appends is durable", async () => {
   const { store, release } = gated(await openMemoryStore(), (nth) => (nth === 1 ? "wait" : "pass"));
   const loop = await start(store);

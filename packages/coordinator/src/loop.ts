@@ -18,6 +18,8 @@ import { traceStarts } from "./trace.ts";
 const batchMax = 512;
 /** Inputs that may wait; more are refused, and their sources send again. */
 const queueMax = 20_000;
+/** Of observations, which nobody would send again: there are a few of each node. */
+const observedMax = 2 * queueMax;
 /** Commands that got no answer are sent again. */
 const resendMs = 2_000;
 const timeoutMsMax = 2_147_483_647;
@@ -111,31 +113,20 @@ export class DecisionLoop {
 
   /** Takes an input; `reply` is called when its record is durable, or at once when it is refused. */
   submit(input: Input, reply: (reply: Reply) => void): void {
-    if (this.#phase !== "running") {
-      reply(refusal("HAL_NO_LEADER", notTaken));
-      return;
-    }
-    if (this.#queue.length >= queueMax) {
-      reply(refusal("HAL_TOO_MANY", `${queueMax} events wait already; send it again later.`));
-      return;
-    }
-    this.#queue.push({ input, reply, whenLost: notTaken });
-    this.#schedule();
+    this.#take(input, reply, queueMax);
   }
 
   /** Takes what this node itself has seen; `decided` is called when that is durable, or was refused. */
   observe(type: string, data: unknown, decided: () => void = () => undefined): void {
-    this.#observed += 1;
-    this.submit(
-      {
-        type: "numbered",
-        source: "tracking",
-        incarnation: this.#store.epoch,
-        sequence: this.#observed,
-        event: { type, version: 1, data: JSON.parse(JSON.stringify(data)) },
-      },
-      decided,
-    );
+    const input: Input = {
+      type: "numbered",
+      source: "tracking",
+      incarnation: this.#store.epoch,
+      sequence: this.#observed + 1,
+      event: { type, version: 1, data: JSON.parse(JSON.stringify(data)) },
+    };
+    // A number that was given away is not taken back: all that comes after a gap would be refused.
+    if (this.#take(input, decided, observedMax)) this.#observed += 1;
   }
 
   /**
@@ -164,6 +155,20 @@ export class DecisionLoop {
     this.#refuseWaiting();
     await this.#snapshots.idle();
     await this.#store.close();
+  }
+
+  /** False: it was refused. */
+  #take(input: Input, reply: (reply: Reply) => void, waitingMax: number): boolean {
+    const isFull = this.#queue.length >= waitingMax;
+    if (this.#phase === "running" && !isFull) {
+      this.#queue.push({ input, reply, whenLost: notTaken });
+      this.#schedule();
+      return true;
+    }
+    const tooMany = `${waitingMax} events wait already; send it again later.`;
+    const isOver = this.#phase !== "running";
+    reply(isOver ? refusal("HAL_NO_LEADER", notTaken) : refusal("HAL_TOO_MANY", tooMany));
+    return false;
   }
 
   #end(phase: "closing" | "lost"): void {

@@ -175,7 +175,11 @@ function obstacleTo(context: Context, node: Resource<"Node">): string | undefine
   if (state === "down") return undefined;
   if (modeOf(node) !== "draining")
     return `${name} is ${state}; empty it with \`halonctl node drain ${name}\`, or stop its halond, first`;
-  const [first] = liveOn(context, name);
+  // What is unknown may run: the inventory of a node that has just come back is on its way.
+  const [first] = [
+    ...liveOn(context, name),
+    ...context.graph.list("ServiceInstance", { node: name, state: "unknown" }),
+  ];
   if (first === undefined) return undefined;
   return `${first.id} still is ${first.attributes.state} there; wait for the end of the drain`;
 }

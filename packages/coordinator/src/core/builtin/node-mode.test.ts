@@ -225,6 +225,21 @@ describe("remove", () => {
     expect(nodeOf(cluster, "a")?.mode).toBe("draining");
   });
 
+  test("of a drained node that has just come back is refused before it has told what runs there", () => {
+    const types = [manifest("cron", { kind: "process" })];
+    const cluster = running(clusterSpec([deployment("cron", { exclusive: "cluster" })], { types }));
+    drain(cluster, "a");
+    cluster.lose("a");
+    cluster.connect("a");
+    cluster.deliverEvent("a");
+    expect(end(cluster, remove(cluster, "a"))).toEqual({
+      state: "failed",
+      reason: "cron@a#1 still is unknown there; wait for the end of the drain",
+    });
+    cluster.drain();
+    expect(cluster.real()).toEqual(["cron@b#1 running"]);
+  });
+
   test("of a tracking node is refused, for its member has to go first", () => {
     const cluster = running();
     const joined = cluster.node("a").incarnation;

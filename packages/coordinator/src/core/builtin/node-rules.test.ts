@@ -96,3 +96,16 @@ test("a node that is back within that time keeps what it has", () => {
   expect(cluster.real()).toEqual(["web@a#1 running"]);
   expect(cluster.decided("ServiceMoved")).toEqual([]);
 });
+
+test("the inventory of a node that was suspected since it joined counts, and what waited goes on when it is trusted", () => {
+  const cluster = begun();
+  cluster.lose("a");
+  cluster.connect("a");
+  cluster.deliverEvent("a");
+  suspect(cluster);
+  cluster.deliverEvent("a");
+  expect(cluster.instance("web@a#1").state).toBe("running");
+  trust(cluster);
+  cluster.drain();
+  expect(cluster.seen()).toEqual(["web@a#1 running"]);
+});

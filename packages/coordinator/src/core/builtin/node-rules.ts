@@ -73,7 +73,9 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
 
   "node-inventory": on(events.NodeInventory).do((context) => {
     const { node, lastCommand, instances } = context.event;
-    if (context.graph.get("Node", node)?.attributes.state !== "up") {
+    // One that was suspected since it joined tells no other inventory.
+    const { state = "down" } = context.graph.get("Node", node)?.attributes ?? {};
+    if (state === "down") {
       context.why(`ignored: ${node} has not joined`);
       return;
     }

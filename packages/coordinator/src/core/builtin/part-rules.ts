@@ -26,7 +26,7 @@ export const partRules: Readonly<Record<string, Rule>> = {
   "part-inventory": on(events.NodeInventory).do((context) => {
     const { node: name, parts } = context.event;
     const node = context.graph.get("Node", name);
-    if (parts === undefined || node?.attributes.state !== "up") return;
+    if (parts === undefined || node === undefined || node.attributes.state === "down") return;
     for (const part of parts) takePart(context, node, part);
     const present = new Set<string>(parts.map(({ part }) => part));
     for (const slot of partSlots(context, name)) {
