@@ -27,6 +27,7 @@ import {
   status,
   temporaryDirectory,
   waitFor,
+  waitForState,
 } from "./cluster.ts";
 import { echoServer, processService, workerService } from "./services.ts";
 
@@ -34,12 +35,16 @@ afterEach(cleanUp);
 
 const names = ["node-1", "node-2", "node-3"] as const;
 
-/** Deployments on every node: two processes and a worker. */
-const wanted = ["steady", "second", "thread"];
+/** Deployments on every node: two processes and a worker; and one that is exclusive in the cluster. */
+const everywhere = ["steady", "second", "thread"];
+const exclusive = "sole";
 
-test("a rolling upgrade to another build stops no process, and starts the workers again", async () => {
+test("a rolling upgrade to another build stops no process, and starts the workers again", {
+  timeout: 240_000,
+}, async () => {
   const cluster = await startServices();
   const before = await allRunning(cluster.endpoint);
+  const { node } = await soleOf(cluster.endpoint);
   const build = buildOf("7.8.9-next");
   expect((await run([halondIn(build), "version"])).stdout.trim()).toContain("7.8.9-next");
 
@@ -56,6 +61,8 @@ test("a rolling upgrade to another build stops no process, and starts the worker
 
     const after = await allRunning(cluster.endpointOf(name));
     expect(pidsOf(after)).toEqual(pidsOf(before));
+    // It has run on, or ended with its lease and started again: it has not moved.
+    expect((await soleOf(cluster.endpointOf(name))).node).toBe(node);
     expect(await versionOf(cluster.endpointOf(name), name)).toBe("7.8.9-next");
   }
   const threads = (rows: readonly ServiceStatus[]) =>
@@ -88,18 +95,18 @@ test("after kill -9 of every halond at once each process is adopted, and the gra
     "the graph to be true",
     async () => {
       const { services } = await status(leader);
-      const others = services.filter(isWanted);
-      for (const row of others) {
-        if (row.state !== "running") throw new Error(JSON.stringify(row));
-        if (row.osPid !== undefined && !isRunning(row.osPid)) throw new Error(JSON.stringify(row));
-      }
-      return others.some(({ instance }) => instance === victim?.instance) ? false : others;
+      const rows = services.filter(isEverywhere);
+      const isTrue = ({ state, osPid }: ServiceStatus) =>
+        state === "running" && (osPid === undefined || isRunning(osPid));
+      if (rows.length === before.length && rows.every(isTrue)) return rows;
+      throw new Error(JSON.stringify(rows.filter((row) => !isTrue(row))));
     },
     3_000,
   );
   const survivors = before.filter((row) => row !== victim);
   expect(pidsOf(after)).toMatchObject(pidsOf(survivors));
   await relaunch;
+  await soleOf(leader);
 });
 
 interface Cluster {
@@ -111,10 +118,11 @@ interface Cluster {
 
 async function startServices(): Promise<Cluster> {
   const directory = temporaryDirectory();
-  const services = wanted.map((name) => {
+  const services = everywhere.map((name) => {
     const type = name === "thread" ? "thread" : "steady";
     return `{ name: "${name}", type: "./${type}.service.ts", on: "every-node" }`;
   });
+  services.push(`{ name: "${exclusive}", type: "./steady.service.ts", exclusive: "cluster" }`);
   const file = project(join(directory, "project"), {
     "cluster.ts": `import { defineCluster } from "@halon/service";
 export default defineCluster({ services: [${services.join(", ")}] });
@@ -134,8 +142,8 @@ export default defineCluster({ services: [${services.join(", ")}] });
   };
 }
 
-function isWanted({ service }: ServiceStatus): boolean {
-  return wanted.includes(service);
+function isEverywhere({ service }: ServiceStatus): boolean {
+  return everywhere.includes(service);
 }
 
 function isProcess({ osPid }: ServiceStatus): boolean {
@@ -153,11 +161,16 @@ function pidsOf(rows: readonly ServiceStatus[]): Readonly<Record<string, number>
   );
 }
 
+/** The exclusive service, once it runs. */
+function soleOf(endpoint: string): Promise<ServiceStatus> {
+  return waitForState(endpoint, exclusive, "running");
+}
+
 /** What is wanted on each node, once all of it runs. */
 function allRunning(endpoint: string): Promise<readonly ServiceStatus[]> {
   return waitFor("everything to run", async () => {
     const { services, nodes, cluster } = await status(endpoint);
-    const rows = services.filter(isWanted);
+    const rows = services.filter(isEverywhere);
     const isWhole = cluster.leader !== null && nodes.every(({ state }) => state === "up");
     if (isWhole && rows.length === 9 && rows.every(({ state }) => state === "running")) return rows;
     throw new Error(JSON.stringify({ nodes, rows }));
