@@ -59,6 +59,7 @@ export class Agent {
   #leader: string | undefined;
   #isAttached = false;
   #isAttaching = false;
+  #isLeaving = false;
   #isClosed = false;
   #retry: NodeJS.Timeout | undefined;
   #sentAt = 0;
@@ -110,6 +111,7 @@ export class Agent {
   /** Refuses further commands, says that the node leaves, and waits until that has taken effect. */
   async leave(deadlineMs: number): Promise<void> {
     this.#intake.stop();
+    this.#isLeaving = true;
     this.emit("NodeLeft", { node: this.#options.name, incarnation: this.#options.incarnation });
     await this.flushed(deadlineMs);
   }
@@ -191,16 +193,23 @@ export class Agent {
     this.#options.attached(answer);
     this.#queue.number();
     this.#queue.resume(answer.sequence);
-    this.#queue.add({ type: "NodeJoined", version: 1, data: this.#options.describe() });
-    this.#queue.number();
-    this.#queue.add({
-      type: "NodeInventory",
-      version: 1,
-      data: JSON.parse(JSON.stringify(this.#inventory())),
-    });
+    if (!this.#isLeaving) this.#tellPresence();
     this.#queue.number();
     this.#send(this.#queue.unacknowledged);
     this.#leases.renewSoon();
+  }
+
+  /** Not after it has said that it leaves: it would be waited for, and count as lost. */
+  #tellPresence(): void {
+    const inventory = JSON.parse(JSON.stringify(this.#inventory())) as JsonObject;
+    for (const [type, data] of [
+      ["NodeJoined", this.#options.describe()],
+      ["NodeInventory", inventory],
+    ] as const) {
+      if (!this.#queue.add({ type, version: 1, data }))
+        this.#options.log.error({ type }, "an event was dropped: too many wait for a leader");
+      this.#queue.number();
+    }
   }
 
   #inventory(): DataOf<typeof events.NodeInventory> {

@@ -8,6 +8,7 @@ import {
   type Opinion,
   observerName,
   type ToAgent,
+  type ToTracker,
   trackerName,
 } from "./messages.ts";
 import { Replica } from "./replica.ts";
@@ -94,11 +95,13 @@ async function linked(name: string, to: LinkedNode) {
       { type: "attach", node: name, incarnation: 1 },
       { timeoutMs: 2_000 },
     );
+  const send = (message: ToTracker): boolean =>
+    node.system.send({ name: trackerName, node: to.name }, message);
   /** Answers by these when it is asked about another node. */
   const answers = (opinion: Opinion): void => {
     node.system.spawn(() => ({ receive: () => opinion }), { name: observerName });
   };
-  return { told, attach, answers };
+  return { told, attach, send, answers };
 }
 
 const turns = (main: number): Arrival["counters"] => {
@@ -251,6 +254,24 @@ test("a new leader gives a node up at once that another has not heard for a seco
   expect(observed).toMatchObject([
     { type: "NodeLost", node: "node-2", reason: "it did not come to the new leader" },
   ]);
+});
+
+test("a node that the graph has and nobody watches is waited for anew, and asked to attach", async () => {
+  const { node, tracker, coordinator, observed } = await tracking();
+  const taken: unknown[] = [];
+  tracker.lead({ ...coordinator, events: (...all) => void taken.push(all) }, 3);
+  const peer = await linked("node-2", node);
+  await peer.attach();
+  const left = { type: "NodeLeft", version: 1, data: { node: "node-2", incarnation: 1 } };
+  const events = [{ sequence: 8, event: left }];
+  // It is on its way to the log, and does not get there.
+  peer.send({ type: "events", node: "node-2", incarnation: 1, events });
+  await until("the event", () => taken.length === 1);
+  const detached = peer.told.filter((type) => type === "detached").length;
+  await until("the request", () => {
+    return peer.told.filter((type) => type === "detached").length > detached;
+  });
+  await until("its end", () => observed.some((one) => JSON.stringify(one).includes("NodeLost")));
 });
 
 test("a peer with this node's name or an older incarnation of a known one is refused", async () => {

@@ -34,6 +34,8 @@ import type { Replica, ReplicaDelta } from "./replica.ts";
 
 /** Nodes hear so often that this one still leads: their reads say how old they are. */
 const heardEveryMs = 250;
+/** The nodes of the graph are compared so often with those that are watched. */
+const compareEveryMs = 1_000;
 /** Of a link that broke longer ago than this, nothing is concluded. */
 const lostKnownMs = 10_000;
 /** Who has not said by then when it heard another node is not waited for. */
@@ -60,6 +62,9 @@ interface Leadership {
   readonly coordinator: CoordinatorHost;
   readonly epoch: number;
   readonly detector: FailureDetector;
+  /** Nodes that the graph has and nobody watched when they were compared last. */
+  unwatched: ReadonlySet<string>;
+  comparedAt: number;
 }
 
 /** The leader's part: stands between the coordinator and the agents of all nodes. On other nodes it refuses them. */
@@ -97,7 +102,7 @@ export class Tracker {
     const { system, name, replica, beats } = this.#options;
     const now = performance.now();
     const detector = new FailureDetector(name, now);
-    this.#leadership = { coordinator, epoch, detector };
+    this.#leadership = { coordinator, epoch, detector, unwatched: new Set(), comparedAt: now };
     for (const node of replica.view.list("Node")) {
       const { state, incarnation } = node.attributes;
       if (state !== "down") detector.expect(node.id, incarnation, now);
@@ -253,6 +258,31 @@ export class Tracker {
     detector.setObservers(beats.observers);
     detector.ownLateness(beats.lateMs(), now);
     this.#take(detector.tick(now));
+    this.#compare(now);
+  }
+
+  /**
+   * Waits for nodes that are not down and that nobody watches, as a new leader does: what was observed of them, or what
+   * they said at their end, did not become a record. None may be up for ever without anybody who sees its end.
+   */
+  #compare(now: number): void {
+    const leadership = this.#leadership;
+    if (leadership === undefined || now - leadership.comparedAt < compareEveryMs) return;
+    const { detector, unwatched: before } = leadership;
+    const nodes = this.#options.replica.view.list("Node");
+    for (const { id, attributes } of nodes)
+      if (attributes.state === "down") detector.expectNoMore(id);
+    const present = nodes.filter(({ attributes }) => attributes.state !== "down");
+    const unwatched = new Set(detector.unwatched(present.map(({ id }) => id)));
+    for (const { id, attributes } of present) {
+      // What was concluded a moment ago is on its way into the graph.
+      if (!unwatched.has(id) || !before.has(id)) continue;
+      detector.expect(id, attributes.incarnation, now);
+      if (id === this.#options.name || this.#options.system.nodes().includes(id))
+        this.#tell(id, { type: "detached" });
+    }
+    leadership.unwatched = unwatched;
+    leadership.comparedAt = now;
   }
 
   #take(outputs: readonly DetectorOutput[] = []): void {

@@ -53,3 +53,12 @@ test("a full queue says so", () => {
   for (let i = 0; i < eventsWaitingMax; i += 1) queue.add(event("ServiceFailed"));
   expect(queue.add(event("ServiceFailed"))).toBe(false);
 });
+
+test("a node can say that it comes, what runs on it, and that it leaves however many events wait; that has a bound too", () => {
+  const queue = new EventQueue();
+  while (queue.add(event("ServiceFailed"))) queue.number();
+  for (const type of ["NodeJoined", "NodeInventory", "NodeLeft"])
+    expect(queue.add(event(type))).toBe(true);
+  while (queue.add(event("NodeJoined"))) queue.number();
+  expect(queue.size).toBe(eventsWaitingMax + 100);
+});

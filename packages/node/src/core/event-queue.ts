@@ -14,9 +14,14 @@ export interface NumberedNodeEvent {
 
 /** Events that wait for an acknowledgement or for their number, at most. */
 export const eventsWaitingMax = 20_000;
+/** Room beyond that for the node's own coming and going: without these nothing else of it would count again. */
+const reserveMax = 100;
 
 /** Types that give way to others, and of which only the latest of an instance is worth sending. */
 const telemetry: ReadonlySet<string> = new Set(["ServiceHealthChanged"]);
+
+/** Types for which the reserve is. */
+const presence: ReadonlySet<string> = new Set(["NodeJoined", "NodeInventory", "NodeLeft"]);
 
 /**
  * The events of one node on their way to the coordinator.
@@ -46,7 +51,8 @@ export class EventQueue {
 
   /** False when the queue is full; the caller must not drop the event without saying so. */
   add(event: NodeEvent): boolean {
-    if (this.size >= eventsWaitingMax) return false;
+    const reserve = presence.has(event.type) ? reserveMax : 0;
+    if (this.size >= eventsWaitingMax + reserve) return false;
     if (!telemetry.has(event.type)) {
       this.#urgent.push(event);
       return true;

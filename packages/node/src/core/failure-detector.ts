@@ -143,6 +143,16 @@ export class FailureDetector {
     return this.#judge(watched, now);
   }
 
+  /** Of the nodes, those that are neither served nor waited for. */
+  unwatched(nodes: readonly string[]): readonly string[] {
+    return nodes.filter((node) => !this.#watched.has(node));
+  }
+
+  /** The graph has the node as down: it is not waited for. */
+  expectNoMore(node: string): void {
+    if (this.#watched.get(node)?.reach.type === "awaited") this.#watched.delete(node);
+  }
+
   /** The node says that it stops: its silence is no news. */
   leave(node: string): void {
     this.#watched.delete(node);

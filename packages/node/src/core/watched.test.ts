@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { FailureDetector, tickMs } from "./failure-detector.ts";
 import {
   beginAnew,
   countFlap,
+  graceMs,
   hear,
   neededPhi,
   silentMs,
@@ -85,4 +87,13 @@ test("a node that needs a larger phi is suspected later", () => {
   const later = suspectAfter(watched, last);
   expect(later).toBeGreaterThan(600);
   expect(later).toBeLessThan(800);
+});
+
+test("a node that is down in the graph is not waited for; one that is served is watched all the same", () => {
+  const detector = new FailureDetector("node-1", 0);
+  detector.expect("node-2", 1, 0);
+  detector.attach("node-3", 1, 0);
+  for (const node of ["node-2", "node-3"]) detector.expectNoMore(node);
+  expect(detector.unwatched(["node-2", "node-3", "node-4"])).toEqual(["node-2", "node-4"]);
+  for (let at = 0; at <= 2 * graceMs; at += tickMs) expect(detector.tick(at)).toEqual([]);
 });
