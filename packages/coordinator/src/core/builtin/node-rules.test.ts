@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { clusterSpec, deployment } from "../../../testdata/samples.ts";
-import { fail } from "../../../testdata/scripted-node.ts";
+import { fail, restartNode } from "../../../testdata/scripted-node.ts";
 import { TestCluster } from "../../../testdata/test-cluster.ts";
 
 const evidence = ["a: last beat 0.8 s ago (phi 8.4)", "asked c: last heard it 0.9 s ago"];
@@ -108,4 +108,18 @@ test("the inventory of a node that was suspected since it joined counts, and wha
   trust(cluster);
   cluster.drain();
   expect(cluster.seen()).toEqual(["web@a#1 running"]);
+});
+
+test("a node that comes again with another label gets what is wanted there, though it was up all the time", () => {
+  const cluster = begun();
+  cluster.apply(clusterSpec([deployment("web", { on: { label: "disk=ssd" } })]));
+  cluster.settle();
+  expect(cluster.real()).toEqual([]);
+  const node = cluster.node("b");
+  cluster.cut("b");
+  restartNode(node);
+  cluster.nodes.set("b", { ...node, labels: { disk: "ssd" } });
+  cluster.connect("b");
+  cluster.settle();
+  expect(cluster.real()).toEqual(["web@b#1 running"]);
 });

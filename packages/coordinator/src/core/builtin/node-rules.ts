@@ -1,5 +1,6 @@
 import {
   type Command,
+  canonicalJson,
   compareCommandIds,
   events,
   type InventoryInstance,
@@ -66,6 +67,10 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
     if (graph.get("Supervisor", node) === undefined) update.put("Supervisor", node, { node });
     update.relate(keyOf("Supervisor", node), "supervises", keyOf("Node", node));
     context.memory.set(lostKey(node), null);
+    const isAsBefore =
+      known?.attributes.state === "up" &&
+      canonicalJson(known.attributes.labels) === canonicalJson(labels);
+    if (!isAsBefore) context.memory.set(returnedKey(node), true);
     forgetLoss(context, node);
     if (known?.attributes.state !== "up") spreadWatch(context);
     context.why(`${node} is up`);
@@ -85,9 +90,11 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
         .filter(isStop)
         .map(({ action }) => action.instance),
     );
-    compareInventory(context, node, lastCommand, instances);
-    // Places first: what is wanted here again must not be stopped before.
-    placeAll(context);
+    const isNews = compareInventory(context, node, lastCommand, instances);
+    // Places first: what is wanted here again must not be stopped before. Not for each node that merely comes to a new
+    // leader: to place all looks at every node for every deployment.
+    if (isNews || context.memory.get(returnedKey(node)) !== undefined) placeAll(context);
+    context.memory.set(returnedKey(node), null);
     for (const slot of context.graph.list("ServiceName", { node })) reconcileSlot(context, slot.id);
     for (const found of instances) {
       if (found.state !== "stopping" && !ending.has(found.instance))
@@ -156,6 +163,11 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
   }),
 };
 
+/** Set from the join of a node on which services may find other places than before, to its inventory. */
+function returnedKey(node: string): string {
+  return `returned/${node}`;
+}
+
 function enterHost(context: Context, node: string, hostname: string): void {
   const { graph, update } = context;
   const host = keyOf("Host", hostname);
@@ -208,25 +220,31 @@ function markDown(context: Context, { node, incarnation, reason, evidence }: Los
 /**
  * Makes the graph agree with what a node says runs on it, as of the last command that it has begun.
  *
- * An instance whose start is on its way is left alone: the inventory cannot know of it yet.
+ * An instance whose start is on its way is left alone: the inventory cannot know of it yet. True when one was found to be
+ * in another state.
  */
 function compareInventory(
   context: Context,
   node: string,
   lastCommand: string | null,
   instances: readonly InventoryInstance[],
-): void {
+): boolean {
   const starting = context.command
     .outstanding(node)
     .filter((command) => command.action.type === "StartService" && isAfter(command, lastCommand));
   const pending = new Set(starting.map(({ action }) => action.instance));
   const seen = new Map(instances.map((instance) => [instance.instance, instance]));
-  for (const instance of context.graph.list("ServiceInstance", { node })) {
-    if (isPart(instance.attributes.service)) continue;
+  const before = context.graph
+    .list("ServiceInstance", { node })
+    .filter(({ attributes }) => !isPart(attributes.service));
+  for (const instance of before) {
     const found = seen.get(instance.id);
     if (found !== undefined) takeInventoryOf(context, instance, found);
     else if (!pending.has(instance.id)) takeAbsence(context, node, instance);
   }
+  return before.some(({ id, attributes }) => {
+    return context.graph.get("ServiceInstance", id)?.attributes.state !== attributes.state;
+  });
 }
 
 function isStop({ action }: Command): boolean {
