@@ -1,6 +1,14 @@
 import { compareText } from "@halon/protocol";
 import { grantable } from "../src/core/leases.ts";
-import { begin, fail, finish, type NodeData, restartNode, underWay } from "./scripted-node.ts";
+import {
+  begin,
+  emit,
+  fail,
+  finish,
+  type NodeData,
+  restartNode,
+  underWay,
+} from "./scripted-node.ts";
 import { TestCluster } from "./test-cluster.ts";
 
 /** What the clock of a node may show less than that of the leader, for the length of a lease. */
@@ -52,6 +60,13 @@ export class LeasedWorld {
   restart(name: string): void {
     this.cluster.cut(name);
     restartNode(this.cluster.node(name));
+  }
+
+  /** The node says that it leaves; it stops what runs there after that. */
+  leave(name: string): void {
+    const node = this.cluster.node(name);
+    if (!node.isLinked) return;
+    emit(node, "NodeLeft", { node: name, incarnation: node.incarnation });
   }
 
   connect(name: string): void {

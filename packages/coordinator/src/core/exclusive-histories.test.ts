@@ -52,6 +52,12 @@ const steps: Readonly<Record<string, Step>> = {
   lose: (world, name) => world.lose(name),
   restart: (world, name) => world.restart(name),
   takeOver: (world) => world.takeOver(),
+  doubt: ({ cluster }, name, x) => {
+    const { incarnation } = cluster.node(name);
+    const type = x % 2 === 0 ? "NodeSuspected" : "NodeTrusted";
+    cluster.observe(type, { node: name, incarnation, reason: "a beat is late" });
+  },
+  leave: (world, name) => world.leave(name),
   apply: ({ cluster }, _, x) => void cluster.apply(specs[x % specs.length] ?? clusterSpec([])),
   ask: ({ cluster }, name, x) => {
     const requests: readonly (readonly [string, { readonly [key: string]: Json }])[] = [
@@ -127,6 +133,7 @@ test("whatever has happened, one runs in the end under the newest token", () => 
       cluster.ask("ServiceStartRequested", { service: "cron" });
       for (let rounds = 0; rounds < 40; rounds += 1) {
         for (const name of names) world.connect(name);
+        for (const name of names) steps["doubt"]?.(world, name, 1);
         world.settle();
         world.tick(1_000, 500);
       }
