@@ -2,10 +2,11 @@ import type { ServiceAction } from "@halon/api";
 import type { Json } from "@halon/protocol";
 import type { Command } from "commander";
 import { z } from "zod";
-import { addNotBuilt, once } from "../command-line.ts";
+import { once } from "../command-line.ts";
 import { usage, ViolationFound } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { serviceColumns } from "../output/columns.ts";
+import { addConform } from "./conform.ts";
 import { tryStart } from "./dry-run.ts";
 import { action, finish, type MutationOptions, mutation } from "./session.ts";
 
@@ -57,7 +58,7 @@ export function addService(program: Command, io: Io): void {
   addSend(service, io);
   addLogs(service, io);
   addConfig(service, io);
-  addNotBuilt(service, ["conform"]);
+  addConform(service, io);
 }
 
 type ActOptions = MutationOptions & { readonly on?: string; readonly dryRun?: boolean };

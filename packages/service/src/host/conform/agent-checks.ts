@@ -11,6 +11,7 @@ import type { Stage } from "./stage.ts";
 
 const defaultTimeoutMs = 20_000;
 const notRunning = 7;
+const before = "before the start";
 const bad = "/no/such/place/\u{1F4A5}";
 
 /** Calls the agent itself, past the runtime, which would not call it in this order. */
@@ -31,29 +32,27 @@ export async function agent(stage: Stage): Promise<Verdict> {
   const { actions } = manifest.ocf;
   const call = (action: string, values: JsonObject = config) =>
     callOnce({ ...resource, values }, action, actions[action]?.timeoutMs ?? defaultTimeoutMs);
+  let isOurs = false;
   try {
-    if ((await call("monitor")) === 0) {
-      throw new NotForIt(
-        "the resource runs on this machine already; stop it there, or give another --config",
-      );
-    }
-    await walk(call);
+    await walk(call, () => {
+      isOurs = true;
+    });
     const validated =
       actions["validate-all"] === undefined
         ? undefined
         : await validate(call, manifest.configurationSchema, config);
     return validated === undefined ? ok() : warned(validated);
   } finally {
-    await call("stop").catch(() => undefined);
+    if (isOurs) await call("stop").catch(() => undefined);
     dropScratch(scratch);
   }
 }
 
 type Call = (action: string, values?: JsonObject) => Promise<number>;
 
-async function walk(call: Call): Promise<void> {
+async function walk(call: Call, starting: () => void): Promise<void> {
   const steps: readonly (readonly [string, number, string])[] = [
-    ["monitor", notRunning, "before the start"],
+    ["monitor", notRunning, before],
     ["start", 0, ""],
     ["start", 0, "of what runs"],
     ["monitor", 0, "of what runs"],
@@ -62,11 +61,13 @@ async function walk(call: Call): Promise<void> {
     ["monitor", notRunning, "of what is stopped"],
   ];
   for (const [action, wanted, when] of steps) {
+    if (action === "start") starting();
     const code = await call(action);
     if (code === wanted) continue;
-    throw new Finding(
-      `${`${action} ${when}`.trim()} returned ${code} (${meaningOf(code).word}), expected ${wanted}`,
-    );
+    const said = `${`${action} ${when}`.trim()} returned ${code} (${meaningOf(code).word}), expected ${wanted}`;
+    // It is not stopped: it may be somebody's.
+    const isThere = when === before && code === 0;
+    throw new Finding(isThere ? `${said}; does it run on this machine already?` : said);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   alternativesTo,
   badConfigs,
   isObject,
+  propertiesOf,
   type SecretReferences,
 } from "./schema-values.ts";
 import { reasonOf, type Stage, type Started } from "./stage.ts";
@@ -26,15 +27,29 @@ export async function reconfigures(stage: Stage, secrets: SecretReferences): Pro
   const all = alternativesTo(manifest.configurationSchema, config, secrets).filter(
     (other) => checkConfig(manifest, withField(config, other)).type === "valid",
   );
-  if (all.length === 0) throw new NotForIt("no other configuration can be made up from its schema");
+  const tried = all.filter((other) => isHarmless(stage, other)).slice(0, fieldsMax);
+  if (tried.length === 0)
+    throw new NotForIt("no other configuration can be made up from its schema");
   const tally: Tally = { live: 0, restarted: 0, guesses: [] };
   let started = await stage.start();
-  for (const other of all.slice(0, fieldsMax)) {
-    started = await tryField(stage, started, other, tally);
-  }
+  for (const other of tried) started = await tryField(stage, started, other, tally);
   const { live, restarted, guesses } = tally;
-  const said = `${live} taken while it ran, ${restarted} by a restart`;
+  const rest = all.length - tried.length;
+  const more = rest === 0 ? "" : `, ${rest} fields left out whose values are not known`;
+  const said = `${live} taken while it ran, ${restarted} by a restart${more}`;
   return guesses.length === 0 ? ok(said) : warned(`${said}; ${guesses.join("; ")}`);
+}
+
+/** A made-up path is a directory that somebody makes, and an agent runs as root. */
+function isHarmless({ options }: Stage, { field, isCertain }: Alternative): boolean {
+  const { config, manifest } = options;
+  if (isCertain) return true;
+  if (manifest.kind === "ocf" || manifest.kind === "systemd") {
+    const schema = propertiesOf(manifest.configurationSchema)[field];
+    return isObject(schema) && schema["x-reloadable"] === true;
+  }
+  const present = config[field];
+  return typeof present !== "string" || !present.includes("/");
 }
 
 /** Gives it one other field, and gives back one that runs with the original configuration or a fresh start of it. */

@@ -1,7 +1,10 @@
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+import { hasDebianAgents, testAgents } from "../ocf/testing.ts";
 import { conformService } from "./conform.ts";
 import type { CheckName, ConformReport } from "./report.ts";
-import { serviceFile } from "./testing.ts";
+import { dropServiceFiles, serviceFile } from "./testing.ts";
+
+afterAll(dropServiceFiles);
 
 const seconds = 1_000;
 const failedOf = ({ checks }: ConformReport) =>
@@ -241,6 +244,34 @@ test.each(broken)("%s is found", async (_, fields, check, detail) => {
   expect(failedOf(report)).toMatchObject([
     { check, outcome: "failed", detail: expect.stringMatching(detail) },
   ]);
+});
+
+test.skipIf(!hasDebianAgents)(
+  "an agent that keeps the contract passes all checks that apply",
+  async () => {
+    const report = await conformService(serviceFile('ocf: "ocf:heartbeat:Dummy"'));
+    expect(failedOf(report)).toEqual([]);
+    // It is a file, and no process.
+    expect(skippedOf(report)).toEqual(["killed", "hung", "messages"]);
+  },
+);
+
+test.each([
+  [{ lies: true }, /monitor before the start returned 0 .*does it run/],
+  [{ codes: "monitor=3" }, /monitor before the start returned 3 \(unimplemented\), expected 7/],
+  [{ codes: "stop=1" }, /stop returned 1 \(generic error\), expected 0/],
+  [{ codes: "start=42" }, /start returned 42 \(a code that OCF does not know\)/],
+])("an agent that breaks its codes is found: %j", async (config, detail) => {
+  process.env["HALON_OCF_ROOT"] = testAgents;
+  try {
+    const file = serviceFile('ocf: "ocf:test:scripted"');
+    const pidfile = `${file}.pid`;
+    const report = await conformService(file, { config: { pidfile, ...config }, only: "agent" });
+    const found = { check: "agent", outcome: "failed", detail: expect.stringMatching(detail) };
+    expect(failedOf(report)).toMatchObject([found]);
+  } finally {
+    delete process.env["HALON_OCF_ROOT"];
+  }
 });
 
 test("what does not start is not driven further", async () => {

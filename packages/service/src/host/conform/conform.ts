@@ -197,7 +197,9 @@ function configOf(
   given: JsonObject | undefined,
   secrets: SecretReferences,
 ): JsonObject {
-  const config = given ?? sampleConfig(manifest.configurationSchema, secrets);
+  // What an agent is told it does as root: nothing is made up for it.
+  const isAgent = manifest.kind === "ocf" || manifest.kind === "systemd";
+  const config = given ?? (isAgent ? {} : sampleConfig(manifest.configurationSchema, secrets));
   const outcome = checkConfig(manifest, config);
   if (outcome.type === "valid") return outcome.config;
   throw new HalonError(
