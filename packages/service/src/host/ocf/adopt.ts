@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bootId } from "../process/proc.ts";
-import type { RunnerSpec } from "../runner.ts";
+import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import type { Adopt } from "../runtime/runtime.ts";
 import { configValuesOf } from "../runtime/secrets.ts";
 import { endProcesses, markPath, processesOf, rootsOf } from "./processes.ts";
@@ -11,7 +11,8 @@ import { resumeOcf } from "./runner.ts";
 /**
  * Finds the OCF resources of an earlier `halond`, and ends what is left of those that no record speaks of.
  *
- * Whether an adopted one still runs is asked of its agent at once, and told like any later change.
+ * Whether an adopted one still runs is asked of its agent at once, and told like any later change. An exclusive one has
+ * lost its keeper with that `halond`: its processes are killed here, and its agent gives up the rest.
  */
 export const adoptOcf: Adopt = async ({ servicesDirectory, node, blobPath }, onFound) => {
   const home = resolve(servicesDirectory);
@@ -28,7 +29,9 @@ export const adoptOcf: Adopt = async ({ servicesDirectory, node, blobPath }, onF
       const spec = specOf(found.record, { directory, blobPath });
       const [first] = rootsOf(processesOf({ home, service, directory }));
       const osPid = first?.pid ?? 0;
-      onFound({ type: "adopted", spec, osPid, watch: (listener) => resumeOcf(spec, listener) });
+      if (spec.lease !== undefined) await endProcesses({ home, service, directory }, false);
+      const watch = spec.lease === undefined ? resumeOcf : endKept;
+      onFound({ type: "adopted", spec, osPid, watch: (listener) => watch(spec, listener) });
       continue;
     }
     if (reason !== undefined) {
@@ -56,11 +59,24 @@ function whyNot(
 }
 
 function specOf(
-  { node, service, instance, manifest, config, configHash }: ResourceRecord,
+  { node, service, instance, manifest, config, configHash, lease }: ResourceRecord,
   place: Pick<RunnerSpec, "directory" | "blobPath">,
 ): RunnerSpec {
   const configValues = configValuesOf(config);
-  return { node, service, instance, manifest, config, configHash, configValues, ...place };
+  const spec = { node, service, instance, manifest, config, configHash, configValues, ...place };
+  return lease === undefined ? spec : { ...spec, lease };
+}
+
+/** Ends an exclusive resource of which nobody watches the lease any more. */
+function endKept(spec: RunnerSpec, listener: (event: RunnerEvent) => void): Runner {
+  const runner = resumeOcf(spec, listener);
+  const reason = "its keeper went with the halond before: it must not run without one";
+  // After it has begun, in the same turn.
+  setImmediate(() => {
+    listener({ type: "problem", code: "HAL_FAILED", reason, cause: "lease" });
+    runner.kill();
+  });
+  return runner;
 }
 
 async function endLeft(

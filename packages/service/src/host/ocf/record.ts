@@ -18,6 +18,8 @@ export interface ResourceRecord {
   /** With references in the place of secrets. */
   readonly config: JsonObject;
   readonly configHash: string;
+  /** Of an exclusive one, which runs under a keeper. */
+  readonly lease?: { readonly token: number; readonly leaseMs: number } | undefined;
 }
 
 const RecordFile: z.ZodType<ResourceRecord> = z.strictObject({
@@ -30,15 +32,23 @@ const RecordFile: z.ZodType<ResourceRecord> = z.strictObject({
   manifest: ServiceManifest,
   config: z.record(z.string(), z.json()),
   configHash: z.string(),
+  lease: z.strictObject({ token: z.number(), leaseMs: z.number() }).optional(),
 });
 
 const fileName = "ocf.json";
 
 /** Writes the record in one step. Throws when the disk does not take it. */
 export function writeRecord(spec: RunnerSpec, home: string): void {
-  const { node, service, instance, manifest, config, configHash, directory } = spec;
+  const { node, service, instance, manifest, config, configHash, directory, lease } = spec;
   const at = { bootId: bootId(), home, node, service, instance };
-  const record: ResourceRecord = { format: 1, ...at, manifest, config, configHash };
+  const record: ResourceRecord = {
+    format: 1,
+    ...at,
+    manifest,
+    config,
+    configHash,
+    ...(lease === undefined ? {} : { lease: { token: lease.token, leaseMs: lease.leaseMs } }),
+  };
   const temporary = join(directory, `${fileName}.tmp`);
   writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
   renameSync(temporary, join(directory, fileName));

@@ -150,6 +150,23 @@ test.each(["monitor=1", "monitor=9", "monitor=77", "monitor=3"])(
   },
 );
 
+test("an exclusive resource does not go on without its keeper: its processes are gone when it is found, and its agent stops the rest", async () => {
+  const spec = { ...(await home.spec(scripted)), lease: { token: 7, leaseMs: 2_000 } };
+  const before = startOcf(spec, heard.listener);
+  await heard.next("ready");
+  before.release();
+  expect(home.pidsOf("web")).not.toEqual([]);
+  const adopted = hear();
+  await adoptAll(adopted, (found) => {
+    expect(found.lease).toEqual(spec.lease);
+    expect(home.pidsOf("web")).toEqual([]);
+  });
+  expect(await adopted.next("problem")).toMatchObject({ cause: "lease" });
+  await adopted.next("exited");
+  expect(home.calls()).toContain("stop");
+  expect(home.pidsOf("web")).toEqual([]);
+});
+
 test.each([
   ["validate-all", "validate-all did not end within ", { startTimeoutMs: 300 }],
   ["start", "start did not end within ", { startTimeoutMs: 4_000 }],
@@ -330,9 +347,13 @@ function where() {
   return { node: "node-1", servicesDirectory: home.path, blobPath: (hash: string) => hash };
 }
 
-async function adoptAll(adopted: Heard): Promise<readonly Runner[]> {
+async function adoptAll(
+  adopted: Heard,
+  look: (spec: RunnerSpec) => void = () => undefined,
+): Promise<readonly Runner[]> {
   const runners: Runner[] = [];
   await adoptOcf(where(), (found) => {
+    if (found.type === "adopted") look(found.spec);
     if (found.type === "adopted") runners.push(found.watch(adopted.listener));
   });
   return runners;
