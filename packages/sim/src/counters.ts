@@ -75,4 +75,5 @@ export const rareHostStates: readonly (keyof Counters)[] = [
   "hostStateInstalled",
   "hostSnapshotWhileSaving",
   "leaderCampaigns",
+  "supersededLeaderAsked",
 ];

@@ -66,6 +66,14 @@ test("hosts are drawn for about half of the seeds of the agency, and for no othe
   expect(drawn("registers")).toBe(0);
 });
 
+test("three quarters of the hosts that are drawn ask for proofs of leadership", () => {
+  const hosts = Array.from({ length: 400 }, (_, seed) => planOf(seed, plan).settings.hosts);
+  const drawn = hosts.flatMap((each) => each?.questions ?? []);
+  const share = drawn.filter((questions) => questions > 0).length / drawn.length;
+  expect(share).toBeGreaterThan(0.65);
+  expect(share).toBeLessThan(0.85);
+});
+
 test("without hosts nothing of them is counted", () => {
   const { settings, ...scenario } = withHosts(3);
   const { hosts: _, ...rest } = settings;

@@ -26,7 +26,7 @@ export function confirmedLeaders(): Invariant {
       asked.delete(id);
     },
     afterStep({ ledger }, { member, before, after, effects }) {
-      if (member.process?.host == null) return;
+      if ((member.process?.host ?? null) === null) return;
       const { id } = member;
       const open = asked.get(id) ?? new Map<number, Asked>();
       asked.set(id, open);
