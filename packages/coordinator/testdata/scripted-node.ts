@@ -163,6 +163,8 @@ export function fail(node: NodeData, instance: string, healthyMs = 0): void {
     if (running.startCommands.length === 0) emit(node, "ServiceCouldNotStart", { ...at, ...cause });
   } else {
     emit(node, "ServiceFailed", { ...at, reason: "it exited with code 1", healthyMs });
+    const conflict = `${instance} has ended before this start was answered`;
+    for (const command of running.startCommands) refuse(node, command, "HAL_CONFLICT", conflict);
   }
   for (const command of running.stopCommands) emit(node, "ServiceStopped", { ...at, command });
   letGo(node, running);
@@ -194,10 +196,6 @@ function perform(node: NodeData, { id, action }: Command): void {
 function start(node: NodeData, action: ActionOf<"StartService">, commands: string[]): void {
   const { service, instance, manifest, configHash } = action;
   const present = node.running[instance];
-  if (present?.state === "stopping") {
-    couldNotStart(node, action, commands, { code: "HAL_CONFLICT", reason: "it is ending" });
-    return;
-  }
   if (present !== undefined) {
     present.startCommands.push(...commands);
     if (present.state === "running") reportStarted(node, present);

@@ -38,6 +38,7 @@ export function reportEnd(
       const code = failureCode === undefined ? {} : { code: failureCode };
       const data = { ...at, reason, healthyMs, exit, cause, ...code };
       host.emit({ type: "ServiceFailed", data });
+      refuseStarts(spec, startCommands, host);
       break;
     }
     case "reportExited": {
@@ -55,7 +56,7 @@ export function reportEnd(
 
 /** Commands that wait for a start that an end overtook are answered, and not as a failure. */
 function refuseStarts(spec: RunnerSpec, commands: ReadonlySet<string>, host: InstanceHost): void {
-  const reason = `${spec.instance} was stopped before it was ready`;
+  const reason = `${spec.instance} has ended before this start was answered`;
   for (const command of commands) {
     const data = { node: spec.node, command, code: "HAL_CONFLICT", reason };
     host.emit({ type: "CommandRefused", data });

@@ -70,6 +70,20 @@ test("a start command twice starts once and is answered twice, now or when ready
   expect(brief()).toEqual(["ServiceStarted 1.0", "ServiceStarted 1.1", "ServiceStarted 1.2"]);
 });
 
+test("a start of what is ending is answered at its end, and not before as if nothing ran", () => {
+  const { runtime, asked, hear, exit, brief } = setUp();
+  runtime.start(startAction(1), "1.0");
+  hear(1, { type: "ready" });
+  hear(1, { type: "problem", code: "HAL_FAILED", reason: "it hangs", cause: "hung" });
+  runtime.start(startAction(1), "1.1");
+  expect([asked, brief()]).toEqual([
+    ["spawn good@node-1#1", "kill good@node-1#1"],
+    ["ServiceStarted 1.0"],
+  ]);
+  hear(1, exit);
+  expect(brief().slice(1)).toEqual(["ServiceFailed -", "CommandRefused 1.1"]);
+});
+
 test("a service name that is held is refused, naming the holder", () => {
   const { runtime, events, hear } = setUp();
   runtime.start(startAction(1), "1.0");

@@ -73,11 +73,7 @@ export function giveUp(site: Site, queued: WaitingStart, reason: string): void {
 
 /** Answers like the first start did, or will. */
 function startAgain(site: Site, instance: Instance, commands: ReadonlySet<string>): void {
-  if (instance.state === "stopping" || instance.state === "killing") {
-    const reason = `${instance.spec.instance} is ending; start a newer incarnation`;
-    couldNotStart(site, instance.spec, commands, { code: "HAL_CONFLICT", reason });
-    return;
-  }
+  // One that is ending is answered at its end: that it could not start would say that nothing of it runs.
   for (const command of commands) instance.startCommands.add(command);
   if (instance.state === "running") reportStarted(instance, site.host);
 }
