@@ -9,19 +9,22 @@
  * | 81 an event that nobody knows is taken out | intake.test: that no rule is on are kept as dead letters; bad-request: events that nobody declared |
  * | 82 each decision is written down | acceptance: the event list tells why; station: the same nodes, processes and history |
  * | 83 a service that was stopped stays so when its node comes back | here: a satellite that is killed and comes back |
- * | 84 each tracking node isolated in turn | scenarios-cluster: events are handled while each tracking node is cut off |
+ * | 84 each tracking node isolated in turn | scenarios-cluster: each tracking node is cut off in turn |
  * | 85 a node is back before it is given up | here: a satellite that is killed and comes back |
  * | 86 a node is given up, and comes back later | here: a node that stays away |
  * | 87 senders of the same, an older and a newer version | here: a message of another version |
- * | 88 a node knows all tracking nodes, also after a restart | scenarios-cluster: a satellite comes back; bootstrap: all at once with the same list |
+ * | 88 a node knows all tracking nodes, also after a restart | scenarios-cluster: a satellite that starts again finds the others; bootstrap: all at once with the same list |
  * | 89 order of notifications | intake.test: in the order of their numbers; station: a stream of events that was cut. Disk sensors: storage hardware |
  * | 90 initial data | bad-start: a cluster file that is not right; choice.test: number of replicas. Disk layouts: storage hardware |
  * | 97 a tracking node restarts by itself | here: a tracking node that is killed |
  * | 99 all daemons die | here: when every halond is killed; survival |
  * | 100 one node dies | here: a satellite that is killed and comes back |
  * | 101, 102 start and configure | here: a service that is started says its greeting |
- * | 103, 105, 107, 109 nodes cut off | scenarios-cluster |
- * | 106 tracking nodes killed in turn | scenarios-cluster: each tracking node is killed |
+ * | 103 a failure on a node that is cut off | scenarios-cluster: a service that fails while its node is cut off |
+ * | 105 tracking nodes isolated in turn, with events of a satellite | scenarios-cluster: each tracking node is cut off in turn |
+ * | 106 tracking nodes killed in turn | scenarios-cluster: each tracking node is killed and started again |
+ * | 107 no majority, then one again | scenarios-cluster: nothing is handled while only one tracking node is left |
+ * | 109 all isolated, then two back | scenarios-cluster: after all tracking nodes were alone for longer than a lease |
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
