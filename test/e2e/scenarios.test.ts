@@ -15,7 +15,7 @@
  * | 87 senders of the same, an older and a newer version | here: a message of another version |
  * | 88 a node knows all tracking nodes, also after a restart | scenarios-cluster: a satellite that starts again finds the others; bootstrap: all at once with the same list |
  * | 89 order of notifications | intake.test: in the order of their numbers; station: a stream of events that was cut. Disk sensors: storage hardware |
- * | 90 initial data | bad-start: a cluster file that is not right; choice.test: number of replicas. Disk layouts: storage hardware |
+ * | 90 initial data | bad-start: a cluster file that is not right; choice.test: as many as there are replicas. Disk layouts: storage hardware |
  * | 97 a tracking node restarts by itself | here: a tracking node that is killed |
  * | 99 all daemons die | here: when every halond is killed; survival |
  * | 100 one node dies | here: a satellite that is killed and comes back |
