@@ -54,7 +54,9 @@ function crossed(schema: JsonObject): string | undefined {
     (least.value === most.value && (least.isExclusive || most.isExclusive));
   if (isEmpty) return `no number is at least ${least.value} and at most ${most.value}`;
   const isWhole = joined.some(({ type }) => type === "integer");
-  if (isWhole && Math.ceil(least.value) > Math.floor(most.value)) {
+  const lowest = least.isExclusive ? Math.floor(least.value) + 1 : Math.ceil(least.value);
+  const highest = most.isExclusive ? Math.ceil(most.value) - 1 : Math.floor(most.value);
+  if (isWhole && lowest > highest) {
     return `no whole number is between ${least.value} and ${most.value}`;
   }
   for (const [low, high, what] of [

@@ -155,12 +155,10 @@ function valuesOfType(
     }
     case "string":
       return guess(textWithin(schema, present));
-    case "array": {
-      const item = sampleOf(schema["items"], secrets, depth + 1);
-      const list = Array.isArray(present) ? present : [];
-      if (item === undefined) return guess(list.length > 0 ? [] : undefined);
-      return [...guess([...list, item]), ...guess(list.slice(1))];
-    }
+    case "array":
+      return otherLists(schema, Array.isArray(present) ? present : [], secrets, depth).flatMap(
+        guess,
+      );
     case "object": {
       const inner = isObject(present) ? present : {};
       return Object.entries(propertiesOf(schema)).flatMap(([field, fieldSchema]) =>
@@ -173,6 +171,26 @@ function valuesOfType(
     default:
       return [];
   }
+}
+
+/** A list with another first item, one item more, or one less. */
+function otherLists(
+  schema: JsonObject,
+  present: readonly Json[],
+  secrets: SecretReferences,
+  depth: number,
+): readonly Json[] {
+  const [first] = Array.isArray(schema["prefixItems"]) ? schema["prefixItems"] : [];
+  const heads = otherValues(first, present[0], secrets, depth + 1);
+  const item = sampleOf(schema["items"], secrets, depth + 1);
+  const least = numberOf(schema["minItems"]) ?? 0;
+  const most = numberOf(schema["maxItems"]) ?? textsMax;
+  const lists = [
+    ...heads.map(({ value }) => [value, ...present.slice(1)]),
+    ...(item === undefined ? [] : [[...present, item]]),
+    ...(first === undefined && present.length > 0 ? [present.slice(1)] : []),
+  ];
+  return lists.filter(({ length }) => length >= least && length <= most);
 }
 
 /** The smallest number that fits, or a neighbour of the present one. */
@@ -189,7 +207,7 @@ function numberWithin(schema: JsonObject, present: Json | undefined): number | u
   const base = Number.isFinite(least.value) ? Math.ceil(least.value / step) * step : 0;
   const candidates =
     typeof present === "number"
-      ? [present + step, present - step, base, base + step, (least.value + most.value) / 2]
+      ? [present + step, present - step, base, base + step, (least.value + present) / 2]
       : [base, base + step, Math.floor(most.value / step) * step, (least.value + most.value) / 2];
   return candidates.find((value) => fits(value) && value !== present);
 }
@@ -229,8 +247,7 @@ function textWithin(schema: JsonObject, present: Json | undefined): string | und
   const least = numberOf(schema["minLength"]) ?? 0;
   const most = numberOf(schema["maxLength"]) ?? textsMax;
   const fill = "x".repeat(Math.max(0, least - 4));
-  const base =
-    typeof present === "string" ? [`${present}x`, `${present}1`, present.slice(0, -1)] : [];
+  const base = typeof present === "string" ? variantsOf(present) : [];
   const pattern = patternOf(schema["pattern"]);
   return [
     ...base,
@@ -248,6 +265,11 @@ function textWithin(schema: JsonObject, present: Json | undefined): string | und
       text !== present &&
       (pattern?.test(text) ?? true),
   );
+}
+
+function variantsOf(text: string): readonly string[] {
+  const begin = text.slice(0, -1);
+  return [`${text}x`, `${text}1`, `${begin}a`, `${begin}b`, `${begin}1`, `${begin}2`, begin];
 }
 
 function patternOf(pattern: Json | undefined): RegExp | undefined {

@@ -213,7 +213,7 @@ export class Stage {
     return { ms: Math.round(performance.now() - beganAt), kills: tap.kills };
   }
 
-  /** Calls a message past the checks of the runtime; they are looked at by themselves. */
+  /** Calls a message as another service would. */
   call(instance: string, message: string, args: Parameters<Runtime["call"]>[2], timeoutMs: number) {
     return this.#runtime.call(instance, message, args, timeoutMs);
   }
