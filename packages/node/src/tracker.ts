@@ -5,8 +5,9 @@ import {
   traceFailures,
   traceStarts,
 } from "@halon/coordinator";
-import { HalonError, toErrorData } from "@halon/protocol";
+import { HalonError, InstanceId, Name, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
+import { z } from "zod";
 import type { HeardBeats } from "./beat/node-beats.ts";
 import {
   type AskOpinions,
@@ -41,6 +42,13 @@ const lostKnownMs = 10_000;
 /** Who has not said by then when it heard another node is not waited for. */
 const opinionMs = 400;
 const sourcePrefix = "node/";
+
+/** A renewal as a peer sends it; the coordinator's thread must not meet another shape. */
+const Renewal = z.strictObject({
+  type: z.literal("renew"),
+  node: Name,
+  asked: z.array(z.strictObject({ instance: InstanceId, token: z.number().int() })).max(10_000),
+});
 
 export interface TrackerOptions {
   readonly name: string;
@@ -211,8 +219,13 @@ export class Tracker {
     return { clusterId, leader: name, epoch, index: replica.index, sequence };
   }
 
-  async #renew({ node, asked }: Renew): Promise<Renewed> {
+  async #renew(message: Renew): Promise<Renewed> {
     if (this.#leadership === undefined) throw this.#notLeading();
+    const renewal = Renewal.safeParse(message);
+    if (!renewal.success) {
+      throw new HalonError("HAL_BAD_REQUEST", `not a renewal: ${z.prettifyError(renewal.error)}`);
+    }
+    const { node, asked } = renewal.data;
     return { granted: await this.#leadership.coordinator.renew(node, asked) };
   }
 
