@@ -75,5 +75,4 @@ export const rareHostStates: readonly (keyof Counters)[] = [
   "hostStateInstalled",
   "hostSnapshotWhileSaving",
   "leaderCampaigns",
-  "supersededLeaderAsked",
 ];
