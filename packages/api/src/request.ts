@@ -56,7 +56,7 @@ export const MissingRequest = z.strictObject({ hashes: z.array(Hash).max(10_000)
 const Flag = z.enum(["true", "false"]).transform((text) => text === "true");
 const Count = z
   .string()
-  .regex(/^\d{1,7}$/, "expected a number")
+  .regex(/^\d{1,7}$/, "expected a number of at most 7 digits")
   .transform(Number);
 const Cursor = z
   .string()
@@ -106,7 +106,7 @@ export const GraphQuery = z.strictObject({
 });
 export const LogsQuery = z.strictObject({
   on: Name.optional(),
-  lines: Count.pipe(z.number().min(0).max(100_000)).default(200),
+  lines: Count.pipe(z.number().max(100_000, "expected at most 100000")).default(200),
   follow: Flag.default(false),
 });
 export const ShutdownRequest = z.strictObject({ keepServices: z.boolean().default(false) });

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { HalonError } from "@halon/protocol";
+import { type GraphView, HalonError } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
 import { type Listener, listen } from "./listen.ts";
 import type { ApiPorts } from "./ports.ts";
@@ -271,5 +271,72 @@ test("a node tells its incarnation, its mode and who watches it", async () => {
     evidence: [],
     watchedBy: [],
     watches: [],
+  });
+});
+
+/** A cluster in which these nodes have slots of the service, with so many starts. */
+function slotted(service: string, starts: Readonly<Record<string, number>>): ApiPorts["graph"] {
+  const view = memoryPorts().ports.graph();
+  const node = (id: string, at: number) => ({
+    kind: "Node" as const,
+    id,
+    attributes: { address: `127.0.0.1:${at}` },
+  });
+  const nodes = Object.keys(starts).map((id, at) => node(id, at + 2));
+  const slots = Object.entries(starts).map(([id, incarnation]) => ({
+    kind: "ServiceName" as const,
+    id: `${service}@${id}`,
+    attributes: { service, node: id, incarnation, restarts: 0 },
+  }));
+  const graph = {
+    ...view,
+    get: (kind: "Node", id: string) => nodes.find((each) => each.id === id) ?? view.get(kind, id),
+    list: (kind: string) => (kind === "ServiceName" ? slots : kind === "Node" ? nodes : []),
+    in: (slot: string) => nodes.filter(({ id }) => slot.endsWith(`@${id}`)),
+  };
+  return () => graph as unknown as GraphView;
+}
+
+test("output that another node has is asked of that node by its name, so that nobody sends on again", async () => {
+  const starts = { "node-1": 0, "node-2": 0, "node-3": 4 };
+  const { url } = await start({ graph: slotted("job", starts) });
+  const response = await fetch(`${url}/logs/job?lines=5`, { redirect: "manual" });
+  expect(response.headers.get("location")).toBe("http://127.0.0.1:4/logs/job?lines=5&on=node-3");
+});
+
+test.each([
+  ["what was never started", "job", { "node-1": 0, "node-2": 0 }, "never started"],
+  ["a part of Halon", "halon-agency", { "node-1": 7, "node-2": 7 }, "the log of its halond"],
+])("output of %s is nowhere, and says why", async (_, service, starts, why) => {
+  const { url } = await start({ graph: slotted(service, starts) });
+  const response = await fetch(`${url}/logs/${service}`, { redirect: "manual" });
+  expect(await response.json()).toMatchObject({
+    errorCode: "HAL_NOT_FOUND",
+    errorMessage: expect.stringContaining(why),
+  });
+});
+
+test("an unknown service is answered with what was deployed first, parts of Halon last", async () => {
+  const view = memoryPorts().ports.graph();
+  const part = { kind: "ServiceName", id: "x", attributes: { service: "halon-agency" } };
+  const list = (kind: "ServiceName", where?: object) =>
+    kind !== "ServiceName" ? view.list(kind) : where === undefined ? [part] : [];
+  const graph = () => ({ ...view, list }) as unknown as GraphView;
+  const { url } = await start({ graph });
+  const { errorMessage } = (await (await fetch(`${url}/v1/services/ghost`)).json()) as {
+    errorMessage: string;
+  };
+  expect(errorMessage).toContain("there are web, halon-agency.");
+});
+
+test("a plan of what apply would refuse is refused with the reason", async () => {
+  const { send } = await start();
+  const ghost = { name: "ghost", type: "ghost", on: "any-node", onNodeLoss: "move", config: {} };
+  const deployments = [{ ...ghost, configHash: "0".repeat(64) }];
+  const spec = { types: [], deployments, rules: [], prune: false };
+  const response = await send("POST", "/v1/plan", { spec });
+  expect(await response.json()).toMatchObject({
+    errorCode: "HAL_CONFIG_INVALID",
+    errorMessage: expect.stringContaining("the type ghost, which the cluster does not know"),
   });
 });

@@ -140,5 +140,6 @@ export function notFound(
 function serviceNames(graph: GraphView): readonly string[] {
   const deployed = graph.list("Deployment").map((deployment) => deployment.id);
   const slotted = graph.list("ServiceName").map((slot) => slot.attributes.service);
-  return [...new Set([...deployed, ...slotted])].sort(compareText);
+  // What was deployed is more likely meant than a part of Halon, which is slotted only.
+  return [...new Set([...deployed.sort(compareText), ...slotted.sort(compareText)])];
 }

@@ -6,7 +6,7 @@ import type { Io } from "./io.ts";
 export function createProgram(name: string, io: Io): Command {
   const program = new Command(name);
   program.exitOverride();
-  program.configureHelp({ showGlobalOptions: true, helpWidth: 80 });
+  program.configureHelp({ showGlobalOptions: true, helpWidth: 80, minWidthToWrap: 20 });
   program.configureOutput({
     writeOut: (text) => io.out(text),
     writeErr: (text) => io.err(text),

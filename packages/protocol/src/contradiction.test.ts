@@ -31,7 +31,8 @@ function type(name: string, requires: readonly string[]): ServiceManifest {
 }
 
 function spec(deployments: readonly DeploymentSpec[], given: Partial<ClusterSpec> = {}) {
-  return { types: [], deployments: [...deployments], prune: true, ...given };
+  const types = [...new Set(deployments.map((each) => each.type))].map((name) => type(name, []));
+  return { types, deployments: [...deployments], prune: true, ...given };
 }
 
 const empty: KnownCluster = { deployments: [], requires: new Map(), hasFence: false };
@@ -87,6 +88,12 @@ const contradictions: readonly [string, readonly [string, Partial<DeploymentSpec
     [["a", { fence: "lease" }]],
     "a has fence and is not exclusive",
   ],
+  [
+    "a number beside every node",
+    [["a", { on: "every-node", replicas: 2 }]],
+    "a is wanted on every-node and has replicas",
+  ],
+  ["the name of a part of Halon", [["halon-a", { type: "a" }]], "deployment halon-a has a name"],
 ];
 
 describe("a cluster file is refused, with the names, for", () => {
@@ -122,6 +129,14 @@ describe("a cluster file is refused, with the names, for", () => {
     expect(contradictionIn({ ...file, prune: false }, known)).toBeUndefined();
     // What is pruned is gone.
     expect(contradictionIn(file, known)).toContain("a names db in after, which neither");
+  });
+
+  test("a type that neither file nor cluster knows, which only a cluster can tell", () => {
+    const file = spec([deployment("a")], { types: [] });
+    expect(contradictionIn(file, undefined)).toBeUndefined();
+    expect(contradictionIn(file, empty)).toContain("deployment a names the type a, which");
+    const known = { ...empty, requires: new Map([["a", []]]) };
+    expect(contradictionIn(file, known)).toBeUndefined();
   });
 
   test("a type that requires an unknown one, itself, or one that requires it", () => {

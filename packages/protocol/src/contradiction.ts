@@ -1,3 +1,4 @@
+import type { GraphView } from "./graph-view.ts";
 import { compareText } from "./json.ts";
 import type { ClusterSpec, DeploymentSpec } from "./manifest.ts";
 
@@ -33,7 +34,13 @@ export function contradictionIn(
   spec: Pick<ClusterSpec, "types" | "deployments" | "nodes" | "prune">,
   known: KnownCluster | undefined,
 ): string | undefined {
+  const ofFile = partNameIn(spec) ?? countIn(spec);
+  if (ofFile !== undefined) return ofFile;
   const whole = join(spec, known);
+  if (known !== undefined) {
+    const stranger = strangeTypeIn(spec, whole);
+    if (stranger !== undefined) return stranger;
+  }
   for (const deployment of whole.deployments.values()) {
     const complaint =
       aboutItself(deployment) ??
@@ -46,6 +53,55 @@ export function contradictionIn(
     if (stranger !== undefined) return stranger;
   }
   return aboutCircles(whole);
+}
+
+/** What the cluster has that a cluster file may name. */
+export function knownClusterIn(graph: GraphView): KnownCluster {
+  return {
+    deployments: graph
+      .list("Deployment")
+      .map(({ id, attributes }) => ({ name: id, ...attributes })),
+    requires: new Map(
+      graph.list("Service").map(({ id, attributes }) => [id, attributes.requires ?? []]),
+    ),
+    hasFence: graph.list("Cluster")[0]?.attributes.nodes?.fence !== undefined,
+  };
+}
+
+/** Names that begin so are those of Halon's own parts and hooks. */
+const partPrefix = "halon-";
+
+/** Tells of a deployment or type that has the name of a part of Halon. */
+function partNameIn({
+  deployments,
+  types,
+}: Pick<ClusterSpec, "deployments" | "types">): string | undefined {
+  const names = [
+    ...deployments.map(({ name }) => ["deployment", name] as const),
+    ...types.flatMap(({ name, serviceName }) =>
+      [name, serviceName].map((each) => ["type", each] as const),
+    ),
+  ];
+  const taken = names.find(([, name]) => name.startsWith(partPrefix));
+  if (taken === undefined) return undefined;
+  return `${taken[0]} ${taken[1]} has a name that begins with ${partPrefix}, which is kept for parts of Halon; give it another name`;
+}
+
+/** Tells of a deployment whose number is said twice. */
+function countIn({ deployments }: Pick<ClusterSpec, "deployments">): string | undefined {
+  const one = deployments.find((each) => each.on === "every-node" && each.replicas !== undefined);
+  if (one === undefined) return undefined;
+  return `deployment ${one.name} is wanted on every-node and has replicas; remove one of the two`;
+}
+
+/** Tells of a deployment of a type that neither the file nor the cluster knows. */
+function strangeTypeIn(
+  { deployments }: Pick<ClusterSpec, "deployments">,
+  { requires }: Whole,
+): string | undefined {
+  const stranger = deployments.find(({ type }) => !requires.has(type));
+  if (stranger === undefined) return undefined;
+  return `deployment ${stranger.name} names the type ${stranger.type}, which the cluster does not know`;
 }
 
 function join(spec: Parameters<typeof contradictionIn>[0], known: KnownCluster | undefined): Whole {

@@ -1,5 +1,10 @@
 export { Command, CommandAction, type CommandType, commandAnswers } from "./command.ts";
-export { contradictionIn, type KnownCluster, type PlacementWishes } from "./contradiction.ts";
+export {
+  contradictionIn,
+  type KnownCluster,
+  knownClusterIn,
+  type PlacementWishes,
+} from "./contradiction.ts";
 export { Duration } from "./duration.ts";
 export {
   type ErrorCode,

@@ -1,5 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
-import { canonicalJson, HalonError, Hash, type Json, type JsonObject } from "@halon/protocol";
+import {
+  canonicalJson,
+  contradictionIn,
+  HalonError,
+  Hash,
+  type Json,
+  type JsonObject,
+  knownClusterIn,
+} from "@halon/protocol";
 import { z } from "zod";
 import { parseWith, problems, readBody, readJson } from "../body.ts";
 import { planOf } from "../plan.ts";
@@ -76,6 +84,10 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
     route("POST", "/v1/plan", async (c) => {
       const { spec } = await readJson(c.env.incoming, PlanRequest, limits.bodyBytesMax);
       refuseSecretValues(spec, ports.graph());
+      const contradiction = contradictionIn(spec, knownClusterIn(ports.graph()));
+      if (contradiction !== undefined) {
+        throw new HalonError("HAL_CONFIG_INVALID", `Apply would be refused: ${contradiction}.`);
+      }
       return answer(c, context, planOf(ports.graph(), spec));
     }),
     route("PUT", "/v1/blobs/:hash", (c) => putBlob(c, context)),

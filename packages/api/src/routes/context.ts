@@ -79,7 +79,13 @@ export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response 
 }
 
 /** The endpoint comes from the cluster, never from the request's Host. */
-export function redirectTo(c: Ctx, endpoint: string): Response {
-  const { pathname, search } = new URL(c.req.url);
+export function redirectTo(
+  c: Ctx,
+  endpoint: string,
+  query: Readonly<Record<string, string>> = {},
+): Response {
+  const { pathname, searchParams } = new URL(c.req.url);
+  for (const [name, value] of Object.entries(query)) searchParams.set(name, value);
+  const search = searchParams.size === 0 ? "" : `?${searchParams}`;
   return c.redirect(`http://${endpoint}${pathname}${search}`, 307);
 }

@@ -2,7 +2,7 @@ import { HalonError, HelloRequest, keyOf, type Resource } from "@halon/protocol"
 import { stream } from "hono/streaming";
 import { readJson } from "../body.ts";
 import { LogsQuery, ShutdownRequest } from "../request.ts";
-import { notFound, requireTarget } from "../view.ts";
+import { requireTarget } from "../view.ts";
 import {
   type Ctx,
   param,
@@ -84,8 +84,9 @@ async function logs(c: Ctx, { ports, limits, closing }: RouteContext): Promise<R
   const here = on === undefined || on === name ? await ports.logs(service, lines) : undefined;
   if (here === undefined) {
     const other = on === name ? undefined : holderOf(ports.graph(), service, on, name);
-    if (other !== undefined) return redirectTo(c, other.attributes.address);
-    throw notFound(`log of service ${service} on node`, on ?? name, [], "halonctl service list");
+    // The other one is named, so that it does not send the request on in its turn.
+    if (other !== undefined) return redirectTo(c, other.attributes.address, { on: other.id });
+    throw noOutput(service, on);
   }
   c.header("Content-Type", "text/plain; charset=utf-8");
   if (!follow) return c.body(here);
@@ -101,7 +102,15 @@ async function logs(c: Ctx, { ports, limits, closing }: RouteContext): Promise<R
   });
 }
 
-/** The other node that has the service: its log is there. */
+function noOutput(service: string, on: string | undefined): HalonError {
+  const where = on === undefined ? "" : ` on ${on}`;
+  const why = service.startsWith("halon-")
+    ? "a part of Halon writes to the log of its halond, see --log.file"
+    : "it was never started there. See `halonctl service list`";
+  return new HalonError("HAL_NOT_FOUND", `There is no output of ${service}${where}: ${why}.`);
+}
+
+/** The other node that has started the service: its log is there. */
 function holderOf(
   graph: ReturnType<RouteContext["ports"]["graph"]>,
   service: string,
@@ -110,6 +119,7 @@ function holderOf(
 ): Resource<"Node"> | undefined {
   return graph
     .list("ServiceName", { service })
+    .filter(({ attributes }) => attributes.incarnation > 0 && !service.startsWith("halon-"))
     .flatMap((slot) => graph.in(keyOf("ServiceName", slot.id), "provides", "Node"))
     .find((node) => node.id !== self && (on === undefined || node.id === on));
 }

@@ -2,7 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ClusterStatus } from "@halon/protocol";
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
-import { colorOf, nodeColumns, serviceColumns } from "../output/columns.ts";
+import {
+  colorOf,
+  isPart,
+  nodeColumns,
+  type ServiceRow,
+  serviceColumns,
+} from "../output/columns.ts";
+import { oneLine, wrapped } from "../output/table.ts";
 import { action, type Session } from "./session.ts";
 
 const watchMs = 1_000;
@@ -25,21 +32,37 @@ export function addStatus(program: Command, io: Io): void {
     );
 }
 
-function show({ print }: Session, status: ClusterStatus): void {
+function show({ print, io }: Session, status: ClusterStatus): void {
   if (print.format !== "table" && print.format !== "wide") {
     print.one(status, `cluster/${status.cluster.id}`);
     return;
   }
   const { id, state, leader, epoch, revision, reasons = [] } = status.cluster;
   const shown = colorOf(print.colors, state)(state);
-  print.text(
-    `Cluster ${id}: ${shown}, leader ${leader ?? "none"}, epoch ${epoch}, revision ${revision}\n${reasons.map((reason) => `  ${reason}\n`).join("")}\n`,
-  );
+  print.text(`Cluster ${id}: ${shown}\n`);
+  print.text(`  leader ${leader ?? "none"}, epoch ${epoch}, revision ${revision}\n`);
+  for (const reason of reasons) print.text(wrapped(oneLine(reason), io.columns));
+  print.text("\n");
   const now = Date.now();
   print.list(nodeColumns(print.colors, now), status.nodes, ({ name }) => `node/${name}`);
   print.text("\n");
-  if (status.services.length === 0) print.text("No services. Apply a cluster file.\n");
-  else print.list(serviceColumns(print.colors, now), status.services, (row) => row.instance);
+  const parts = status.services.filter(isPart);
+  const unwell = parts.filter((row) => !isWell(row));
+  const services = [...status.services.filter((row) => !isPart(row)), ...unwell];
+  if (services.length === unwell.length) print.text("No services. Apply a cluster file.\n");
+  if (services.length > 0) {
+    print.list(serviceColumns(print.colors, now), services, (row) => row.instance);
+  }
+  if (parts.length === 0) return;
+  const well = parts.length - unwell.length;
+  print.text(
+    `\nParts of Halon: ${well} of ${parts.length} are well, see \`halonctl service list\`.\n`,
+  );
+}
+
+/** Whether there is nothing to look at. */
+function isWell({ state, health }: ServiceRow): boolean {
+  return state === "running" && health === "ok";
 }
 
 async function pause(interrupted: AbortSignal): Promise<void> {

@@ -40,7 +40,7 @@ export function serviceColumns(
     { title: "NODE", value: (row) => row.node, canShrink: true },
     { title: "STATE", value: (row) => row.state, color: (row) => colorOf(colors, row.state) },
     { title: "HEALTH", value: (row) => row.health, color: (row) => colorOf(colors, row.health) },
-    { title: "INCARNATION", value: (row) => row.incarnation },
+    { title: "INCARNATION", value: shownIncarnation },
     { title: "OS PID", value: (row) => row.osPid },
     { title: "RESTARTS", value: (row) => row.restarts, isWide: true },
     { title: "SINCE", value: (row) => ageOf(row.since, now), isWide: true },
@@ -49,6 +49,21 @@ export function serviceColumns(
     { title: "INSTANCE", value: (row) => row.instance, isWide: true },
     { title: "REASON", value: (row) => row.reason ?? "", canShrink: true },
   ];
+}
+
+/** A service whose name begins so is a part of Halon itself. */
+const partPrefix = "halon-";
+
+/** Whether the row is of a part of Halon, and not of a service that somebody deployed. */
+export function isPart({ service }: ServiceRow): boolean {
+  return service.startsWith(partPrefix);
+}
+
+const startsOfNode = 1_000;
+
+/** Of a part the start within its node's own: the whole number begins with the incarnation of the node. */
+function shownIncarnation(row: ServiceRow): number {
+  return isPart(row) ? row.incarnation % startsOfNode : row.incarnation;
 }
 
 export const eventColumns: readonly Column<EventEntry>[] = [

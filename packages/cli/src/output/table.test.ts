@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Column, clip, table } from "./table.ts";
+import { type Column, clip, table, wrapped } from "./table.ts";
 
 interface Row {
   readonly name: string;
@@ -43,4 +43,14 @@ test("a text of a service cannot move the cursor or add a line", () => {
 
 test("clip keeps what fits", () => {
   expect([clip("abc", 3), clip("abcd", 3), clip("ab", 0)]).toEqual(["abc", "ab…", "…"]);
+});
+
+test("a long sentence goes on in the next line, and none is wider than the terminal", () => {
+  const lines = wrapped(`${"word ".repeat(40)}end`, 80)
+    .trimEnd()
+    .split("\n");
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(lines[0]).toMatch(/^ {2}word/);
+  expect(lines.slice(1).every((line) => /^ {4}\S/.test(line))).toBe(true);
+  expect(lines.join(" ").replace(/\s+/g, " ").trim()).toBe(`${"word ".repeat(40)}end`);
 });

@@ -84,6 +84,20 @@ function fitted<T>(
     .toReversed();
 }
 
+/** A sentence of its own: indented, and further where it goes on in the next line. */
+export function wrapped(text: string, width: number): string {
+  const lines: string[] = [];
+  let line = " ";
+  for (const word of text.split(" ")) {
+    if (line.trim() !== "" && line.length + 1 + word.length > Math.max(width, 40)) {
+      lines.push(line);
+      line = "   ";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].map((one) => `${one}\n`).join("");
+}
+
 function cell(value: string | number | undefined): string {
   return oneLine(String(value ?? ""));
 }

@@ -2,8 +2,8 @@ import {
   type ClusterSpec,
   contradictionIn,
   events,
-  type KnownCluster,
   keyOf,
+  knownClusterIn,
   type NodePolicy,
   type ResourceKey,
 } from "@halon/protocol";
@@ -12,7 +12,6 @@ import type { Context } from "./context.ts";
 import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { tokenKey } from "./exclusive.ts";
 import { beginOperation, failOperation } from "./operation.ts";
-import { partConflict } from "./part.ts";
 import { askForConfiguration, placeAll, unplace, wantType } from "./placement.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
@@ -21,18 +20,9 @@ export const applyRules: Readonly<Record<string, Rule>> = {
   "cluster-applied": on(events.ClusterApplied).do((context) => {
     const { spec, operation } = context.event;
     const conflict =
-      partConflict(spec) ??
-      strangeType(context, spec) ??
-      contradictionIn(spec, knownCluster(context)) ??
-      kindConflict(context, spec);
+      contradictionIn(spec, knownClusterIn(context.graph)) ?? kindConflict(context, spec);
     if (conflict !== undefined) {
-      failOperation(
-        context,
-        operation,
-        "apply",
-        `${spec.deployments.length} deployments`,
-        conflict,
-      );
+      failOperation(context, operation, "apply", sizeOf(spec), conflict);
       context.why(`refused: ${conflict}`);
       return;
     }
@@ -53,7 +43,7 @@ export const applyRules: Readonly<Record<string, Rule>> = {
       (slot) => `${slot.id}#${slot.attributes.halted === true ? 0 : 1}`,
     );
     const asked = waiting.filter((entry) => !entry.endsWith("#0"));
-    beginOperation(context, operation, "apply", `${spec.deployments.length} deployments`, asked);
+    beginOperation(context, operation, "apply", sizeOf(spec), asked);
     for (const slot of slots) reconcileSlot(context, slot.id);
     context.why(
       `${spec.types.length} types, ${spec.deployments.length} deployments and ${spec.rules.length} rule files applied`,
@@ -61,27 +51,9 @@ export const applyRules: Readonly<Record<string, Rule>> = {
   }),
 };
 
-/** What the cluster has that a cluster file may name. */
-function knownCluster({ graph }: Context): KnownCluster {
-  return {
-    deployments: graph
-      .list("Deployment")
-      .map(({ id, attributes }) => ({ name: id, ...attributes })),
-    requires: new Map(
-      graph.list("Service").map(({ id, attributes }) => [id, attributes.requires ?? []]),
-    ),
-    hasFence: graph.list("Cluster")[0]?.attributes.nodes?.fence !== undefined,
-  };
-}
-
-/** Tells of a deployment of a type that neither the cluster nor the cluster file knows. */
-function strangeType(context: Context, spec: ClusterSpec): string | undefined {
-  const types = new Set(spec.types.map((type) => type.name));
-  const stranger = spec.deployments.find(
-    ({ type }) => !types.has(type) && context.graph.get("Service", type) === undefined,
-  );
-  if (stranger === undefined) return undefined;
-  return `deployment ${stranger.name} names the type ${stranger.type}, which the cluster does not know`;
+/** What an operation says that it is about. */
+function sizeOf({ deployments }: ClusterSpec): string {
+  return deployments.length === 1 ? "1 deployment" : `${deployments.length} deployments`;
 }
 
 function contain(context: Context, key: ResourceKey): void {

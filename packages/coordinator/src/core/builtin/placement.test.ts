@@ -300,9 +300,14 @@ describe("whatever is wished for and whatever nodes do", () => {
       after: some(services.slice(0, position)),
     }),
   );
-  const file = fc
-    .tuple(...wishes)
-    .map((all) => clusterSpec(all.map(({ name, ...given }) => deployment(name, given))));
+  const file = fc.tuple(...wishes).map((all) =>
+    clusterSpec(
+      all.map(({ name, replicas, ...given }) =>
+        // Every node is a number already.
+        deployment(name, given.on === "every-node" ? given : { ...given, replicas }),
+      ),
+    ),
+  );
   const event = fc.oneof(
     fc.record({ lose: fc.constantFrom(...names) }),
     fc.record({ back: fc.constantFrom(...names) }),

@@ -58,7 +58,31 @@ test.each([
   ["a fence without a command", { nodes: { fence: {} } }, "nodes.fence.command"],
   ["an empty command", { nodes: { fence: { command: [] } } }, "nodes.fence.command"],
   ["a share over one", { nodes: { breaker: { share: 34 } } }, "nodes.breaker.share"],
-  ["a wrong duration", { nodes: { recover: { every: "soon" } } }, "nodes.recover.every"],
+  [
+    "a wrong duration",
+    { nodes: { recover: { every: "soon" } } },
+    'nodes.recover.every: expected a duration such as 500ms, 10s or 1m, got "soon". Correct',
+  ],
+  [
+    "a place that is none",
+    { services: [{ type: "a", on: "anywhere" }] },
+    'services[0].on: expected "every-node", "any-node", { label: "key=value" } or { node: "name" }, got "anywhere"',
+  ],
+  [
+    "a place of no label",
+    { services: [{ type: "a", on: { label: "zone" } }] },
+    "services[0].on.label: expected key=value",
+  ],
+  [
+    "a name of a part",
+    { services: [{ type: "a", name: "halon-a" }] },
+    "deployment halon-a has a name",
+  ],
+  [
+    "a number beside every node",
+    { services: [{ type: "a", on: "every-node", replicas: 2 }] },
+    "deployment a is wanted on every-node and has replicas",
+  ],
   ["an interval too short", { nodes: { recover: { every: 1 } } }, "nodes.recover.every"],
   ["a timeout of no command", { nodes: { recover: { timeout: "1s" } } }, "nodes.recover.command"],
   [

@@ -29,7 +29,12 @@ const ClusterFile = z.strictObject({
       z.strictObject({
         type: z.string().min(1),
         name: Name.optional(),
-        on: Placement.optional(),
+        on: z
+          .union(
+            Placement.options,
+            'expected "every-node", "any-node", { label: "key=value" } or { node: "name" }',
+          )
+          .optional(),
         replicas: z.number().int().min(1).max(1_000).optional(),
         config: z.record(z.string(), z.json()).default({}),
         onNodeLoss: OnNodeLoss.default("move"),
@@ -139,7 +144,9 @@ function deploymentOf(
 
 /** The configuration with its defaults. Of a type that only the cluster knows, the node checks it. */
 function configOf(entry: ServiceEntry, compiled: CompiledService, where: string): JsonObject {
-  const outcome = checkConfig(compiled.manifest, entry.config);
+  const filled = checkConfig(compiled.manifest, entry.config);
+  // A default may contradict the schema that it stands in.
+  const outcome = filled.type === "valid" ? checkConfig(compiled.manifest, filled.config) : filled;
   if (outcome.type === "valid") return outcome.config;
   const message = `${where}.${outcome.reason}. Correct it and apply again.`;
   throw new HalonError("HAL_SCHEMA_VIOLATION", message);

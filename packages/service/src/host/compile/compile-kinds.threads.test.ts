@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { checkArguments } from "../runtime/arguments.ts";
 import { checkConfig } from "../runtime/configuration.ts";
 import { temporaryDirectory } from "../runtime/testing.ts";
+import { compileCluster } from "./compile-cluster.ts";
 import { compileServiceFile } from "./compile-service.ts";
 
 /** The manifest of a service file with these fields beside name and version. */
@@ -113,6 +114,37 @@ test.each([
 });
 
 test.each([
+  ["an unknown name", 'command: ["x", "{nope}"]', "command names {nope}, which stands for nothing"],
+  ["a program's braces", 'command: ["awk", "{ print }"]', "and {{ for a brace"],
+  ["an open brace", 'command: ["x"], env: { A: "{ open" }', 'env has "{ open"'],
+  ["an unknown field", 'command: ["x", "{config.nope}"]', "config has no fields"],
+  [
+    "a group that the pattern lacks",
+    'command: ["x"], ready: { type: "output", pattern: "(?<port>.)", acquire: { kind: "P", id: "{url}" } }',
+    "ready names {url}",
+  ],
+  [
+    "a pattern that is none",
+    'command: ["x"], ready: { type: "output", pattern: "((" }',
+    "process.ready.pattern is no regular expression",
+  ],
+])("%s in a template is refused before anything starts", async (_, process, message) => {
+  await expect(compile(`${none}, process: { ${process} }`)).rejects.toMatchObject({
+    code: "HAL_CONFIG_INVALID",
+    message: expect.stringContaining(message),
+  });
+});
+
+test("a template may name what stands for something, and the groups of its pattern", async () => {
+  const ready =
+    'ready: { type: "output", pattern: "(?<port>[0-9]{2,5})", acquire: { kind: "P", id: "{node}-{port}" } }';
+  const env = 'env: { A: "{instance}{service}{directory}{token}{{x}" }';
+  await compile(
+    `${none}, resources: { P: z.object({}) }, process: { command: ["x"], ${env}, ${ready} }`,
+  );
+});
+
+test.each([
   ["a field", 'z.object({ key: secret().default("hunter2") })'],
   [
     "an object around it",
@@ -137,6 +169,12 @@ test.each([
     `${none}, thread: "own", process: { command: ["x"] }`,
     'unknown field "thread"',
   ],
+  [
+    "a name that no message can have",
+    `${none}, messages: { "a b": z.tuple([]) }, ${start}`,
+    "names of",
+  ],
+  ["a configuration that is no object", `config: z.string(), ${start}`, "z.object({…})"],
   ["a message without a tuple", `${none}, messages: { a: z.string() }, ${start}`, "messages.a"],
   ["no config", start, "needs config"],
   ["two kinds", `${none}, ocf: "ocf:a:b", process: { command: ["x"] }`, "needs one of these"],
@@ -170,5 +208,20 @@ test("an OCF agent that is not there says so, and which package has agents", asy
   await expect(compile('ocf: "ocf:heartbeat:NoSuchAgent"')).rejects.toMatchObject({
     code: "HAL_CONFIG_INVALID",
     message: expect.stringContaining("resource-agents"),
+  });
+});
+
+test("a default that its own schema refuses is refused with the field", async () => {
+  const directory = temporaryDirectory();
+  const config = "z.object({ size: z.number().min(5).default(1) })";
+  writeFileSync(
+    join(directory, "it.service.ts"),
+    `import { defineService, z } from "@halon/service";
+export default defineService({ name: "it", version: "1.0.0", config: ${config}, ${start} });`,
+  );
+  const file = { services: [{ type: "./it.service.ts" }] };
+  await expect(compileCluster(file, directory, { prune: false })).rejects.toMatchObject({
+    code: "HAL_SCHEMA_VIOLATION",
+    message: expect.stringContaining("services[0].config.size"),
   });
 });

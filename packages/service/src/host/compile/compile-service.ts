@@ -35,7 +35,10 @@ const Described = z.strictObject({
   name: Name,
   serviceName: Name.optional(),
   version: z.string(),
-  config: JsonSchema,
+  config: JsonSchema.refine(
+    ({ type, properties }) => type === "object" || properties !== undefined,
+    "expected the schema of an object, z.object({…})",
+  ),
   resources: z.record(ResourceKindName, JsonSchema),
   restart: z
     .strictObject({
@@ -56,7 +59,13 @@ const Described = z.strictObject({
   memoryMb: z.number().int().default(128),
   isolation: z.enum(["worker", "process"]).optional(),
   thread: z.enum(["own", "shared"]).optional(),
-  messages: z.record(MessageName, ArgumentsSchema).optional(),
+  messages: z
+    .record(z.string(), ArgumentsSchema)
+    .refine(
+      (all) => Object.keys(all).every((name) => MessageName.safeParse(name).success),
+      "expected names of letters, digits, ., _ and -, beginning with a letter",
+    )
+    .optional(),
   process: z
     .looseObject({
       command: z.array(Text).min(1),

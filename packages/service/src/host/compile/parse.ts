@@ -9,7 +9,8 @@ export function parseAuthored<T>(schema: z.ZodType<T>, value: unknown, file: str
   if (issue === undefined) throw new HalonError("HAL_CONFIG_INVALID", `${file} is not valid.`);
   const path = pathText(issue.path);
   const found = at(value, issue.path);
-  const got = issue.code === "unrecognized_keys" ? "" : `, got ${textOf(found)}`;
+  const isTold = issue.code === "unrecognized_keys" || issue.message.includes(", got ");
+  const got = isTold ? "" : `, got ${textOf(found)}`;
   const what = issue.message.replace(/^Invalid input: /, "").replace(/, received .*$/, "");
   throw new HalonError(
     "HAL_CONFIG_INVALID",

@@ -21,12 +21,26 @@ export interface TemplateValues {
  * HAL_SCHEMA_VIOLATION when a name is unknown or has no value: an argument left empty would start something else.
  */
 export function fill(template: string, values: TemplateValues): string {
-  return template.replace(/\{\{|\{([^{}]*)\}|\{/g, (found, name: string | undefined) => {
+  return template.replace(braces, (found, name: string | undefined) => {
     if (found === "{{") return "{";
     if (name === undefined) throw violation(template, "has a { that is not closed; write {{");
     return lookUp(name, template, values);
   });
 }
+
+const braces = /\{\{|\{([^{}]*)\}|\{/g;
+
+/** The names that a template asks for; undefined for a brace that is not closed. */
+export function namesIn(template: string): readonly (string | undefined)[] {
+  return [...template.matchAll(braces)].filter(([found]) => found !== "{{").map(([, name]) => name);
+}
+
+/** Whether a name stands for something in every template. */
+export function isGivenName(name: string): boolean {
+  return givenNames.includes(name) || name.startsWith("blob:");
+}
+
+const givenNames = ["instance", "service", "node", "directory", "token"];
 
 /** A template that must give a port. Throws HAL_SCHEMA_VIOLATION. */
 export function fillPort(template: string, values: TemplateValues): number {
