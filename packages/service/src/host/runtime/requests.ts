@@ -1,4 +1,4 @@
-import { HalonError, type Json } from "@halon/protocol";
+import { HalonError, type Json, JsonValue } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { checkArguments } from "./arguments.ts";
 import type { Instance } from "./instance.ts";
@@ -50,21 +50,19 @@ export function createRequests(
       const instance = find(action.instance, command);
       if (instance === null) return;
       const { spec, runner } = instance;
-      runner.status(spec.manifest.checkTimeoutMs).then(
-        (report) => {
-          const bytes = Buffer.byteLength(JSON.stringify(report));
-          if (bytes > limits.reportBytesMax) {
-            const reason = `the status of ${spec.instance} has ${bytes} bytes, ${limits.reportBytesMax} are allowed`;
-            refuse(command, "HAL_TOO_LARGE", reason);
-            return;
-          }
-          const answer = command === undefined ? {} : { command };
-          const cleaned = instance.secrets.cleanJson(report);
-          const data = { ...placeOf(spec), ...answer, report: cleaned as never };
-          emit({ type: "ServiceReported", data });
-        },
-        (error: unknown) => refuseError(command, instance, error),
-      );
+      const tell = async (): Promise<void> => {
+        const report = plain(await runner.status(spec.manifest.checkTimeoutMs), "status");
+        const bytes = Buffer.byteLength(JSON.stringify(report));
+        if (bytes > limits.reportBytesMax) {
+          const reason = `the status of ${spec.instance} has ${bytes} bytes, ${limits.reportBytesMax} are allowed`;
+          throw new HalonError("HAL_TOO_LARGE", reason);
+        }
+        const answer = command === undefined ? {} : { command };
+        const cleaned = instance.secrets.cleanJson(report);
+        const data = { ...placeOf(spec), ...answer, report: cleaned as never };
+        emit({ type: "ServiceReported", data });
+      };
+      tell().catch((error: unknown) => refuseError(command, instance, error));
     },
     reconfigure(action, command) {
       const instance = find(action.instance, command);
@@ -98,12 +96,27 @@ export function createRequests(
       }
       const checked = checkArguments(instance.spec.manifest, message, args);
       try {
-        return await instance.runner.call(message, checked, timeoutMs);
+        const answer = await instance.runner.call(message, checked, timeoutMs);
+        return plain(answer ?? null, `answer to ${message}`);
       } catch (error) {
         throw withoutSecrets(instance, error);
       }
     },
   };
+}
+
+/** What a service's own code gave, if it is plain data. Errors: HAL_FAILED. */
+function plain(value: unknown, what: string): Json {
+  let reason = "it is no plain data (JSON)";
+  try {
+    // Before it is parsed: what contains itself has no end.
+    JSON.stringify(value);
+    const parsed = JsonValue.safeParse(value);
+    if (parsed.success) return parsed.data as Json;
+  } catch (error) {
+    reason = reasonOf(error);
+  }
+  throw new HalonError("HAL_FAILED", `its ${what} cannot be sent: ${reason}`);
 }
 
 /** The service has the answer before it is asked to stop. */

@@ -223,6 +223,34 @@ test("what another command asks of one that does not run is refused", () => {
   ]);
 });
 
+const circle: Record<string, unknown> = {};
+circle["self"] = circle;
+
+test.each([
+  ["an integer beyond JSON", { size: 3n }],
+  ["a circle", circle],
+  ["a map", { all: new Map() }],
+  ["nothing", undefined],
+])("a status that is %s is refused, and harms nobody else", async (_, status) => {
+  const plain = setUp();
+  const runnerOf = (spec: RunnerSpec, listener: (event: RunnerEvent) => void): Runner => ({
+    ...plain.runnerOf(spec, listener),
+    status: async () => status as never,
+  });
+  const { runtime, events } = setUp({ runners: { worker: runnerOf } });
+  runtime.start(startAction(1));
+  plain.hear(1, { type: "ready" });
+  const at = { service: "good", instance: "good@node-1#1" };
+  runtime.perform({ type: "ReportStatus", ...at }, "1.1");
+  await vi.advanceTimersByTimeAsync(1);
+  expect(events).toContainEqual(
+    expect.objectContaining({
+      type: "CommandRefused",
+      data: expect.objectContaining({ command: "1.1", code: "HAL_FAILED" }),
+    }),
+  );
+});
+
 test("one that cannot be reconfigured while it runs says that it needs a restart", async () => {
   const { runtime, events, hear } = setUp();
   const at = { service: "good", instance: "good@node-1#1" };
