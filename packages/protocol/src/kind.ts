@@ -107,6 +107,9 @@ export const builtInKinds = {
     reason: z.string().optional(),
     /** Absent: active. */
     mode: NodeMode.optional(),
+    /** Since when a person wants that mode, and what the person said. */
+    modeSince: WallTime.optional(),
+    modeReason: z.string().optional(),
     /** What its state rests on, a sentence each, as of the last change. */
     evidence: z.array(z.string()).optional(),
     /** `transient`: attempts to bring it back go on. `givenUp`: a person has to. */

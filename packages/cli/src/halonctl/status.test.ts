@@ -31,9 +31,16 @@ const row = (service: string, given: Partial<Row> = {}): Row => ({
 const part = (service: string, given: Partial<Row> = {}) =>
   row(service, { incarnation: 1_795_334_607_787_003, reason: "follower", ...given });
 
-async function run(command: readonly string[], services: readonly Row[], reasons: string[] = []) {
+type Node = ClusterStatus["nodes"][number];
+
+async function run(
+  command: readonly string[],
+  services: readonly Row[],
+  { reasons = [], node = {} }: { readonly reasons?: string[]; readonly node?: Partial<Node> } = {},
+) {
   const { ports } = memoryPorts();
-  const { cluster, nodes } = ports.status();
+  const { cluster, nodes: known } = ports.status();
+  const nodes = known.map((each) => ({ ...each, ...node }));
   const status = () => ({ cluster: { ...cluster, reasons }, nodes, services: [...services] });
   const listener = await listen({
     host: "127.0.0.1",
@@ -68,6 +75,13 @@ test("a part that does not run, or is not well, stands among the services", asyn
   expect(out).toContain("1 of 3 are well");
 });
 
+test("parts of a node that is down are counted and not shown: the node is", async () => {
+  const lost = part("halon-agency", { state: "unknown", health: "unknown" });
+  const out = await run(["status"], [row("web"), lost], { node: { state: "down" } });
+  expect(out).not.toMatch(/^halon-/m);
+  expect(out).toContain("0 of 1 are well");
+});
+
 test("service list has the parts, with their start within that of their node, in 80 columns", async () => {
   const services = [
     row("a-service-with-a-long-name", { reason: "it failed ".repeat(20), osPid: 4_194_304 }),
@@ -82,7 +96,9 @@ test("service list has the parts, with their start within that of their node, in
 
 test("whatever is wrong, status has 80 columns and says all of it", async () => {
   const reason = `web on node-1: ${"the secret cannot be read ".repeat(12)}end`;
-  const out = await run(["status"], [row("web", { incarnation: 1e15 })], [reason]);
+  const out = await run(["status"], [row("web", { incarnation: 1e15 })], {
+    reasons: [reason],
+  });
   expect(widthOf(out)).toBeLessThanOrEqual(80);
   expect(out.replace(/\s+/g, " ")).toContain(reason);
 });

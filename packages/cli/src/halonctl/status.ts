@@ -48,8 +48,11 @@ function show({ print, io }: Session, status: ClusterStatus): void {
   print.text("\n");
   const parts = status.services.filter(isPart);
   const unwell = parts.filter((row) => !isWell(row));
-  const services = [...status.services.filter((row) => !isPart(row)), ...unwell];
-  if (services.length === unwell.length) print.text("No services. Apply a cluster file.\n");
+  // Of the parts of a node that is down its own line says enough.
+  const down = status.nodes.filter(({ state }) => state === "down").map(({ name }) => name);
+  const shownParts = unwell.filter(({ node }) => !down.includes(node));
+  const services = [...status.services.filter((row) => !isPart(row)), ...shownParts];
+  if (services.length === shownParts.length) print.text("No services. Apply a cluster file.\n");
   if (services.length > 0) {
     print.list(serviceColumns(print.colors, now), services, (row) => row.instance);
   }

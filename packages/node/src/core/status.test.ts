@@ -166,6 +166,17 @@ test.each([
   expect([nodes[0]?.state, cluster.reasons]).toEqual([shown, reasons]);
 });
 
+test("a node that is drained says since when and why, and not since when it is up", () => {
+  const drained = { mode: "draining", modeSince: 7_000, modeReason: "new disks" } as const;
+  const rowOf = (state: "up" | "down") => {
+    const known = { since: 1_000, reason: "silent", state, ...drained };
+    const graph = changed((update) => update.patch("Node", "node-1", known));
+    return clusterStatus(graph, leadership).nodes[0];
+  };
+  expect(rowOf("up")).toMatchObject({ since: "1970-01-01T00:00:07.000Z", reason: "new disks" });
+  expect(rowOf("down")).toMatchObject({ since: "1970-01-01T00:00:01.000Z", reason: "silent" });
+});
+
 test("a node that is being brought back says how far that is", () => {
   const recovery = { state: "transient", attempt: 2, of: 5 } as const;
   const graph = changed((update) => update.patch("Node", "node-1", { state: "down", recovery }));

@@ -69,12 +69,16 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
 }
 
 function nodeRow({ id, attributes }: Resource<"Node">): NodeRow {
-  const { address, role, since, labels, reason, recovery } = attributes;
+  const { address, role, labels, recovery, modeSince, modeReason } = attributes;
+  const state = shownState(attributes);
+  const isMode = state !== attributes.state;
+  const since = isMode ? (modeSince ?? attributes.since) : attributes.since;
+  const reason = isMode ? (modeReason ?? attributes.reason) : attributes.reason;
   return {
     name: id,
     address,
     role,
-    state: shownState(attributes),
+    state,
     since: rfc3339(since),
     labels,
     ...(reason === undefined ? {} : { reason }),

@@ -198,6 +198,18 @@ test("one that refuses a configuration while it runs starts again with it", () =
   expect(had(cluster, "web@a#2")).toEqual([hashLike("port 2")]);
 });
 
+test("whoever asks for the configuration to which it was taken back agrees, and is told no more", () => {
+  const cluster = running("a");
+  configure(cluster, 2);
+  failStarts(cluster, "a", 3);
+  cluster.drain();
+  expect(cluster.slot("web@a").notice).toContain("was taken back to");
+  configure(cluster, 1);
+  cluster.settle();
+  expect(cluster.slot("web@a").notice).toBeUndefined();
+  expect(cluster.real()).toEqual(["web@a#5 running"]);
+});
+
 test("a new configuration gives what is broken new tries, and takes the notice away", () => {
   const cluster = running("a");
   configure(cluster, 2);

@@ -26,7 +26,7 @@ export const nodeModeRules: Readonly<Record<string, Rule>> = {
     const node = known(context, "drain", operation, name);
     if (node === undefined) return;
     endRecoveryOfMaintenance(context, node);
-    setMode(context, node, "draining");
+    setMode(context, node, "draining", reason);
     const running = liveOn(context, name).map(({ id }) => id);
     beginOperation(context, operation, "drain", name, running);
     placeAll(context);
@@ -50,7 +50,7 @@ export const nodeModeRules: Readonly<Record<string, Rule>> = {
     if (node === undefined) return;
     beginOperation(context, operation, "maintenance", name, []);
     if (isOn) {
-      setMode(context, node, "maintenance");
+      setMode(context, node, "maintenance", reason);
       cancelRecovery(context, name);
       forgetLoss(context, name);
       context.why(`nothing is decided about ${name} any more${because(reason)}`);
@@ -143,17 +143,21 @@ function setMode(
   context: Context,
   node: Resource<"Node">,
   mode: NonNullable<AttributesOf<"Node">["mode"]>,
+  reason: string | undefined,
 ): void {
   if (mode !== "draining")
     failDrains(context, node.id, `${node.id} was not empty when its mode became ${mode}`);
-  context.update.patch("Node", node.id, { mode });
+  const modeSince = context.wallTime;
+  context.update.patch("Node", node.id, { mode, modeSince, modeReason: reason });
 }
+
+const active = { mode: undefined, modeSince: undefined, modeReason: undefined };
 
 /** The node is active again: all that waited because of its mode is decided now. */
 function endMode(context: Context, node: Resource<"Node">, how: string): void {
   failDrains(context, node.id, `${node.id} was not empty when it was ${how}`);
   endRecoveryOfMaintenance(context, node);
-  context.update.patch("Node", node.id, { mode: undefined });
+  context.update.patch("Node", node.id, active);
   placeAll(context);
   for (const slot of context.graph.list("ServiceName", { node: node.id }))
     reconcileSlot(context, slot.id);
@@ -163,7 +167,7 @@ function endMode(context: Context, node: Resource<"Node">, how: string): void {
 function endRecoveryOfMaintenance(context: Context, node: Resource<"Node">): void {
   if (modeOf(node) !== "maintenance" || node.attributes.state !== "down") return;
   if (context.memory.get(lostKey(node.id)) === undefined) return;
-  context.update.patch("Node", node.id, { mode: undefined });
+  context.update.patch("Node", node.id, active);
   beginRecovery(context, node.id);
 }
 
@@ -193,7 +197,7 @@ function liveOn(context: Context, node: string): readonly Resource<"ServiceInsta
 
 function decommission(context: Context, node: Resource<"Node">, reason: string | undefined): void {
   const { id: name } = node;
-  setMode(context, node, "decommissioned");
+  setMode(context, node, "decommissioned", reason);
   cancelRecovery(context, name);
   forgetLoss(context, name);
   context.memory.set(lostKey(name), null);

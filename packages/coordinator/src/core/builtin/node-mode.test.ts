@@ -103,15 +103,26 @@ describe("drain", () => {
     expect(nodeOf(cluster, "b")?.mode).toBe("draining");
   });
 
+  test("is told with its time and reason until it ends", () => {
+    const cluster = running();
+    cluster.ask("NodeDrainRequested", { node: "b", reason: "new disks" });
+    const { modeSince = 0, modeReason } = nodeOf(cluster, "b") ?? {};
+    expect(modeReason).toBe("new disks");
+    expect(modeSince).toBeGreaterThanOrEqual(nodeOf(cluster, "b")?.since ?? 0);
+    cluster.ask("NodeResumeRequested", { node: "b" });
+    expect(Object.keys(nodeOf(cluster, "b") ?? {})).not.toContain("modeReason");
+  });
+
   test("outlives a restart of the node", () => {
     const cluster = running();
-    drain(cluster, "a");
+    cluster.ask("NodeDrainRequested", { node: "a", reason: "new disks" });
     cluster.settle();
     cluster.cut("a");
     restartNode(cluster.node("a"));
     cluster.connect("a");
     cluster.settle();
-    expect(nodeOf(cluster, "a")).toMatchObject({ state: "up", mode: "draining" });
+    const mode = { mode: "draining", modeReason: "new disks" };
+    expect(nodeOf(cluster, "a")).toMatchObject({ state: "up", ...mode });
     expect(cluster.real()).toEqual(["web@b#1 running"]);
   });
 

@@ -50,7 +50,7 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       return;
     }
     const { node, address, role, incarnation, labels, version } = event;
-    const mode = known?.attributes.mode;
+    const { mode, modeSince, modeReason } = known?.attributes ?? {};
     if (known !== undefined) endRecovery(context, known);
     update.put("Node", node, {
       address,
@@ -62,6 +62,8 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       since: context.wallTime,
       evidence: [`it joined with incarnation ${incarnation}, as ${address}`],
       ...(mode === undefined ? {} : { mode }),
+      ...(modeSince === undefined ? {} : { modeSince }),
+      ...(modeReason === undefined ? {} : { modeReason }),
     });
     enterHost(context, node, event.hostname);
     if (graph.get("Supervisor", node) === undefined) update.put("Supervisor", node, { node });

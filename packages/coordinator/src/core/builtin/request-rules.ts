@@ -76,7 +76,12 @@ export const requestRules: Readonly<Record<string, Rule>> = {
     if (slots === undefined) return;
     update.put("Configuration", event.configHash, { value: event.config });
     context.memory.set(`configuration/${event.service}`, event.configHash);
-    for (const slot of slots) askForConfiguration(context, slot.id, event.configHash);
+    for (const slot of slots) {
+      askForConfiguration(context, slot.id, event.configHash);
+      // Whoever asks for the one to which it was taken back agrees to that.
+      if (slot.attributes.halted !== true)
+        update.patch("ServiceName", slot.id, { notice: undefined });
+    }
     begin(
       context,
       "configure",
@@ -141,12 +146,14 @@ function wantedSlots(
     );
   if (slots.length > 0) return slots;
   const on = request.on === undefined ? "on any node" : `on ${request.on}`;
+  const remedy =
+    action === "start" ? `; \`halonctl service start ${request.service} --dry-run\` tells why` : "";
   failOperation(
     context,
     request.operation,
     action,
     request.service,
-    `${request.service} is not wanted ${on}`,
+    `${request.service} is not wanted ${on}${remedy}`,
   );
   return undefined;
 }
