@@ -2,6 +2,7 @@ import { listen } from "@halon/api";
 import { memoryPorts } from "@halon/api/testing";
 import { errorCodes, HalonError, type OperationStatus } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
+import { parse } from "yaml";
 import { memoryIo } from "../../testdata/memory-io.ts";
 import { failureOf } from "../failure.ts";
 import { runHalonctl } from "./main.ts";
@@ -150,6 +151,16 @@ test("a check that finds a failing instance ends with 7", async () => {
     waitOperation: () => Promise.resolve(ended({ answers })),
   });
   expect([result.exit, result.err]).toEqual([7, expect.stringContaining("web@node-1#1")]);
+});
+
+test("a report is shown whole, however long; programs get it as the cluster has it", async () => {
+  const report = { lines: ["x".repeat(200)] };
+  const answers = { "web@node-1#1": { report } };
+  const asked = { waitOperation: () => Promise.resolve(ended({ action: "status", answers })) };
+  const { exit, out } = await run(["service", "status", "web"], asked);
+  expect([exit, parse(out)]).toEqual([0, { "web@node-1#1": report }]);
+  const data = await run(["service", "status", "web", "-o", "json"], asked);
+  expect(JSON.parse(data.out)).toEqual([{ instance: "web@node-1#1", answer: { report } }]);
 });
 
 test("config set keeps the other fields", async () => {

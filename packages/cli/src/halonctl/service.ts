@@ -92,7 +92,10 @@ function addAction(service: Command, io: Io, name: ServiceAction, description: s
         finish(session, operation, options);
         return;
       }
-      showAnswers(session.print, answers);
+      // A report has any depth, so it is cut in no table.
+      const isTable = session.print.format === "table" || session.print.format === "wide";
+      if (name === "status" && isTable) session.print.one(reportsOf(answers), `service/${target}`);
+      else showAnswers(session.print, answers);
       if (name === "check") requireHealthy(target, answers);
     }),
   );
@@ -155,6 +158,13 @@ function showAnswers(
     rows,
     (row) => `instance/${row.instance}`,
   );
+}
+
+const Report = z.looseObject({ report: z.json() });
+
+function reportsOf(answers: Readonly<Record<string, Json>>): Readonly<Record<string, Json>> {
+  const told = (answer: Json) => Report.safeParse(answer).data?.report ?? answer;
+  return Object.fromEntries(Object.entries(answers).map(([id, answer]) => [id, told(answer)]));
 }
 
 function requireHealthy(service: string, answers: Readonly<Record<string, Json>>): void {
