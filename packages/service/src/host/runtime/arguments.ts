@@ -25,10 +25,17 @@ export function checkArguments(
   if (parsed.success) return parsed.data as readonly Json[];
   const [issue] = parsed.error.issues;
   const [position, ...path] = issue?.path ?? [];
+  if (position === undefined) {
+    const bound =
+      issue?.code === "too_small"
+        ? `at least ${issue.minimum}`
+        : issue?.code === "too_big"
+          ? `at most ${issue.maximum}`
+          : "other";
+    const told = `The message ${message} takes ${bound} arguments, got ${args.length}.`;
+    throw new HalonError("HAL_SCHEMA_VIOLATION", told);
+  }
   const what = (issue?.message ?? "it does not fit").replace(/^Invalid input: /, "");
-  const which =
-    position === undefined
-      ? `takes other arguments than these ${args.length}`
-      : `argument ${Number(position) + 1}${path.map((part) => `.${String(part)}`).join("")}`;
+  const which = `argument ${Number(position) + 1}${path.map((part) => `.${String(part)}`).join("")}`;
   throw new HalonError("HAL_SCHEMA_VIOLATION", `The message ${message}: ${which}: ${what}.`);
 }
