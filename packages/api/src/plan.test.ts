@@ -1,7 +1,8 @@
-import { DeploymentSpec, NodePolicy } from "@halon/protocol";
+import { DeploymentSpec, type GraphView, NodePolicy, type ResourceKey } from "@halon/protocol";
 import { expect, test } from "vitest";
 import { planOf } from "./plan.ts";
 import { memoryPorts } from "./testing/memory-ports.ts";
+import { serviceView } from "./view.ts";
 
 const hash = "0".repeat(64);
 
@@ -24,4 +25,25 @@ test("a plan names each wish that changes", () => {
 
 test("a plan names another policy on lost nodes", () => {
   expect(planned({}, NodePolicy.parse({}))).toMatchObject([{ action: "add", what: "nodes" }]);
+});
+
+test("a place that a service has left says nothing of its configuration", () => {
+  const { ports } = memoryPorts();
+  const view = ports.graph();
+  const [place] = view.list("ServiceName");
+  const left = { kind: "ServiceName", id: "web@node-0", attributes: { service: "web" } };
+  const old = { kind: "Configuration", id: "old", attributes: { value: { greeting: "old" } } };
+  const graph = {
+    ...view,
+    list: (kind: "ServiceName") => (kind === "ServiceName" ? [left, place] : view.list(kind)),
+    out: (from: ResourceKey, name: "wants", kind: "Configuration" | "Service") => {
+      if (from === "ServiceName/web@node-0") return kind === "Configuration" ? [old] : [];
+      return kind === "Service" ? view.list("Service") : view.out(from, name, kind);
+    },
+  } as unknown as GraphView;
+  expect(serviceView(graph, ports.status(), "web").config).toEqual({ greeting: "hi" });
+  const standard = { name: "web", type: "web", on: "every-node", onNodeLoss: "wait", config: {} };
+  const web = DeploymentSpec.parse({ ...standard, configHash: hash });
+  const spec = { types: [], deployments: [web], rules: [], prune: false };
+  expect(planOf(graph, spec)).toEqual([]);
 });

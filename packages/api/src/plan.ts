@@ -1,4 +1,5 @@
-import { type ClusterSpec, canonicalJson, type GraphView, keyOf } from "@halon/protocol";
+import { type ClusterSpec, canonicalJson, type GraphView } from "@halon/protocol";
+import { wantedConfigurations } from "./view.ts";
 
 /** What `apply` would change. */
 export interface PlanEntry {
@@ -77,10 +78,7 @@ function deploymentEntry(
 }
 
 function hasOtherConfig(graph: GraphView, wanted: ClusterSpec["deployments"][number]): boolean {
-  return graph
-    .list("ServiceName", { service: wanted.name })
-    .flatMap((slot) => graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"))
-    .some((configuration) => configuration.id !== wanted.configHash);
+  return wantedConfigurations(graph, wanted.name).some(({ id }) => id !== wanted.configHash);
 }
 
 const wishes = ["exclusive", "fence", "prefer", "with", "apart", "after", "spread"] as const;

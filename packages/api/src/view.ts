@@ -57,9 +57,7 @@ export function serviceView(graph: GraphView, status: ClusterStatus, name: strin
   if (deployment === undefined && slots.length === 0 && instances.length === 0) {
     throw notFound("service", name, serviceNames(graph), "halonctl service list");
   }
-  const [config] = slots.flatMap((slot) =>
-    graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"),
-  );
+  const [config] = wantedConfigurations(graph, name);
   return {
     service: name,
     deployment: deployment?.attributes ?? null,
@@ -67,6 +65,24 @@ export function serviceView(graph: GraphView, status: ClusterStatus, name: strin
     config: config?.attributes.value ?? null,
     instances,
   };
+}
+
+/**
+ * The configurations that the places of a service want.
+ *
+ * A slot that is a place no more keeps the one that it had last; it counts when the service has no place at all.
+ */
+export function wantedConfigurations(
+  graph: GraphView,
+  service: string,
+): readonly Resource<"Configuration">[] {
+  const slots = graph.list("ServiceName", { service });
+  const places = slots.filter(
+    (slot) => graph.out(keyOf("ServiceName", slot.id), "wants", "Service").length > 0,
+  );
+  return (places.length > 0 ? places : slots).flatMap((slot) =>
+    graph.out(keyOf("ServiceName", slot.id), "wants", "Configuration"),
+  );
 }
 
 export function typeView(graph: GraphView, name: string) {
