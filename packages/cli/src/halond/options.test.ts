@@ -60,6 +60,7 @@ test.each([
   ["a name with a path", { name: "../x" }, "--name"],
   ["an empty name", { name: "" }, "--name"],
   ["a label without value", { label: ["zone"] }, "KEY=VALUE"],
+  ["a label that is given twice", { label: ["zone=a", "zone=b"] }, "--label zone is given twice"],
   ["an even agency", { agencySize: "2" }, "1, 3, 5 or 7"],
   ["a word as agency size", { agencySize: "three" }, "1, 3, 5 or 7"],
   ["no local nodes", { local: "0" }, "--local"],

@@ -133,6 +133,9 @@ function labelsOf(given: readonly string[]): Readonly<Record<string, string>> {
     if (match?.[1] === undefined || match[2] === undefined) {
       throw usage(`Expected --label to be KEY=VALUE such as zone=a, got ${JSON.stringify(text)}.`);
     }
+    if (Object.hasOwn(labels, match[1])) {
+      throw usage(`--label ${match[1]} is given twice, at last as ${JSON.stringify(text)}.`);
+    }
     labels[match[1]] = match[2];
   }
   return labels;
