@@ -13,6 +13,7 @@ import {
   kill,
   line,
   type Node,
+  ownServices,
   processesOf,
   project,
   root,
@@ -37,7 +38,9 @@ function startHello(): Promise<Node> {
 test("npm start runs three nodes and all that the cluster file wants, and SIGINT leaves no process behind", async () => {
   const hello = await startHello();
   expect(hello.output()).toMatch(/^cluster ready endpoint=http:\/\/127\.0\.0\.1:\d+ dashboard=/m);
-  const { cluster, nodes, services } = await status(hello.endpoint);
+  const seen = await status(hello.endpoint);
+  const { cluster, nodes } = seen;
+  const services = ownServices(seen);
   expect(cluster.state).toBe("healthy");
   expect(nodes.map(({ name }) => name)).toContain(cluster.leader);
   expect(nodes.map(({ name, state }) => `${name} ${state}`)).toEqual([
@@ -178,7 +181,7 @@ test("after the death of every halond, a new start goes on with the same process
   const dataDir = temporaryDirectory();
   const file = join(root, "examples/hello/cluster.ts");
   const first = await startCluster(dataDir, { args: ["--apply", file] });
-  const before = (await status(first.endpoint)).services;
+  const before = ownServices(await status(first.endpoint));
   for (const name of ["node-1", "node-2", "node-3"]) kill(halondOf(join(dataDir, name)), "SIGKILL");
   expect((await first.ended).code).toBe(1);
   const { endpoint } = await startCluster(dataDir);
@@ -187,7 +190,7 @@ test("after the death of every halond, a new start goes on with the same process
     osPid === undefined ? `${service}@${node}#${incarnation + 1}` : `${instance} ${osPid}`,
   );
   await waitFor("all to run", async () => {
-    const { services } = await status(endpoint);
+    const services = ownServices(await status(endpoint));
     const found = services.map(({ instance, osPid }) =>
       osPid === undefined ? instance : `${instance} ${osPid}`,
     );

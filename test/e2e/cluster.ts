@@ -233,6 +233,11 @@ export async function status(endpoint: string): Promise<ClusterStatus> {
   return ClusterStatus.parse(await response.json());
 }
 
+/** What runs for people: the status also has the parts of Halon itself. */
+export function ownServices({ services }: ClusterStatus): ClusterStatus["services"] {
+  return services.filter(({ service }) => !service.startsWith("halon-"));
+}
+
 /** The instance of a service that the test means: the only one, or the one on a node. */
 export async function service(
   endpoint: string,
