@@ -97,15 +97,19 @@ test("service commands do what they say", async () => {
   const { endpoint } = await startHello();
   const before = await waitForState(endpoint, "web", "running", { node: "node-1" });
   await ctl(endpoint, "service", "stop", "web", "--on", "node-1", "--reason", "a test");
-  expect(await service(endpoint, "web", "node-1")).toMatchObject({ state: "stopped" });
+  await waitForState(endpoint, "web", "stopped", { node: "node-1" });
   expect(await service(endpoint, "web", "node-2")).toMatchObject({ state: "running" });
   expect(isRunning(before.osPid ?? 0)).toBe(false);
+  // The node that is asked may hear of the end of an operation before it sees what that did.
+  const runsAs = (incarnation: number) =>
+    waitFor(`incarnation ${incarnation} to run`, async () => {
+      const found = await service(endpoint, "web", "node-1");
+      return found?.state === "running" && found.incarnation === incarnation ? found : undefined;
+    });
   await ctl(endpoint, "service", "start", "web");
-  const started = await service(endpoint, "web", "node-1");
-  expect(started).toMatchObject({ state: "running", incarnation: before.incarnation + 1 });
+  const started = await runsAs(before.incarnation + 1);
   await ctl(endpoint, "service", "restart", "web", "--on", "node-1");
-  const restarted = await service(endpoint, "web", "node-1");
-  expect(restarted).toMatchObject({ state: "running", incarnation: before.incarnation + 2 });
+  const restarted = await runsAs(before.incarnation + 2);
   expect(restarted?.osPid).not.toBe(started?.osPid);
 
   const check = JSON.parse(await ctl(endpoint, "service", "check", "ping", "-o", "json"));
