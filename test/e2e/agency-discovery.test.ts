@@ -12,7 +12,7 @@ import {
   startAgency,
   startMember,
 } from "../conformance/agency/members.ts";
-import { cleanUp, run, temporaryDirectory, waitFor } from "./cluster.ts";
+import { cleanUp, isLong, run, temporaryDirectory, waitFor } from "./cluster.ts";
 
 afterEach(cleanUp);
 
@@ -50,26 +50,34 @@ async function expectWhole(members: readonly Member[]): Promise<void> {
 const star = [[], [0], [0]];
 const chain = [[], [0], [1]];
 
-test.each([1, 3, 5, 7])("%i members find each other and elect a leader", async (size) => {
-  await expectWhole(await startAgency(temporaryDirectory(), size));
-});
+test.each(isLong ? [1, 3, 5, 7] : [1, 5])(
+  "%i members find each other and elect a leader",
+  async (size) => {
+    await expectWhole(await startAgency(temporaryDirectory(), size));
+  },
+);
 
-test.each([
+const startOrders: readonly (readonly [string, readonly number[]])[] = [
   ["0 1 2", [0, 1, 2]],
   ["0 2 1", [0, 2, 1]],
   ["1 0 2", [1, 0, 2]],
   ["1 2 0", [1, 2, 0]],
   ["2 0 1", [2, 0, 1]],
   ["2 1 0", [2, 1, 0]],
-])("three members start in the order %s, whom they join may come last", async (_, order) => {
-  const members = await startInOrder(order, star);
-  const started = performance.now();
-  await leaderOf(members);
-  console.log(
-    `order ${order}: a leader ${Math.round(performance.now() - started)} ms after the third`,
-  );
-  await expectWhole(members);
-});
+];
+
+test.each(isLong ? startOrders : startOrders.slice(-2))(
+  "three members start in the order %s, whom they join may come last",
+  async (_, order) => {
+    const members = await startInOrder(order, star);
+    const started = performance.now();
+    await leaderOf(members);
+    console.log(
+      `order ${order}: a leader ${Math.round(performance.now() - started)} ms after the third`,
+    );
+    await expectWhole(members);
+  },
+);
 
 test.each([
   ["a chain", [0, 1, 2], chain],

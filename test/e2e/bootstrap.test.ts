@@ -7,6 +7,7 @@ import {
   cleanUp,
   halond,
   halondOf,
+  isLong,
   kill,
   line,
   type Program,
@@ -78,17 +79,20 @@ const orders = [
 ];
 
 describe("three nodes become one cluster", () => {
-  test.each(orders)("started in the order %i %i %i, each when the last waits", async (...order) => {
-    const three = machines();
-    const nodes: Program[] = [];
-    for (const number of order) {
-      const join = number === 1 ? [] : ["--join", three.address(1)];
-      const node = three.begin(number, ...join);
-      nodes[number - 1] = node;
-      if (number !== order[2]) await line(node, /^waiting /m);
-    }
-    await requireOneCluster(three, nodes);
-  });
+  test.each(isLong ? orders : orders.slice(-2))(
+    "started in the order %i %i %i, each when the last waits",
+    async (...order) => {
+      const three = machines();
+      const nodes: Program[] = [];
+      for (const number of order) {
+        const join = number === 1 ? [] : ["--join", three.address(1)];
+        const node = three.begin(number, ...join);
+        nodes[number - 1] = node;
+        if (number !== order[2]) await line(node, /^waiting /m);
+      }
+      await requireOneCluster(three, nodes);
+    },
+  );
 
   test("all at once with the same list, and again after all were killed, without a master", async () => {
     const three = machines();

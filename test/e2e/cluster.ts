@@ -14,6 +14,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ClusterStatus, EventEntry } from "@halon/protocol";
 
+/** Whether what takes long, and is held by something else too, runs as well. */
+export const isLong = process.env["HALON_E2E_LONG"] !== undefined;
+
 /** The top of the repository, with a slash at its end. */
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const halondPath = join(root, "packages/cli/bin/halond.js");

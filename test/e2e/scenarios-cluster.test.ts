@@ -15,6 +15,7 @@ import {
   events,
   follow,
   halondOf,
+  isLong,
   isRunning,
   kill,
   line,
@@ -84,7 +85,7 @@ describe("nodes that are paused", () => {
     end: () => undefined,
   });
   // Where links can be cut, the same with paused nodes is for long runs.
-  if (!hasNamespaces || process.env["HALON_E2E_LONG"] !== undefined) holdScenarios();
+  if (!hasNamespaces || isLong) holdScenarios();
 
   test("events are handled while each tracking node is killed and started again", async () => {
     for (const name of tracking) {
