@@ -98,16 +98,22 @@ test.each(points(3))("a master killed at %s, started again, has one cluster", as
   await requireOneCluster(three, [master, ...joiners]);
 });
 
-test.each(points(3))("a joiner killed at %s, started again, is in the cluster", async (point) => {
-  const three = cluster();
-  three.arm(2, point);
-  const master = three.begin(1);
-  const first = await untilSaid(three, 2, three.begin(2), /2 of 3/);
-  const third = three.begin(3);
-  const joiner = await untilSaid(three, 2, first, /^complete /m);
-  expect(three.isArmed(point)).toBe(false);
-  await requireOneCluster(three, [master, joiner, third]);
-});
+// In a short run every second point: the master's table has all of them, and the writes are the same.
+const joinerPoints = points(3).filter((_, at) => wanted !== undefined || at % 2 === 0);
+
+test.each(joinerPoints)(
+  "a joiner killed at %s, started again, is in the cluster",
+  async (point) => {
+    const three = cluster();
+    three.arm(2, point);
+    const master = three.begin(1);
+    const first = await untilSaid(three, 2, three.begin(2), /2 of 3/);
+    const third = three.begin(3);
+    const joiner = await untilSaid(three, 2, first, /^complete /m);
+    expect(three.isArmed(point)).toBe(false);
+    await requireOneCluster(three, [master, joiner, third]);
+  },
+);
 
 test.each(points(1))("a node alone killed at %s, started again, is a cluster", async (point) => {
   const one = cluster(1);

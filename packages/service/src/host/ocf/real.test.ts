@@ -25,7 +25,10 @@ beforeEach(() => {
 });
 afterEach(() => home.close());
 
-describe.skipIf(!hasDebianAgents || !hasPrograms)("the agents of Debian", () => {
+/** The end-to-end tests run the same agents in a cluster; here for long runs. */
+const isLong = process.env["HALON_E2E_LONG"] !== undefined;
+
+describe.skipIf(!hasDebianAgents || !hasPrograms || !isLong)("the agents of Debian", () => {
   test("Dummy: starts, is well, stops; its state outlives halond and not the machine", async () => {
     const runner = await start(await home.spec("ocf:heartbeat:Dummy", {}));
     expect(await runner.check(5_000)).toEqual({ health: "ok" });
