@@ -3,4 +3,9 @@
  *
  * An entry that exists fails the tests, so the list only shrinks.
  */
-export const stillToCome: readonly string[] = [];
+export const stillToCome: readonly string[] = [
+  "packages/sim/src/cluster/run.test.ts",
+  "packages/sim/src/cluster/shrink.test.ts",
+  "packages/sim/src/cluster/planted-bugs.test.ts",
+  "test/scenarios",
+];
