@@ -109,6 +109,13 @@ function workspaceFaults(specifier, target, { pack, rights, all, packages, file,
     found.push(`${pack.name} (${rights.layer}) may not import ${target.name} (RFC 0001)`);
   if (core !== null && all.get(target.name)?.layer !== "core" && target.entry !== "./core")
     found.push(`a core may not import ${specifier}, only its /core`);
+  // The simulator runs what decides and none of the drivers around it (RFC 0009).
+  if (
+    rights.layer === "test" &&
+    all.get(target.name)?.layer !== "core" &&
+    target.entry !== "./core"
+  )
+    found.push(`${pack.name} (test) may not import ${specifier}, only its /core`);
   if (!isTest(file) && pack.manifest.dependencies?.[`@halon/${target.name}`] === undefined)
     found.push(
       `imports @halon/${target.name}, which package.json of ${pack.name} does not declare`,

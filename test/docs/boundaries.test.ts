@@ -16,6 +16,7 @@ const rfc = `# RFC 0001
 | core | \`protocol\` | \`protocol\` |
 | runtime | \`actor\`, \`service\` | core; \`service\` imports \`actor\` |
 | app | \`node\` | everything below |
+| test | \`sim\` | core; \`sim\` imports \`service\` |
 `;
 
 /** A small, correct repository; each test plants one fault in it. */
@@ -26,6 +27,7 @@ beforeEach(() => {
   writePackage("actor", ["protocol"]);
   writePackage("service", ["protocol", "actor"]);
   writePackage("node", ["service"]);
+  writePackage("sim", ["protocol"]);
 });
 
 afterEach(() => rmSync(tree, { recursive: true }));
@@ -58,7 +60,7 @@ function boundaries(...args: readonly string[]) {
 test("a correct tree passes, and the number of files read is printed", () => {
   expect(boundaries("--strict")).toEqual({
     status: 0,
-    text: "boundaries: 4 files of 4 packages, 0 violations\n",
+    text: "boundaries: 5 files of 5 packages, 0 violations\n",
   });
 });
 
@@ -135,6 +137,12 @@ const faults = [
     says: "only its /core",
   },
   {
+    fault: "a simulator that runs a driver",
+    path: "packages/sim/src/driver.ts",
+    source: 'import { x } from "@halon/service";',
+    says: "sim (test) may not import @halon/service, only its /core",
+  },
+  {
     fault: "a library in a core that is not known to be pure",
     path: "packages/protocol/src/library.ts",
     source: 'import pino from "pino";',
@@ -191,7 +199,7 @@ test("a dependency that nothing imports is a warning, and with --strict an error
 test("a checker that read nothing does not say that all is well", () => {
   rmSync(join(tree, "packages"), { recursive: true });
   mkdirSync(join(tree, "packages"));
-  write("rfc/0001-architecture.md", rfc.replace(/^\| (core|runtime|app) .*\n/gm, ""));
+  write("rfc/0001-architecture.md", rfc.replace(/^\| (core|runtime|app|test) .*\n/gm, ""));
   expect(boundaries()).toMatchObject({
     status: 1,
     text: expect.stringContaining("no source file was read"),
