@@ -26,7 +26,12 @@ export const CommandAction = z.discriminatedUnion("type", [
       .optional(),
   }),
   z.strictObject({ type: z.literal("StopService"), ...Instance, reason: z.string() }),
-  z.strictObject({ type: z.literal("CheckService"), ...Instance }),
+  z.strictObject({
+    type: z.literal("CheckService"),
+    ...Instance,
+    /** What its watchers on other nodes say; then it is ended, as a failure, when it does not answer or is not alive. */
+    doubt: z.string().max(2_000).optional(),
+  }),
   z.strictObject({ type: z.literal("ReportStatus"), ...Instance }),
   z.strictObject({
     type: z.literal("ReconfigureService"),

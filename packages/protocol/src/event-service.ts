@@ -132,6 +132,20 @@ export const SupervisorFailed = defineEvent({
   }),
 });
 
+/** The supervisor of `by`, which is not the instance's node, gets no good answer of it. */
+export const InstanceDoubted = defineEvent({
+  type: "InstanceDoubted",
+  sentBy: "node",
+  schema: z.strictObject({ ...at, by: Name, reason: Reason }),
+});
+
+/** The supervisor of `by` gets good answers of the instance again. */
+export const InstanceTrusted = defineEvent({
+  type: "InstanceTrusted",
+  sentBy: "node",
+  schema: z.strictObject({ ...at, by: Name }),
+});
+
 export const ServiceHealthChanged = defineEvent({
   type: "ServiceHealthChanged",
   sentBy: "node",

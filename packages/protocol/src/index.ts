@@ -5,6 +5,7 @@ export {
   knownClusterIn,
   type PlacementWishes,
 } from "./contradiction.ts";
+export { doubtText } from "./doubt.ts";
 export { Duration } from "./duration.ts";
 export {
   type ErrorCode,
@@ -62,6 +63,7 @@ export {
   type AttributesOf,
   type BuiltInKind,
   builtInKinds,
+  Doubt,
   Health,
   HookCommand,
   InstanceState,
@@ -74,6 +76,7 @@ export {
   ResourceKindName,
   RestartPolicy,
   ServiceKind,
+  watchersMax,
 } from "./kind.ts";
 export {
   ClusterSpec,

@@ -34,6 +34,13 @@ export type ServiceKind = z.infer<typeof ServiceKind>;
 export const NodeMode = z.enum(["active", "draining", "maintenance", "decommissioned"]);
 export type NodeMode = z.infer<typeof NodeMode>;
 
+/** So many supervisors of other nodes may watch each instance of a service type. */
+export const watchersMax = 3;
+
+/** A supervisor of another node that gets no good answer of an instance. */
+export const Doubt = z.strictObject({ by: Name, since: WallTime, reason: z.string() });
+export type Doubt = z.infer<typeof Doubt>;
+
 /** Restart policy of a service type, in milliseconds; the numbers are those of the architecture. */
 export const RestartPolicy = z.strictObject({
   /** An instance that was healthy this long starts again at once, and its failure is not counted. */
@@ -135,6 +142,10 @@ export const builtInKinds = {
     resourceKinds: z.array(z.string()),
     /** Types of which an instance has to run on the same node. */
     requires: z.array(Name).optional(),
+    /** Supervisors of other nodes that watch each instance; absent: none. */
+    watchers: z.number().int().optional(),
+    /** How long a check may take; there with `watchers`. */
+    checkTimeoutMs: z.number().int().optional(),
   }),
   /** Id: the hash of the JSON Schema. Types that share one accept the same configuration. */
   Schema: z.strictObject({ schema: z.record(z.string(), JsonValue) }),
@@ -187,6 +198,8 @@ export const builtInKinds = {
     reason: z.string().optional(),
     /** Fencing token of an exclusive service's start. */
     token: z.number().int().optional(),
+    /** Supervisors of other nodes that get no good answer of it, by name. */
+    doubts: z.array(Doubt).optional(),
   }),
   /** Id: the hash of the value. */
   Configuration: z.strictObject({ value: z.record(z.string(), JsonValue) }),

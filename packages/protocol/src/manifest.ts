@@ -8,6 +8,7 @@ import {
   ResourceKindName,
   RestartPolicy,
   ServiceKind,
+  watchersMax,
 } from "./kind.ts";
 
 /** A JSON Schema (draft 2020-12) whose root is an object. */
@@ -127,6 +128,8 @@ export const ServiceManifest = z.strictObject({
   /** Liveness checks in a row that fail or get no answer before the instance is ended. */
   livenessFailures: z.number().int().min(1).max(1_000).default(3),
   memoryMb: z.number().int().min(8).max(1_048_576),
+  /** Supervisors of other nodes that watch each instance too; absent: none. */
+  watchers: z.number().int().min(0).max(watchersMax).optional(),
 });
 export type ServiceManifest = z.infer<typeof ServiceManifest>;
 

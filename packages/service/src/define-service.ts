@@ -23,6 +23,7 @@ const commonFields = [
   "livenessFailures",
   "requires",
   "memoryMb",
+  "watchers",
 ];
 /** What says how a service runs, and the fields that only such services have. */
 const kinds = {

@@ -110,6 +110,13 @@ interface CommonOptions {
   /** Types of which an instance has to run on the same node. */
   readonly requires?: readonly string[];
   readonly memoryMb?: number;
+  /**
+   * Supervisors of other nodes that watch each instance too, 0 to 3; for what its own node cannot see. Default: 0.
+   *
+   * Each asks for its Check and liveness every second. What none of them gets a good answer of is checked at once by its
+   * own node, and ended as a failure when it does not answer there either.
+   */
+  readonly watchers?: number;
 }
 
 /** Messages that a type takes: of each the schema of its arguments, `z.tuple([…])`. */

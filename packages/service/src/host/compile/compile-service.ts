@@ -57,6 +57,7 @@ const Described = z.strictObject({
   livenessFailures: z.number().int().default(3),
   requires: z.array(Name).default([]),
   memoryMb: z.number().int().default(128),
+  watchers: z.number().int().optional(),
   isolation: z.enum(["worker", "process"]).optional(),
   thread: z.enum(["own", "shared"]).optional(),
   messages: z
@@ -189,6 +190,7 @@ function manifestFrom({
     checkTimeoutMs: described.checkTimeout ?? monitor?.timeoutMs ?? 1_000,
     livenessFailures: described.livenessFailures,
     memoryMb: described.memoryMb,
+    ...defined({ watchers: described.watchers }),
   };
 }
 

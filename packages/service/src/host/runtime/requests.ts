@@ -1,13 +1,17 @@
 import { HalonError, type Json, JsonValue } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { checkArguments } from "./arguments.ts";
+import { askBoth, checkNow } from "./asking.ts";
 import type { Instance } from "./instance.ts";
 import { reconfigure } from "./reconfigure.ts";
 import { placeOf } from "./report.ts";
 import type { ActionOf, Runtime, RuntimeEvent } from "./runtime.ts";
-import { askHealth, reasonOf } from "./watch.ts";
+import { reasonOf } from "./watch.ts";
 
-type Requests = Pick<Runtime, "check" | "reportStatus" | "reconfigure" | "answerTrouble" | "call">;
+type Requests = Pick<
+  Runtime,
+  "check" | "reportStatus" | "reconfigure" | "answerTrouble" | "call" | "probe"
+>;
 
 /** Questions to running instances. Each is answered by an event, also when the instance does not answer. */
 export function createRequests(
@@ -36,15 +40,15 @@ export function createRequests(
     check(action, command) {
       const instance = find(action.instance, command);
       if (instance === null) return;
-      void askHealth(instance).then((outcome) => {
-        const { checkTimeoutMs } = instance.spec.manifest;
+      void checkNow(instance, action.doubt, (data) => {
         const answer = command === undefined ? {} : { command };
-        const said =
-          outcome === "timedOut"
-            ? { health: "unknown" as const, detail: `no answer within ${checkTimeoutMs} ms` }
-            : { health: instance.health, ...detailOf(instance) };
-        emit({ type: "ServiceChecked", data: { ...placeOf(instance.spec), ...answer, ...said } });
+        emit({ type: "ServiceChecked", data: { ...placeOf(instance.spec), ...answer, ...data } });
       });
+    },
+    async probe(id) {
+      const instance = instances.get(id);
+      if (instance?.state !== "running") throw notRunning(id, node);
+      return (await askBoth(instance)).answer;
     },
     reportStatus(action, command) {
       const instance = find(action.instance, command);
@@ -91,9 +95,7 @@ export function createRequests(
     },
     async call(id, message, args, timeoutMs): Promise<Json> {
       const instance = instances.get(id);
-      if (instance?.state !== "running") {
-        throw new HalonError("HAL_SERVICE_NOT_RUNNING", `${id} does not run on ${node}.`);
-      }
+      if (instance?.state !== "running") throw notRunning(id, node);
       const checked = checkArguments(instance.spec.manifest, message, args);
       try {
         const answer = await instance.runner.call(message, checked, timeoutMs);
@@ -103,6 +105,10 @@ export function createRequests(
       }
     },
   };
+}
+
+function notRunning(id: string, node: string): HalonError {
+  return new HalonError("HAL_SERVICE_NOT_RUNNING", `${id} does not run on ${node}.`);
 }
 
 /** What a service's own code gave, if it is plain data. Errors: HAL_FAILED. */
@@ -141,8 +147,4 @@ function withoutSecrets({ secrets }: Instance, error: unknown): unknown {
   return error instanceof HalonError
     ? new HalonError(error.code, cleaned, { details: error.details })
     : new Error(cleaned);
-}
-
-function detailOf(instance: Instance): { detail?: string } {
-  return instance.healthDetail === undefined ? {} : { detail: instance.healthDetail };
 }

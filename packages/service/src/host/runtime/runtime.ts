@@ -2,6 +2,7 @@ import type {
   builtInEvents,
   CommandAction,
   DataOf,
+  Health,
   InventoryInstance,
   Json,
   ServiceKind,
@@ -56,6 +57,12 @@ export interface RuntimeOptions {
   now(): number;
 }
 
+/** What an instance answered; `unknown`: nothing, in time. */
+export interface Answer {
+  readonly health: Health;
+  readonly detail?: string;
+}
+
 /** The supervisor and service host of a node. It reports and never recovers. */
 export interface Runtime {
   /** Carries out any command. `command` is its id, which the answering event names. */
@@ -68,6 +75,11 @@ export interface Runtime {
   answerTrouble(action: ActionOf<"AnswerTrouble">, command?: string): void;
   /** Calls one of the messages of a running instance. Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_SCHEMA_VIOLATION, HAL_TIMEOUT. */
   call(instance: string, message: string, args: readonly Json[], timeoutMs: number): Promise<Json>;
+  /**
+   * Asks a running instance for its Check and its liveness; one that is not alive fails. Others on its behalf ask so:
+   * nothing is ended by it. Rejects with HAL_SERVICE_NOT_RUNNING.
+   */
+  probe(instance: string): Promise<Answer>;
   /** Sampled memory in MiB of each worker for which it is known. */
   samples(): readonly { readonly instance: string; readonly memoryMb: number }[];
   /** All that runs, starts or stops here. */

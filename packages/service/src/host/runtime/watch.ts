@@ -112,7 +112,10 @@ export async function askHealth(instance: Instance): Promise<"answered" | "timed
 }
 
 /** A runner that has no liveness to ask for is alive while it runs. */
-async function askAlive({ runner, spec }: Instance): Promise<{ ok: boolean; detail?: string }> {
+export async function askAlive({
+  runner,
+  spec,
+}: Instance): Promise<{ ok: boolean; detail?: string }> {
   const answer = await runner.alive?.(spec.manifest.checkTimeoutMs);
   return answer ?? { ok: true };
 }
