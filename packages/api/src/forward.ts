@@ -2,6 +2,7 @@ import { ReadableStream } from "node:stream/web";
 import { Duration, HalonError } from "@halon/protocol";
 import type { HttpBindings } from "@hono/node-server";
 import { type Dispatcher, errors, request } from "undici";
+import { deadlineWithin } from "./deadline.ts";
 
 /** Names the node that sent a request on; whoever gets one answers it or refuses it. */
 export const forwardedHeader = "halon-forwarded";
@@ -56,7 +57,7 @@ export async function forward(
       method: (incoming.method ?? "GET") as Dispatcher.HttpMethod,
       headers: { ...kept(incoming.headers), [forwardedHeader]: node },
       body: hasBody ? incoming : null,
-      signal: AbortSignal.any([AbortSignal.timeout(deadlineMs), ended.signal]),
+      signal: deadlineWithin(deadlineMs, ended.signal),
       headersTimeout: 0,
       bodyTimeout: deadlineMs,
     });

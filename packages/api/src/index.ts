@@ -7,6 +7,7 @@ export {
   type ServiceAction,
   type Waiting,
 } from "./client.ts";
+export { deadlineWithin } from "./deadline.ts";
 export { type ErrorBody, errorBodyOf } from "./error-body.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";

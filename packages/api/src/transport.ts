@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCodes, HalonError } from "@halon/protocol";
 import { Agent, type Dispatcher, errors, request } from "undici";
 import { z } from "zod";
+import { deadlineWithin } from "./deadline.ts";
 
 export interface TransportOptions {
   /** URLs, or `host:port`; tried in this order. */
@@ -218,8 +219,9 @@ function isErrorCode(code: string): code is ErrorCode {
 }
 
 function deadline(call: Call, timeoutMs: number): AbortSignal {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  return call.signal === undefined ? timeout : AbortSignal.any([timeout, call.signal]);
+  return call.signal === undefined
+    ? AbortSignal.timeout(timeoutMs)
+    : deadlineWithin(timeoutMs, call.signal);
 }
 
 function translate(error: unknown, call: Call, timeoutMs: number): unknown {

@@ -1,4 +1,5 @@
 import { request } from "node:http";
+import { deadlineWithin } from "@halon/api";
 import { z } from "zod";
 import type { HelloReply } from "../core/bootstrap-join.ts";
 
@@ -26,7 +27,7 @@ export function ask(
   { method, address, path, body }: Ask,
   signal: AbortSignal,
 ): Promise<HelloReply> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(askTimeoutMs)]);
+  const deadline = deadlineWithin(askTimeoutMs, signal);
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : JSON.stringify(body);
     const headers = text === undefined ? {} : { "Content-Type": "application/json" };
