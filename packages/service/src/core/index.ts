@@ -10,6 +10,22 @@ export {
   start,
   stateOf,
 } from "./lifecycle.ts";
+export { lookEveryMs, Site } from "./site.ts";
+export type { Answer, RuntimeEvent, SiteEffect, Spawn } from "./site-effect.ts";
+export type {
+  ActionOf,
+  AliveAnswer,
+  ConfigOutcome,
+  HealthAnswer,
+  HeardEvent,
+  HeldLease,
+  InstanceEvent,
+  InstanceSpec,
+  ReconfigureAnswer,
+  Sample,
+  SiteOptions,
+  StatusAnswer,
+} from "./site-input.ts";
 export {
   type Bounds,
   type CheckOutcome,

@@ -11,6 +11,11 @@ import {
 
 const input = { startTimeoutMs: 10_000, stopTimeoutMs: 5_000 };
 const failed: LifecycleEvent = { type: "failed", cause: { code: "HAL_FAILED", reason: "disk" } };
+const crashed: LifecycleEvent = {
+  type: "crashed",
+  cause: { code: "HAL_FAILED", reason: "disk" },
+  exit: { code: 1, signal: null },
+};
 const exited: LifecycleEvent = {
   type: "exited",
   exit: { code: 1, signal: null },
@@ -30,6 +35,7 @@ const events: Record<string, LifecycleEvent> = {
   ready: { type: "ready" },
   stop: { type: "stop" },
   failed,
+  crashed,
   givenUp: { type: "givenUp", cause: { code: "HAL_FAILED", reason: "disk", cause: "trouble" } },
   exiting: { type: "exiting", reason: "done" },
   exited,
@@ -64,6 +70,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: ["running", `${disarm} reportStarted supervise`],
     stop: ["stopping", `${disarm} requestStop arm 5000`],
     failed: ["killing", `${disarm} kill`],
+    crashed: ["killing", `${disarm} kill`],
     givenUp: ["stopping", `${disarm} requestStop arm 5000`],
     exiting: ["stopping", `${disarm} requestStop arm 5000`],
     exited: ["ended", `${disarm} reportCouldNotStart`],
@@ -75,6 +82,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: ["running", `${disarm} reportStarted supervise`],
     stop: ["stopping", `${disarm} requestStop arm 5000`],
     failed: ["killing", `${disarm} kill`],
+    crashed: ["killing", `${disarm} kill`],
     givenUp: ["stopping", `${disarm} requestStop arm 5000`],
     exiting: ["stopping", `${disarm} requestStop arm 5000`],
     exited: ["ended", `${disarm} reportCouldNotStart`],
@@ -86,6 +94,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("running"),
     stop: ["stopping", "requestStop arm 5000"],
     failed: ["killing", "kill"],
+    crashed: ["killing", "reportCrashed kill"],
     givenUp: ["stopping", "requestStop arm 5000"],
     exiting: ["stopping", "requestStop arm 5000"],
     exited: ["ended", "reportFailed"],
@@ -97,6 +106,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("stopping"),
     stop: same("stopping"),
     failed: same("stopping"),
+    crashed: same("stopping"),
     givenUp: same("stopping"),
     exiting: same("stopping"),
     exited: ["ended", `${disarm} reportStopped`],
@@ -108,6 +118,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("killing"),
     stop: same("killing"),
     failed: same("killing"),
+    crashed: same("killing"),
     givenUp: same("killing"),
     exiting: same("killing"),
     exited: ["ended", "reportFailed"],
@@ -119,6 +130,7 @@ const table: Record<LifecycleState, Record<string, readonly [LifecycleState, str
     ready: same("ended"),
     stop: same("ended"),
     failed: same("ended"),
+    crashed: same("ended"),
     givenUp: same("ended"),
     exiting: same("ended"),
     exited: same("ended"),
@@ -196,5 +208,21 @@ test("one that is given up is asked to stop, and has failed all the same", () =>
   expect(ended(["ready", "givenUp"])).toMatchObject({
     type: "reportFailed",
     cause: { reason: "disk", cause: "trouble" },
+  });
+});
+
+test("one that crashed is reported once, before its exit, and with the exit to come", () => {
+  expect(run(["ready", "crashed"])[1]).toContainEqual({
+    type: "reportCrashed",
+    cause: { code: "HAL_FAILED", reason: "disk" },
+    exit: { code: 1, signal: null },
+  });
+  expect(run(["ready", "crashed", "exited"])[1].map(describe)).toEqual(["leave"]);
+});
+
+test("one that crashed before it was ready is reported with its exit", () => {
+  expect(ended(["crashed"])).toMatchObject({
+    type: "reportCouldNotStart",
+    cause: { reason: "disk" },
   });
 });

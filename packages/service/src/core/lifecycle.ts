@@ -29,6 +29,8 @@ export type LifecycleEvent =
   | { readonly type: "stop" }
   /** The service, its runner or the supervisor says that it cannot go on. */
   | { readonly type: "failed"; readonly cause: Cause }
+  /** As `failed`, and its code is over: its exit, which will be this one, is awaited for what it holds, not for what it does. */
+  | { readonly type: "crashed"; readonly cause: Cause; readonly exit: Exit }
   /** As `failed`, but it is well enough to be asked to stop, with the stop deadline. */
   | { readonly type: "givenUp"; readonly cause: Cause }
   /** The service says that its work is done: it is asked to stop, and its end is no failure. */
@@ -55,6 +57,10 @@ export type LifecycleEffect =
   | { readonly type: "reportStarted" }
   | { readonly type: "reportCouldNotStart"; readonly cause: Cause }
   | { readonly type: "reportFailed"; readonly cause: Cause; readonly exit: Exit }
+  /** As `reportFailed`, and its exit is still to come: `leave` follows it. */
+  | { readonly type: "reportCrashed"; readonly cause: Cause; readonly exit: Exit }
+  /** One that was reported before has exited. */
+  | { readonly type: "leave" }
   | { readonly type: "reportStopped"; readonly exit: Exit }
   /** It ended because its work was done, as it said before. */
   | { readonly type: "reportExited"; readonly reason: string; readonly exit: Exit }
@@ -104,6 +110,8 @@ interface Context extends LifecycleInput {
   /** Why it said that its work is done. */
   readonly announced: string | null;
   readonly exit: Exit;
+  /** Its end was told before its exit. */
+  readonly isReported: boolean;
 }
 
 const perform = () => undefined;
@@ -125,6 +133,7 @@ const machine = setup({
     kill: perform,
     supervise: perform,
     reportStarted: perform,
+    reportCrashed: perform,
     noteReady: assign({ wasReady: true }),
     noteAsked: assign({ wasAsked: true }),
     noteLate: assign({
@@ -135,8 +144,11 @@ const machine = setup({
     }),
     noteFailure: assign({
       cause: ({ context, event }) =>
-        context.cause ?? (event.type === "failed" || event.type === "givenUp" ? event.cause : null),
+        context.cause ?? ("cause" in event && typeof event.cause === "object" ? event.cause : null),
     }),
+    noteCrash: assign(({ event }) =>
+      event.type === "crashed" ? { exit: event.exit, isReported: true } : {},
+    ),
     noteExiting: assign({
       announced: ({ event }) => (event.type === "exiting" ? event.reason : null),
     }),
@@ -158,6 +170,7 @@ const lifecycle = machine.createMachine({
     wasAsked: false,
     announced: null,
     exit: { code: null, signal: null },
+    isReported: false,
   }),
   initial: "arriving",
   on: { exited: { target: ".ended", actions: "noteExit" } },
@@ -173,6 +186,8 @@ const lifecycle = machine.createMachine({
         stop: { target: "stopping", actions: "noteAsked" },
         exiting: { target: "stopping", actions: "noteExiting" },
         failed: { target: "killing", actions: "noteFailure" },
+        // Nobody waits for its replacement yet: it is told with its exit.
+        crashed: { target: "killing", actions: "noteFailure" },
         givenUp: { target: "stopping", actions: "noteFailure" },
       },
       states: { loading: { on: { loaded: "starting" } }, starting: {} },
@@ -183,6 +198,7 @@ const lifecycle = machine.createMachine({
         stop: { target: "stopping", actions: "noteAsked" },
         exiting: { target: "stopping", actions: "noteExiting" },
         failed: { target: "killing", actions: "noteFailure" },
+        crashed: { target: "killing", actions: ["noteFailure", "noteCrash", "reportCrashed"] },
         givenUp: { target: "stopping", actions: "noteFailure" },
       },
     },
@@ -208,15 +224,17 @@ interface Action {
 function effectsOf(snapshot: LifecycleSnapshot, actions: readonly Action[]): LifecycleEffect[] {
   const effects: LifecycleEffect[] = [];
   for (const action of actions) {
-    const effect = effectOf(action);
+    const effect = effectOf(action, snapshot.context);
     if (effect !== null) effects.push(effect);
   }
   if (snapshot.status === "done") effects.push(endOf(snapshot.context));
   return effects;
 }
 
-function effectOf(action: Action): LifecycleEffect | null {
+function effectOf(action: Action, context: Context): LifecycleEffect | null {
   switch (action.type) {
+    case "reportCrashed":
+      return { type: action.type, cause: causeOf(context), exit: context.exit };
     case "spawn":
     case "requestStop":
     case "kill":
@@ -238,12 +256,17 @@ function effectOf(action: Action): LifecycleEffect | null {
 
 function endOf(context: Context): LifecycleEffect {
   const { exit } = context;
+  if (context.isReported) return { type: "leave" };
   if (context.wasAsked) return { type: "reportStopped", exit };
   if (context.announced !== null) {
     return { type: "reportExited", reason: context.announced, exit };
   }
-  const cause = context.cause ?? { code: "HAL_FAILED", reason: "it ended without a reason" };
+  const cause = causeOf(context);
   return context.wasReady
     ? { type: "reportFailed", cause, exit }
     : { type: "reportCouldNotStart", cause };
+}
+
+function causeOf({ cause }: Context): Cause {
+  return cause ?? { code: "HAL_FAILED", reason: "it ended without a reason" };
 }
