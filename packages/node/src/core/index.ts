@@ -1,3 +1,15 @@
+export { AgentCore, type AgentEffect, type AgentReads, agentTickMs } from "./agent.ts";
+export type {
+  AskedLease,
+  Attach,
+  Attached,
+  Refusal,
+  Renew,
+  Renewed,
+  ReplicaDelta,
+  ToAgent,
+  ToTracker,
+} from "./agent-messages.ts";
 export { CommandIntake, type CommandVerdict } from "./command-intake.ts";
 export {
   EventQueue,
@@ -9,11 +21,30 @@ export {
   type AskOpinions,
   type DetectorOutput,
   FailureDetector,
+  type HeardBeat,
   type Observation,
   tickMs,
 } from "./failure-detector.ts";
 export { decodeRecords, encodeRecords, type FramedRecord } from "./journal-frame.ts";
+export {
+  type CoordinatorWord,
+  heardEveryMs,
+  LeaderCore,
+  type LeaderEffect,
+  type LeaderReads,
+  type LostLeader,
+  opinionMs,
+} from "./leader.ts";
 export { chooseLeader, type LeaderAnswers } from "./leader-choice.ts";
+export { type FollowEffect, LogFollower } from "./leader-log.ts";
+export { LeaderSearch, lookEveryMs, type SearchEffect } from "./leader-search.ts";
+export {
+  type Lease,
+  type LeaseEffect,
+  LeaseRenewals,
+  renewEveryMs,
+  renewTimeoutMs,
+} from "./lease-renewals.ts";
 export { clusterStatus, type Leadership, operationStatus } from "./status.ts";
 export {
   afterEnd,
