@@ -6,6 +6,7 @@ import type {
   CutShape,
   Fault,
   HostSettings,
+  MemberFault,
   Scenario,
   Settings,
   Target,
@@ -102,7 +103,7 @@ function hostFaultsOf(seed: number, { hosts, faultsUs }: Settings): readonly Fau
   return faults;
 }
 
-type FaultType = Exclude<Fault["type"], "hostCrash">;
+type FaultType = Exclude<MemberFault["type"], "hostCrash">;
 
 /** How often each kind is drawn while it is on. */
 const weights: readonly (readonly [FaultType, number])[] = [

@@ -1,3 +1,5 @@
+import type { SimService } from "./cluster/scripts.ts";
+
 /** Whom a fault meets: found when the fault begins, as the `pick`-th of those who have the role then. */
 export interface Target {
   readonly role: "leader" | "follower" | "any";
@@ -19,8 +21,83 @@ export type CrashMoment =
   | "compacting"
   | "changing";
 
+/** Which node a fault meets, as `Target`: of those that run, `leader` is the one whose coordinator decides. */
+export interface NodeTarget {
+  readonly role: "leader" | "tracking" | "satellite" | "any";
+  readonly pick: number;
+}
+
+/** Which instance a fault meets: the `pick`-th of those that run then, of exclusive services alone or of all. */
+export interface InstanceTarget {
+  readonly of: "exclusive" | "any";
+  readonly pick: number;
+}
+
+/** Faults of the profile `cluster` alone. `service` is a position in the settings, `times` a number of starts. */
+export type ClusterFault = {
+  readonly at: number;
+} /** `halond` dies, and starts again after a while; OS processes live on. */ & (
+  | { readonly type: "crashNode"; readonly node: NodeTarget; readonly forUs: number }
+  /** The machine is gone, OS processes too; one that comes back has its disk. */
+  | { readonly type: "loseMachine"; readonly node: NodeTarget; readonly forUs: number }
+  /** The machine stops as a whole. */
+  | { readonly type: "pauseNode"; readonly node: NodeTarget; readonly forUs: number }
+  /** Many nodes die at once: so many of a thousand. */
+  | { readonly type: "crashNodes"; readonly share: number; readonly forUs: number }
+  | { readonly type: "crashCoordinator"; readonly node: NodeTarget }
+  | { readonly type: "hangCoordinator"; readonly node: NodeTarget; readonly forUs: number }
+  | { readonly type: "crashSupervisor"; readonly node: NodeTarget }
+  | { readonly type: "jumpWall"; readonly node: NodeTarget; readonly byMs: number }
+  /** Every turn of the node comes so much later. */
+  | {
+      readonly type: "slowNode";
+      readonly node: NodeTarget;
+      readonly byUs: number;
+      readonly forUs: number;
+    }
+  /** A node is cut off in both directions, or heard by nobody, or hears nobody. */
+  | {
+      readonly type: "cutNode";
+      readonly node: NodeTarget;
+      readonly shape: "both" | "inbound" | "outbound";
+      readonly forUs: number;
+    }
+  | { readonly type: "resetLinks"; readonly node: NodeTarget }
+  | { readonly type: "crashService"; readonly instance: InstanceTarget; readonly code: number }
+  | { readonly type: "hangService"; readonly instance: InstanceTarget }
+  | { readonly type: "failCheck"; readonly instance: InstanceTarget; readonly forUs: number }
+  | { readonly type: "trouble"; readonly instance: InstanceTarget }
+  | { readonly type: "exitService"; readonly instance: InstanceTarget }
+  | { readonly type: "leak"; readonly instance: InstanceTarget }
+  | {
+      readonly type: "slowStart" | "failStart" | "ignoreStop" | "fork";
+      readonly service: number;
+      readonly times: number;
+    }
+);
+
+/** What an operator of the profile `cluster` asks for. `service` is a position in the settings. */
+export type Wish = {
+  readonly at: number;
+} /** `halonctl apply` with these services; with `prune` what is not named is removed. */ & (
+  | { readonly type: "deploy"; readonly services: readonly number[]; readonly prune: boolean }
+  /** Another `halonctl apply` with the code of the service changed. */
+  | { readonly type: "upgrade"; readonly service: number }
+  | { readonly type: "configure"; readonly service: number; readonly bad: boolean }
+  | { readonly type: "startService" | "stopService" | "restartService"; readonly service: number }
+  | { readonly type: "checkService" | "statusService"; readonly service: number }
+  | { readonly type: "drain" | "resume" | "decommission"; readonly node: number }
+  | { readonly type: "maintain"; readonly node: number; readonly on: boolean }
+  | { readonly type: "resetBreaker" }
+  /** All nodes are stopped and started again. */
+  | { readonly type: "relaunch"; readonly forUs: number }
+);
+
 /** One fault, or one wish of an operator. `at` and `forUs` in µs of virtual time. */
-export type Fault = { readonly at: number } & (
+export type Fault = MemberFault | ClusterFault | Wish;
+
+/** A fault or wish of members; of both profiles. */
+export type MemberFault = { readonly at: number } & (
   | {
       readonly type: "crash";
       readonly target: Target;
@@ -88,6 +165,23 @@ export interface HostSettings {
   readonly questions?: number;
 }
 
+/** What a cluster of the profile `cluster` is; its tracking nodes are the members. Node n has the name `node-<n + 1>`. */
+export interface ClusterSettings {
+  /** Nodes without a member. */
+  readonly satellites: number;
+  /** By node, `key=value`. */
+  readonly labels: readonly (readonly string[])[];
+  readonly services: readonly SimService[];
+  /** What trips the breaker: so many nodes, and more than this share of all, in percent. */
+  readonly breakerNodes: number;
+  readonly breakerPercent: number;
+  /** A turn of a node takes so long; µs. */
+  readonly turnMinUs: number;
+  readonly turnMaxUs: number;
+  /** A member saves its coordinator's state with its snapshot, every so many records. */
+  readonly snapshotRecords: number;
+}
+
 /** What holds for the whole of a run. Times in µs, chances in a thousand. */
 export interface Settings {
   /** What runs: registers over consensus alone, or the agency's replica. */
@@ -118,6 +212,8 @@ export interface Settings {
   readonly leases?: boolean;
   /** Of the agency alone: each member keeps the log of a host. Absent: there are none. */
   readonly hosts?: HostSettings;
+  /** Whole nodes run, on the agency's replicas. Absent: members alone. */
+  readonly cluster?: ClusterSettings;
   readonly clients: number;
   readonly keys: number;
 }

@@ -3,7 +3,7 @@ import type { StoredSnapshot } from "../disk.ts";
 import type { SimAnswer } from "../process.ts";
 import type { PendingOperation, SimMember, Step, World } from "../world.ts";
 
-/** Numbers of the invariants; "linearizable" is the judgement of the whole history. */
+/** Numbers of the invariants, of the profile `cluster` from C1 on; "linearizable" is the judgement of the whole history. */
 export type InvariantId =
   | "I1"
   | "I2"
@@ -32,6 +32,22 @@ export type InvariantId =
   | "I25"
   | "I26"
   | "I27"
+  | "C1"
+  | "C2"
+  | "C3"
+  | "C4"
+  | "C5"
+  | "C6"
+  | "C7"
+  | "C8"
+  | "C9"
+  | "C10"
+  | "C11"
+  | "C12"
+  | "C13"
+  | "C14"
+  | "C15"
+  | "C16"
   | "linearizable";
 
 /**
