@@ -77,6 +77,7 @@ export function createWorld(
     activeCuts: 0,
     hostTurns: 0,
     healedAt: 0,
+    cluster: null,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Configuration, MemberId, RaftState } from "@halon/raft";
+import type { ClusterPayload, ClusterWorld } from "./cluster/world.ts";
 import type { Counters } from "./counters.ts";
 import type { Disk, StoredSnapshot } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
@@ -44,9 +45,29 @@ export const eventKind = {
   audit: 15,
   /** Slot, incarnation. */
   host: 16,
+  /** Slot; the payload is the thread. */
+  turn: 17,
+  /** Slot; the payload is the timer of a thread. */
+  timer: 18,
+  /** Slot, slot of the sender; the payload is a frame of a link. */
+  frame: 19,
+  /** Slot; the payload says what happens to a link. */
+  link: 20,
+  /** Slot, slot of the sender; the payload is a beat. */
+  beat: 21,
+  /** Slot; the payload is the turn of a process. */
+  service: 22,
+  /** Numbers of the operators. */
+  wish: 23,
+  /** Slot; the payload is a request of an operator. */
+  asked: 24,
+  /** The payload is the answer. */
+  answered: 25,
+  /** Slot, incarnation of `halond`. */
+  node: 26,
 } as const;
 
-export type Payload = Uint8Array | SimAnswer;
+export type Payload = Uint8Array | SimAnswer | ClusterPayload;
 
 /**
  * `up` has a process. `down` starts again later, `full` when its disk has room, `dead` never: its disk is damaged, or it
@@ -168,4 +189,6 @@ export interface World {
   /** Turns of all hosts. */
   hostTurns: number;
   healedAt: number;
+  /** Null: members alone. */
+  readonly cluster: ClusterWorld | null;
 }
