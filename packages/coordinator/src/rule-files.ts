@@ -2,25 +2,13 @@ import { pathToFileURL } from "node:url";
 import type { GraphView, Resource } from "@halon/protocol";
 import { indexRules, type Rules } from "@halon/rules";
 import { z } from "zod";
-import { builtInRules, type DeclaredEvents, type RuleSet } from "./core/index.ts";
-
-/** A rule file that is in the graph but cannot take part. */
-export interface RuleFileFailure {
-  readonly file: string;
-  readonly blob: string;
-  readonly reason: string;
-}
-
-/** What decides which rules are in force: a key that changes when they have to be loaded again. */
-export function ruleFilesKey(graph: GraphView): string {
-  return graph
-    .list("RuleFile")
-    .map(
-      ({ id, attributes }) =>
-        `${id}=${attributes.blob}${attributes.quarantined === undefined ? "" : "!"}`,
-    )
-    .join(",");
-}
+import {
+  builtInRules,
+  type DeclaredEvents,
+  type RuleFileFailure,
+  type RuleSet,
+  ruleFilesKey,
+} from "./core/index.ts";
 
 /** Where rule files come from, and who is told whose code runs. */
 export interface RuleFileHost {

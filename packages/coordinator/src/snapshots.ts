@@ -1,32 +1,11 @@
 import { toErrorData } from "@halon/protocol";
-import { type CoordinatorState, captureSnapshot } from "./core/index.ts";
+import { type CoordinatorState, captureSnapshot, isSnapshotDue } from "./core/index.ts";
 import type { Recovered } from "./recover.ts";
 import type { Store } from "./store/port.ts";
 
-/** Records that are read again after a start, at least, before a snapshot is worth its writing. */
-const recordsMin = 5_000;
-/** Bytes of records after which one is due whatever its size. */
-const recordBytesMax = 64 * 1024 * 1024;
 const chunkBytes = 1024 * 1024;
 /** How long the thread does nothing else than to encode. */
 const sliceMs = 5;
-
-/** What of the log a snapshot would spare the next start. */
-export interface SnapshotDue {
-  readonly records: number;
-  readonly recordBytes: number;
-  /** Of the newest snapshot. */
-  readonly snapshotBytes: number;
-}
-
-/**
- * Whether a snapshot is due: after enough records, and not before these are as large as the snapshot that they change,
- * so that writing snapshots at most doubles what is written.
- */
-export function isSnapshotDue({ records, recordBytes, snapshotBytes }: SnapshotDue): boolean {
-  if (recordBytes >= recordBytesMax) return true;
-  return records >= recordsMin && recordBytes >= snapshotBytes;
-}
 
 export interface SnapshotListener {
   /** The records up to now are about to leave the store; resolves when history no longer needs them there. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isSnapshotDue } from "./snapshots.ts";
+import { isSnapshotDue } from "./snapshot-due.ts";
 
 const MiB = 1024 * 1024;
 

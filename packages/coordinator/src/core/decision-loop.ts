@@ -1,0 +1,390 @@
+import {
+  type Command,
+  canonicalJson,
+  type DecisionRecord,
+  type ErrorCode,
+  type ErrorData,
+  events,
+  type Json,
+} from "@halon/protocol";
+import type { AppendResult, LoopDeadline, LoopEffect } from "./decision-effects.ts";
+import type { Input, Reply } from "./intake.ts";
+import { type RuleFileFailure, ruleFilesKey } from "./rule-files.ts";
+import type { CoordinatorState } from "./state.ts";
+import { type RuleSet, step } from "./step.ts";
+
+/** Inputs of one record. */
+const batchMax = 512;
+/** Inputs that may wait; more are refused, and their sources send again. */
+const queueMax = 20_000;
+/** Of observations, which nobody would send again: there are a few of each node. */
+const observedMax = 2 * queueMax;
+/** Commands that got no answer are sent again. */
+const resendMs = 2_000;
+const waitMsMax = 2_147_483_647;
+
+/** What a decision loop begins with. */
+export interface LoopStart {
+  /** Under which the store is owned. */
+  readonly epoch: number;
+  /** As of the last record; it belongs to the loop from now on. */
+  readonly state: CoordinatorState;
+  /** Those that the state names. */
+  readonly rules: RuleSet;
+  /** Monotonic ms. */
+  readonly now: number;
+}
+
+interface Waiting {
+  readonly input: Input;
+  /** The driver's number; null when nobody wants the reply. */
+  readonly ref: number | null;
+  /** What it is told when the store is lost before it is decided. */
+  readonly whenLost: string;
+}
+
+/** A record that is being appended. */
+interface Appending {
+  readonly record: DecisionRecord;
+  readonly text: string;
+  readonly replies: readonly Reply[];
+  readonly commands: readonly Command[];
+}
+
+/** What the loop waits for. While it is `append`, `read` or `recover`, the state holds what may not be durable. */
+type Work =
+  | { readonly type: "idle" | "turn" | "telling" | "rules" | "recover" }
+  | { readonly type: "append" | "read"; readonly appending: Appending };
+
+/** What waits for the moment between two appends: who asked with this number, or commands to a node. */
+type Reading =
+  | { readonly type: "ref"; readonly ref: number }
+  | { readonly type: "resend"; readonly node: string };
+
+const idle: Work = { type: "idle" };
+const decideNow: LoopEffect = { type: "decide", when: "now" };
+
+/**
+ * Decides what is decided together and what is told when: collects inputs while an append is under way, decides them as
+ * one record, and tells the world only when that record is durable. It ends when the store is lost.
+ *
+ * Owned by one driver, which carries out the effects of each input before it gives the next one, but for inputs that come from
+ * whom an effect told something. Equal inputs give equal effects.
+ */
+export class DecisionCore {
+  readonly #epoch: number;
+  #state: CoordinatorState;
+  #rules: RuleSet;
+  #rulesKey: string;
+  #queue: Waiting[] = [];
+  /** Those that are decided, or being decided, and not answered. */
+  #underWay: readonly Waiting[] = [];
+  #work: Work = idle;
+  #phase: "running" | "closing" | "lost" = "running";
+  #isClosing = false;
+  #observed = 0;
+  #readings: Reading[] = [];
+  readonly #clockBase: { readonly logTime: number; readonly at: number };
+
+  constructor({ epoch, state, rules, now }: LoopStart) {
+    this.#epoch = epoch;
+    this.#state = state;
+    this.#rules = rules;
+    this.#rulesKey = ruleFilesKey(state.graph);
+    this.#clockBase = { logTime: state.logTime, at: now };
+  }
+
+  /** The state as of the last decision; it belongs to the loop. */
+  get state(): CoordinatorState {
+    return this.#state;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** First of all inputs: the rule files that could not be loaded for the state that it begins with. */
+  begin(failures: readonly RuleFileFailure[], now: number): readonly LoopEffect[] {
+    const armed: readonly LoopEffect[] = [armResend, this.#armTimer(now)];
+    return [...armed, ...this.#observeFailures(failures)];
+  }
+
+  /** Takes an input. Its one `reply` comes when its record is durable, or at once when it is refused. */
+  submit(input: Input, ref: number): readonly LoopEffect[] {
+    return this.#take({ input, ref, whenLost: notTaken }, queueMax).effects;
+  }
+
+  /** Takes what this node itself has seen; `reply` under `ref` when that is durable, or was refused. */
+  observe(type: string, data: unknown, ref: number | null): readonly LoopEffect[] {
+    const input: Input = {
+      type: "numbered",
+      source: "tracking",
+      incarnation: this.#epoch,
+      sequence: this.#observed + 1,
+      event: { type, version: 1, data: JSON.parse(JSON.stringify(data)) as Json },
+    };
+    const { isTaken, effects } = this.#take({ input, ref, whenLost: notTaken }, observedMax);
+    // A number that was given away is not taken back: all that comes after a gap would be refused.
+    if (isTaken) this.#observed += 1;
+    return effects;
+  }
+
+  /**
+   * Sends everything that the node has not answered once more, under this epoch: it is this coordinator that wants it
+   * now, and the node may have taken one of its own commands before.
+   */
+  resend(node: string): readonly LoopEffect[] {
+    return this.#read({ type: "resend", node });
+  }
+
+  /** Asks for `durable` when all that the state holds is durable, perhaps now: never between decision and commit. */
+  whenDurable(ref: number): readonly LoopEffect[] {
+    return this.#read({ type: "ref", ref });
+  }
+
+  /** Called as the effect `decide` asks. `wallTime` in ms since 1970. */
+  decide(now: number, wallTime: number): readonly LoopEffect[] {
+    if (this.#work.type !== "turn" && this.#work.type !== "telling") {
+      return this.#unexpected("decide");
+    }
+    this.#work = idle;
+    if (this.#phase !== "running") return this.#end();
+    if (this.#queue.length === 0 && !this.#isTimerDue(now)) {
+      return [...this.#readAll(), this.#armTimer(now)];
+    }
+    this.#underWay = this.#queue.splice(0, batchMax);
+    const stamp = { epoch: this.#epoch, logTime: this.#logTime(now), wallTime };
+    const inputs = this.#underWay.map(({ input }) => input);
+    const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp);
+    if (record === undefined) return this.#answer(replies);
+    const text = canonicalJson(record);
+    this.#work = { type: "append", appending: { record, text, replies, commands } };
+    return [{ type: "append", index: record.index, text, commands }];
+  }
+
+  /** How the append ended. */
+  appended(result: AppendResult): readonly LoopEffect[] {
+    if (this.#work.type !== "append") return this.#unexpected("appended");
+    const { appending } = this.#work;
+    if (this.#phase === "lost") return this.#end();
+    if (result.type === "committed") return this.#commit(appending);
+    return this.#fail(noLeader(`The store is another's now (${JSON.stringify(result)}).`));
+  }
+
+  /** Canonical JSON of the record that `readRecord` asked for; null when there is none. */
+  recordRead(text: string | null): readonly LoopEffect[] {
+    if (this.#work.type !== "read") return this.#unexpected("recordRead");
+    const { appending } = this.#work;
+    if (this.#phase === "lost") return this.#end();
+    if (text === null) {
+      this.#work = { type: "recover" };
+      return [{ type: "recover" }];
+    }
+    if (text === appending.text) return this.#commit(appending);
+    const { index } = appending.record;
+    return this.#fail(noLeader(`Record ${index} is another's: ${text.slice(0, 200)}`));
+  }
+
+  /** The state as of the last record of the store; it belongs to the loop from now on. */
+  recovered(state: CoordinatorState): readonly LoopEffect[] {
+    if (this.#work.type !== "recover") return this.#unexpected("recovered");
+    if (this.#phase === "lost") return this.#end();
+    this.#state = state;
+    this.#queue.unshift(...this.#underWay.map((waiting) => ({ ...waiting, whenLost: notKnown })));
+    this.#underWay = [];
+    this.#work = { type: "telling" };
+    return [decideNow];
+  }
+
+  /** The rules that the state names now, and which of its files could not be loaded. */
+  rulesBrought(rules: RuleSet, failures: readonly RuleFileFailure[]): readonly LoopEffect[] {
+    if (this.#work.type !== "rules") return this.#unexpected("rulesBrought");
+    if (this.#phase === "lost") return this.#end();
+    this.#rules = rules;
+    this.#rulesKey = ruleFilesKey(this.#state.graph);
+    const refused = this.#observeFailures(failures);
+    this.#work = { type: "telling" };
+    return [...refused, decideNow];
+  }
+
+  /**
+   * What was under way threw, or the driver itself: HAL_STORE_FAILED of an append says that its outcome is unknown, all
+   * else ends the loop.
+   */
+  failed(error: ErrorData): readonly LoopEffect[] {
+    if (this.#phase === "lost") return this.#end();
+    if (this.#work.type !== "append" || error.code !== "HAL_STORE_FAILED") return this.#fail(error);
+    const { appending } = this.#work;
+    const { index } = appending.record;
+    this.#work = { type: "read", appending };
+    return [
+      { type: "warning", text: `the outcome of record ${index} is unknown: ${error.message}` },
+      { type: "readRecord", index },
+    ];
+  }
+
+  /** The store is another's: from now on nothing is decided, answered as done, or sent. What is under way still ends. */
+  lose(error: ErrorData): readonly LoopEffect[] {
+    if (this.#phase === "lost") return [];
+    this.#phase = "lost";
+    this.#readings = [];
+    const underWay = this.#underWay;
+    this.#underWay = [];
+    return [
+      ...disarmAll,
+      ...underWay.flatMap(({ ref }) => replyTo(ref, refusal("HAL_NO_LEADER", notKnown))),
+      ...this.#refuseWaiting(),
+      { type: "lost", error },
+    ];
+  }
+
+  /** What `arm` asked for is due. */
+  due(key: LoopDeadline): readonly LoopEffect[] {
+    if (this.#phase !== "running") return [];
+    return key === "timers" ? this.#schedule() : this.#resendStale();
+  }
+
+  /** Nothing more is decided. `closed` comes when what is under way has ended. */
+  close(): readonly LoopEffect[] {
+    if (this.#isClosing) return [];
+    this.#isClosing = true;
+    if (this.#phase === "running") this.#phase = "closing";
+    return [...disarmAll, ...(this.#work.type === "idle" ? this.#end() : [])];
+  }
+
+  #take(
+    waiting: Waiting,
+    waitingMax: number,
+  ): { readonly isTaken: boolean; readonly effects: readonly LoopEffect[] } {
+    if (this.#phase !== "running") {
+      return { isTaken: false, effects: replyTo(waiting.ref, refusal("HAL_NO_LEADER", notTaken)) };
+    }
+    if (this.#queue.length >= waitingMax) {
+      const tooMany = `${waitingMax} events wait already; send it again later.`;
+      return { isTaken: false, effects: replyTo(waiting.ref, refusal("HAL_TOO_MANY", tooMany)) };
+    }
+    this.#queue.push(waiting);
+    return { isTaken: true, effects: this.#schedule() };
+  }
+
+  #observeFailures(failures: readonly RuleFileFailure[]): readonly LoopEffect[] {
+    return failures.flatMap((failure) => this.observe(events.RuleFileFailed.type, failure, null));
+  }
+
+  #schedule(): readonly LoopEffect[] {
+    if (this.#work.type !== "idle" || this.#phase !== "running") return [];
+    this.#work = { type: "turn" };
+    return [{ type: "decide", when: "nextTurn" }];
+  }
+
+  #commit({ record, text, replies, commands }: Appending): readonly LoopEffect[] {
+    const sent: readonly LoopEffect[] = commands.length > 0 ? [{ type: "send", commands }] : [];
+    return [...sent, { type: "committed", record, text }, ...this.#answer(replies)];
+  }
+
+  /** The state is durable; after the answers it is the turn of those who wait to read it, then of the next decision. */
+  #answer(replies: readonly Reply[]): readonly LoopEffect[] {
+    const answered = this.#underWay.flatMap(({ ref }, position) => replyTo(ref, replies[position]));
+    this.#underWay = [];
+    const read = this.#readAll();
+    const isBehind = ruleFilesKey(this.#state.graph) !== this.#rulesKey;
+    this.#work = { type: isBehind ? "rules" : "telling" };
+    return [...answered, ...read, isBehind ? { type: "bringRules" } : decideNow];
+  }
+
+  #read(reading: Reading): readonly LoopEffect[] {
+    if (this.#phase === "lost") return [];
+    switch (this.#work.type) {
+      case "idle":
+      case "telling":
+      case "rules":
+        return this.#effectsOf(reading);
+      case "turn":
+      case "append":
+      case "read":
+      case "recover":
+        this.#readings.push(reading);
+        return [];
+    }
+  }
+
+  #readAll(): readonly LoopEffect[] {
+    return this.#readings.splice(0).flatMap((reading) => this.#effectsOf(reading));
+  }
+
+  #effectsOf(reading: Reading): readonly LoopEffect[] {
+    if (reading.type === "ref") return [{ type: "durable", ref: reading.ref }];
+    const commands = this.#state.outbox
+      .of(reading.node)
+      .map((command) => ({ ...command, epoch: this.#epoch }));
+    return commands.length > 0 ? [{ type: "send", commands }] : [];
+  }
+
+  #resendStale(): readonly LoopEffect[] {
+    const { graph, outbox } = this.#state;
+    const up = outbox.nodes().filter((node) => graph.get("Node", node)?.attributes.state === "up");
+    return [...up.flatMap((node) => this.resend(node)), armResend];
+  }
+
+  /** What was under way has ended the loop. */
+  #fail(error: ErrorData): readonly LoopEffect[] {
+    return [...this.lose(error), ...this.#end()];
+  }
+
+  /** Nothing is under way any more, and nothing more is decided. */
+  #end(): readonly LoopEffect[] {
+    this.#work = idle;
+    const closed: readonly LoopEffect[] = this.#isClosing ? [{ type: "closed" }] : [];
+    return [...this.#readAll(), ...this.#refuseWaiting(), ...closed];
+  }
+
+  #refuseWaiting(): readonly LoopEffect[] {
+    return this.#queue
+      .splice(0)
+      .flatMap(({ ref, whenLost }) => replyTo(ref, refusal("HAL_NO_LEADER", whenLost)));
+  }
+
+  /** What comes too late for a loop that has ended is nothing; else the driver is wrong. */
+  #unexpected(input: string): readonly LoopEffect[] {
+    if (this.#phase === "lost") return [];
+    throw new Error(`the decision loop got ${input} while it waited for: ${this.#work.type}`);
+  }
+
+  #logTime(now: number): number {
+    return this.#clockBase.logTime + Math.floor(now - this.#clockBase.at);
+  }
+
+  #isTimerDue(now: number): boolean {
+    const first = this.#state.timers.first();
+    return first !== undefined && first.due <= this.#logTime(now);
+  }
+
+  #armTimer(now: number): LoopEffect {
+    const first = this.#state.timers.first();
+    if (first === undefined) return { type: "disarm", key: "timers" };
+    const inMs = Math.min(Math.max(1, first.due - this.#logTime(now)), waitMsMax);
+    return { type: "arm", key: "timers", inMs };
+  }
+}
+
+const armResend: LoopEffect = { type: "arm", key: "resend", inMs: resendMs };
+const disarmAll: readonly LoopEffect[] = [
+  { type: "disarm", key: "timers" },
+  { type: "disarm", key: "resend" },
+];
+
+const notTaken = "The coordinator of this node has ended; the event took no effect. Try again.";
+const notKnown =
+  "The coordinator lost the lead while the event was being written: whether it took effect is not known; ask again under the same id.";
+
+function noLeader(message: string): ErrorData {
+  return { code: "HAL_NO_LEADER", message };
+}
+
+function refusal(code: ErrorCode, message: string): Reply {
+  return { type: "refused", error: { code, message } };
+}
+
+function replyTo(ref: number | null, reply: Reply | undefined): readonly LoopEffect[] {
+  return ref === null || reply === undefined ? [] : [{ type: "reply", ref, reply }];
+}
