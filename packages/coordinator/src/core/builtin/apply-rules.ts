@@ -76,6 +76,9 @@ function applyType(context: Context, type: ClusterSpec["types"][number]): void {
     checkEveryMs: type.checkEveryMs,
     resourceKinds: Object.keys(type.resources).sort(),
     ...(type.requires.length === 0 ? {} : { requires: type.requires }),
+    ...((type.watchers ?? 0) === 0
+      ? {}
+      : { watchers: type.watchers, checkTimeoutMs: type.checkTimeoutMs }),
   });
   contain(context, keyOf("Service", type.name));
   const key = keyOf("Service", type.name);

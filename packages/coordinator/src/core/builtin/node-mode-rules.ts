@@ -213,5 +213,5 @@ function decommission(context: Context, node: Resource<"Node">, reason: string |
     // Of an exclusive service it is not for a person to say that its lease is over.
     if (instance.attributes.token === undefined) removeInstance(context, instance);
   }
-  spreadWatch(context);
+  spreadWatch(context, { came: false });
 }

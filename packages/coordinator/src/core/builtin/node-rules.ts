@@ -12,6 +12,7 @@ import { on, type Rule } from "@halon/rules";
 import { isTripped } from "./breaker.ts";
 import { forgetLoss, noteLoss } from "./breaker-rules.ts";
 import { type Context, isLive } from "./context.ts";
+import { wellState } from "./instance-watch.ts";
 import { lossSettledKey, modeOf } from "./node-mode.ts";
 import { failDrains, lostKey } from "./node-mode-rules.ts";
 import { beginRecovery, endRecovery } from "./node-recovery.ts";
@@ -74,7 +75,7 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
       canonicalJson(known.attributes.labels) === canonicalJson(labels);
     if (!isAsBefore) context.memory.set(returnedKey(node), true);
     forgetLoss(context, node);
-    if (known?.attributes.state !== "up") spreadWatch(context);
+    if (known?.attributes.state !== "up") spreadWatch(context, { came: true });
     context.why(`${node} is up`);
   }),
 
@@ -154,13 +155,13 @@ export const nodeRules: Readonly<Record<string, Rule>> = {
     const reason = "it was stopped";
     if (!markDown(context, { node, incarnation, reason, evidence: ["it said that it stops"] }))
       return;
-    spreadWatch(context);
+    spreadWatch(context, { came: false });
     placeAll(context);
   }),
 
   "node-loss-settled": on(events.NodeLossSettled).do((context) => {
     if (isTripped(context.graph)) context.why("nothing moves: the breaker is tripped");
-    spreadWatch(context);
+    spreadWatch(context, { came: false });
     placeAll(context);
   }),
 };
@@ -265,16 +266,19 @@ function takeInventoryOf(
   if (instance.attributes.state === "stopping" && found.state !== "stopping") {
     if (isAsked(context, instance.attributes.node, instance.id, "StopService")) return;
   }
-  const state =
-    found.state === "running" && found.health !== "ok" && found.health !== "unknown"
-      ? "degraded"
-      : found.state;
+  const isWell = found.health === "ok" || found.health === "unknown";
+  const { state, reason } =
+    found.state !== "running"
+      ? { state: found.state, reason: undefined }
+      : isWell
+        ? wellState(context, instance)
+        : { state: "degraded" as const, reason: undefined };
   context.update.patch("ServiceInstance", instance.id, {
     state,
     health: found.health,
     osPid: found.osPid,
     ...(state === instance.attributes.state ? {} : { since: context.wallTime }),
-    reason: undefined,
+    reason,
   });
 }
 

@@ -3,6 +3,7 @@ import { applyRules } from "./apply-rules.ts";
 import { breakerRules } from "./breaker-rules.ts";
 import { commandRules } from "./command-rules.ts";
 import { configurationRules } from "./configuration-rules.ts";
+import { doubtRules } from "./doubt-rules.ts";
 import { exclusiveRules } from "./exclusive-rules.ts";
 import { nodeModeRules } from "./node-mode-rules.ts";
 import { recoveryRules } from "./node-recovery.ts";
@@ -28,4 +29,5 @@ export const builtInRules: Rules = defineRules({
   ...recoveryRules,
   ...breakerRules,
   ...supervisionRules,
+  ...doubtRules,
 });

@@ -2,6 +2,7 @@ import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { type Failure, hasConfiguration, takeBackConfiguration } from "./configuration-rules.ts";
 import { bounded, type Context, isLive } from "./context.ts";
+import { wellState } from "./instance-watch.ts";
 import { answerOperations, finishStarted } from "./operation.ts";
 import { reconcileWaiting } from "./placement.ts";
 import {
@@ -83,10 +84,10 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const { slot } = instance.attributes;
     if (!well) isNotWell(context, slot);
     else if (state === "degraded") isWellWith(context, slot, configurationOf(context, instance.id));
+    const degraded = { state: "degraded", reason: event.detail ?? "its check says so" } as const;
     context.update.patch("ServiceInstance", instance.id, {
-      state: well ? "running" : "degraded",
+      ...(well ? wellState(context, instance) : degraded),
       health: event.health,
-      reason: well ? undefined : (event.detail ?? "its check says so"),
     });
     context.why(
       `${instance.id} is ${event.health}${event.detail === undefined ? "" : `: ${event.detail}`}`,

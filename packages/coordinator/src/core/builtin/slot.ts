@@ -9,6 +9,7 @@ import {
 } from "@halon/protocol";
 import { bounded, type Context, isLive } from "./context.ts";
 import { hasLeaseAsWanted, isExclusive, startBlocker, takeLease } from "./exclusive.ts";
+import { forgetWatchers, watchFromElsewhere } from "./instance-watch.ts";
 import { isInMaintenance } from "./node-mode.ts";
 import { settleOperations } from "./operation.ts";
 import { isPart } from "./part.ts";
@@ -191,6 +192,7 @@ function startInstance(
   update.relate(key, "has", keyOf("Configuration", configuration.id));
   if (graph.get("Supervisor", node) !== undefined)
     update.relate(keyOf("Supervisor", node), "monitors", key);
+  watchFromElsewhere(context, id, manifest.watchers ?? 0);
   context.timer.cancel(restartKey(slot.id));
   context.memory.set(`blob/${slot.id}`, manifest.blob);
   context.command.send(
@@ -276,6 +278,7 @@ export function endInstance(
     state,
     health: state === "stopped" ? "unknown" : "fail",
     osPid: undefined,
+    doubts: undefined,
     since: context.wallTime,
     reason: reason === undefined ? undefined : bounded(reason),
   });
@@ -351,6 +354,7 @@ export function restartKey(slot: string): string {
 /** Removes an instance of which nothing runs any more. */
 export function removeInstance(context: Context, instance: Resource<"ServiceInstance">): void {
   freeResources(context, instance.id);
+  forgetWatchers(context, instance);
   const had = context.graph.out(keyOf("ServiceInstance", instance.id), "has", "Configuration");
   context.update.remove("ServiceInstance", instance.id);
   for (const { id } of had) forgetConfiguration(context, id);

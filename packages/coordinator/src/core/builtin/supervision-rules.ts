@@ -1,7 +1,8 @@
 import { events, instanceId, keyOf, slotId } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
-import { modeOf } from "./node-mode.ts";
+import { settleDoubts } from "./doubt-rules.ts";
+import { spreadInstanceWatch, watchingNodes } from "./instance-watch.ts";
 import { isAsked } from "./slot.ts";
 import { watchPlan } from "./watch-plan.ts";
 
@@ -59,16 +60,20 @@ export const supervisionRules: Readonly<Record<string, Rule>> = {
     }),
 };
 
-/** Brings the edges between supervisors up to date with the nodes that are there. */
-export function spreadWatch(context: Context): void {
+/**
+ * Brings the edges from supervisors to others, and to instances of other nodes, up to date with the nodes that are there.
+ *
+ * `came`: a node has come, and not gone.
+ */
+export function spreadWatch(context: Context, { came }: { readonly came: boolean }): void {
+  spreadSupervisorWatch(context);
+  for (const instance of spreadInstanceWatch(context, came)) settleDoubts(context, instance);
+}
+
+function spreadSupervisorWatch(context: Context): void {
   const { graph, update } = context;
   const supervisors = graph.list("Supervisor").map(({ id }) => id);
-  const there = supervisors.filter((id) => {
-    const node = graph.get("Node", id);
-    return (
-      node !== undefined && node.attributes.state !== "down" && modeOf(node) !== "decommissioned"
-    );
-  });
+  const there = watchingNodes(context);
   const current = new Map(
     supervisors.map((id) => [
       id,

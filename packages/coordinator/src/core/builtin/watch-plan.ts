@@ -78,3 +78,73 @@ function evenOut(
   }
   return false;
 }
+
+/** An instance that supervisors of other nodes watch too. */
+export interface WatchedInstance {
+  readonly id: string;
+  /** The node that it runs on, which is none of them. */
+  readonly node: string;
+  /** As many others watch it where there are enough nodes. */
+  readonly wanted: number;
+  /** Who does now. */
+  readonly watchers: readonly string[];
+}
+
+/**
+ * Who watches these instances, given who does now and how many instances of other nodes each node watches.
+ *
+ * Each gets as many as it wants, or all nodes but its own. Watchers that are still there stay, unless an idler node could
+ * take over: no single change would even out the load any more.
+ */
+export function instanceWatchPlan(
+  names: readonly string[],
+  load: ReadonlyMap<string, number>,
+  instances: readonly WatchedInstance[],
+): Watch {
+  const nodes = [...names].sort(compareText);
+  const busy = new Map(nodes.map((node) => [node, load.get(node) ?? 0]));
+  const add = (node: string, count: number) => busy.set(node, (busy.get(node) ?? 0) + count);
+  const plan = new Map<string, string[]>();
+  for (const { id, node, wanted, watchers } of instances) {
+    const kept = stillThere(node, nodes, new Map([[node, watchers]])).slice(0, wanted);
+    for (const watcher of new Set(watchers)) if (!kept.includes(watcher)) add(watcher, -1);
+    plan.set(id, kept);
+  }
+  for (const { id, node, wanted } of instances) {
+    const watchers = plan.get(id) ?? [];
+    while (watchers.length < Math.min(wanted, nodes.length - (nodes.includes(node) ? 1 : 0))) {
+      const watcher = idlest(nodes, busy, (one) => one !== node && !watchers.includes(one));
+      if (watcher === undefined) break;
+      watchers.push(watcher);
+      add(watcher, 1);
+    }
+  }
+  while (evenOutInstances(nodes, busy, instances, plan)) {
+    // Each move brings the loads of two nodes closer together, so this ends.
+  }
+  return new Map([...plan].map(([id, watchers]) => [id, watchers.sort(compareText)]));
+}
+
+/** Moves what a node watches to one that watches two fewer; false when there is no such pair. */
+function evenOutInstances(
+  nodes: readonly string[],
+  load: Map<string, number>,
+  instances: readonly WatchedInstance[],
+  plan: ReadonlyMap<string, string[]>,
+): boolean {
+  let hasMoved = false;
+  for (const { id, node } of instances) {
+    const watchers = plan.get(id) ?? [];
+    for (const [at, watcher] of watchers.entries()) {
+      const idle = idlest(nodes, load, (one) => one !== node && !watchers.includes(one));
+      if (idle === undefined) break;
+      const [more, less] = [load.get(watcher) ?? 0, load.get(idle) ?? 0];
+      if (more - less < 2) continue;
+      watchers[at] = idle;
+      load.set(watcher, more - 1);
+      load.set(idle, less + 1);
+      hasMoved = true;
+    }
+  }
+  return hasMoved;
+}
