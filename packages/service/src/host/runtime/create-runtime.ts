@@ -75,6 +75,7 @@ function createSite(options: RuntimeOptions): Site {
       emit: options.emit,
       now: options.now,
       watch: (instance) => site.watch.add(instance),
+      over: ({ spec }) => void site.instances.delete(spec.instance),
       ended: (instance) => letGo(site, instance),
       reconfigured: (instance, config) => reportReconfigured(instance, config, options.emit),
     },
@@ -143,7 +144,7 @@ async function shutdown(site: Site, keep: boolean): Promise<void> {
     slowestMs = Math.max(slowestMs, instance.spec.manifest.stopTimeoutMs);
     instance.take({ type: "stop" });
   }
-  if (site.instances.size > 0) await exits(site, slowestMs + limits.shutdownGraceMs);
+  if (site.holders.size > 0) await exits(site, slowestMs + limits.shutdownGraceMs);
   site.watch.stop();
   site.leases.close();
 }

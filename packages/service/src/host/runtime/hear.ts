@@ -15,9 +15,10 @@ export function hear(instance: Instance, host: InstanceHost, event: RunnerEvent)
       instance.take({ type: event.type });
       return;
     case "problem": {
-      const { code, cause, failureCode } = event;
-      const reason = textOf(event.reason);
-      instance.take({ type: "failed", cause: { code, reason, cause, failureCode } });
+      const { code, failureCode, exit } = event;
+      const cause = { code, reason: textOf(event.reason), cause: event.cause, failureCode };
+      if (exit === undefined) instance.take({ type: "failed", cause });
+      else instance.take({ type: "crashed", cause, exit });
       return;
     }
     case "exiting":

@@ -12,7 +12,7 @@ import {
 } from "../../core/index.ts";
 import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
 import { hear } from "./hear.ts";
-import { placeOf, reportEnd, reportStarted } from "./report.ts";
+import { type EndEffect, placeOf, reportEnd, reportStarted } from "./report.ts";
 import type { RuntimeEvent } from "./runtime.ts";
 import { type Redactor, redactorOf } from "./secrets.ts";
 
@@ -22,6 +22,8 @@ export interface InstanceHost {
   now(): number;
   /** The instance is ready. */
   watch(instance: Instance): void;
+  /** Its end has been emitted, and its exit is still to come: it keeps its name until `ended`. */
+  over(instance: Instance): void;
   /** Nothing of the instance runs any more; all about it has been emitted. */
   ended(instance: Instance): void;
   reconfigured(instance: Instance, config: JsonObject): void;
@@ -250,14 +252,25 @@ function perform(
       life.health = "ok";
       reportStarted(instance, host);
       return;
+    case "reportCrashed":
+      reportEndOf(instance, life, host, { ...effect, type: "reportFailed" });
+      host.over(instance);
+      return;
+    case "leave":
+      host.ended(instance);
+      return;
     case "reportCouldNotStart":
     case "reportFailed":
     case "reportExited":
     case "reportStopped":
-      stopClock(life, host);
-      dropDeadlines(life);
-      reportEnd(instance, host, effect, Math.round(life.healthyMs));
+      reportEndOf(instance, life, host, effect);
       host.ended(instance);
       return;
   }
+}
+
+function reportEndOf(instance: Instance, life: Life, host: InstanceHost, effect: EndEffect): void {
+  stopClock(life, host);
+  dropDeadlines(life);
+  reportEnd(instance, host, effect, Math.round(life.healthyMs));
 }

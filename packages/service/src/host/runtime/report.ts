@@ -7,7 +7,8 @@ export function placeOf(spec: RunnerSpec) {
   return { node: spec.node, service: spec.service, instance: spec.instance };
 }
 
-type EndEffect = Extract<
+/** Tells how an instance ended. */
+export type EndEffect = Extract<
   LifecycleEffect,
   { type: "reportCouldNotStart" | "reportFailed" | "reportExited" | "reportStopped" }
 >;

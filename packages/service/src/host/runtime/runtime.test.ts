@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Runner, RunnerEvent, RunnerSpec } from "../runner.ts";
 import { createRuntime } from "./create-runtime.ts";
 import type { RuntimeEvent, RuntimeOptions } from "./runtime.ts";
@@ -127,6 +127,85 @@ test("a replacement starts at the exit of an older one that stops, not before", 
   expect(asked.at(-1)).toBe("spawn good@node-1#2");
   hear(2, { type: "ready" });
   expect(brief()).toEqual(["ServiceStarted 1.0", "ServiceStopped 2.0", "ServiceStarted 2.1"]);
+});
+
+describe("what crashed and has not exited", () => {
+  const crash = {
+    type: "problem",
+    code: "HAL_FAILED",
+    reason: "uncaught Error: no",
+    cause: "exception",
+    exit: { code: 1, signal: null },
+  } as const;
+
+  test("has failed at once, with the exit to come, and is in no inventory", () => {
+    const { runtime, events, hear, exit, brief } = setUp();
+    runtime.start(startAction(1), "1.0");
+    hear(1, { type: "ready" });
+    hear(1, crash);
+    expect(events.at(-1)).toMatchObject({
+      type: "ServiceFailed",
+      data: { reason: crash.reason, cause: "exception", exit: crash.exit },
+    });
+    expect(runtime.inventory()).toEqual([]);
+    hear(1, exit);
+    expect(brief()).toEqual(["ServiceStarted 1.0", "ServiceFailed -"]);
+  });
+
+  test("keeps its name until its exit: its replacement starts then, not before", () => {
+    const { runtime, asked, hear, exit } = setUp();
+    runtime.start(startAction(1));
+    hear(1, { type: "ready" });
+    hear(1, crash);
+    runtime.start(startAction(2), "2.0");
+    expect(asked).toEqual(["spawn good@node-1#1", "kill good@node-1#1"]);
+    expect(runtime.inventory().map(({ instance }) => instance)).toEqual(["good@node-1#2"]);
+    hear(1, exit);
+    expect(asked.at(-1)).toBe("spawn good@node-1#2");
+  });
+
+  test("makes another type of its service name wait for its exit, too", () => {
+    const { runtime, asked, hear, exit } = setUp();
+    const start = (name: string, service: string) => ({
+      ...startAction(1, manifestOf({ name, serviceName: "shared" })),
+      service,
+      instance: `${service}@node-1#1`,
+    });
+    runtime.start(start("a", "good"));
+    hear(1, { type: "ready" });
+    hear(1, crash);
+    runtime.start(start("b", "other"), "2.0");
+    expect(asked).not.toContain("spawn other@node-1#1");
+    hear(1, exit);
+    expect(asked.at(-1)).toBe("spawn other@node-1#1");
+  });
+
+  test("is not started again itself, and a stop of it is answered", () => {
+    const { runtime, asked, hear, exit, brief } = setUp();
+    runtime.start(startAction(1));
+    hear(1, { type: "ready" });
+    hear(1, crash);
+    runtime.start(startAction(1), "1.1");
+    runtime.stop(stopAction(1), "1.2");
+    hear(1, exit);
+    expect(brief().slice(2)).toEqual(["ServiceCouldNotStart 1.1", "ServiceStopped 1.2"]);
+    expect(asked.filter((what) => what.startsWith("spawn"))).toHaveLength(1);
+  });
+
+  test("is waited for by a shutdown", async () => {
+    const { runtime, hear, exit } = setUp();
+    runtime.start(startAction(1));
+    hear(1, { type: "ready" });
+    hear(1, crash);
+    let isDown = false;
+    const down = runtime.shutdown({ keep: false }).then(() => {
+      isDown = true;
+    });
+    await Promise.resolve();
+    expect(isDown).toBe(false);
+    hear(1, exit);
+    await down;
+  });
 });
 
 test("a start that waits ends at its start deadline", () => {

@@ -13,6 +13,7 @@ export interface WaitingStart {
 /** What one runtime knows: its instances, and who holds or waits for each service name. */
 export interface Site {
   readonly options: RuntimeOptions;
+  /** Those whose end was not told. */
   readonly instances: Map<string, Instance>;
   /** By service name; a name is free only after its holder's exit. */
   readonly holders: Map<string, Instance>;

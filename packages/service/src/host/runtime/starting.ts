@@ -28,7 +28,7 @@ export function start(site: Site, action: StartAction, command?: string): void {
   const name = exclusiveName(action);
   const holder = site.holders.get(name);
   if (holder === undefined) spawn(site, action, commands);
-  else if (isLeavingFor(holder, action)) wait(site, action, commands);
+  else if (isLeavingFor(site, holder, action)) wait(site, action, commands);
   else {
     const { instance } = holder.spec;
     const reason = `${instance} (${holder.state}) holds the service name ${name} on ${site.options.node}; stop it first`;
@@ -50,18 +50,18 @@ function exclusiveName({ service, manifest }: Pick<StartAction, "service" | "man
 
 /** Lets go of an instance that ended, and starts the one that waited for its name. */
 export function letGo(site: Site, instance: Instance): void {
-  const { service } = instance.spec;
+  const name = exclusiveName(instance.spec);
   site.watch.remove(instance);
   site.instances.delete(instance.spec.instance);
-  site.holders.delete(exclusiveName(instance.spec));
+  site.holders.delete(name);
   site.leases.end(instance.spec.instance);
-  const next = site.waiting.get(service);
+  const next = [...site.waiting.values()].find(({ action }) => exclusiveName(action) === name);
   if (next !== undefined) {
     clearTimeout(next.timer);
-    site.waiting.delete(service);
+    site.waiting.delete(next.action.service);
     spawn(site, next.action, next.commands);
   }
-  if (site.instances.size === 0) site.drained();
+  if (site.holders.size === 0) site.drained();
 }
 
 /** Takes a start from the queue and answers it. */
@@ -173,9 +173,10 @@ function couldNotStart(
 }
 
 /** An older incarnation that ends makes way; a running one does not. */
-function isLeavingFor(holder: Instance, action: StartAction): boolean {
+function isLeavingFor(site: Site, holder: Instance, action: StartAction): boolean {
+  // Of another type: its end was told, so that the name may have been given on.
+  if (holder.spec.service !== action.service) return !site.instances.has(holder.spec.instance);
   if (holder.state !== "stopping" && holder.state !== "killing") return false;
-  if (holder.spec.service !== action.service) return false;
   return incarnationOf(holder.spec.instance) < incarnationOf(action.instance);
 }
 

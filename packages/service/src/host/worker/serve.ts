@@ -103,9 +103,11 @@ export function serve(options: ServeOptions): Served {
   return {
     crash(error) {
       if (life.hasEnded) return;
-      options.write(`${stackOf(error)}\n`);
       const reason = `uncaught ${textOf(error)}`;
-      fail({ code: codeNow(), reason, cause: "exception" });
+      // First: the host can decide on its replacement meanwhile.
+      tell({ type: "problem", code: codeNow(), reason, cause: "exception" });
+      options.write(`${stackOf(error)}\n`);
+      end(1);
     },
     exit(code) {
       const reason = `its code called process.exit(${code})`;

@@ -24,10 +24,22 @@ const startAlone: StartRunner = (spec, listener) => {
   const data: ThreadData = { type: "own", words, service, port: port2 };
   worker.postMessage(data, [port2]);
   const port = hostPortOf(port1);
-  const client = connectService(port, { event: listener, peers: spec.peers });
+  const client = connectService(port, {
+    event: (event) => listener(withExit(event)),
+    peers: spec.peers,
+  });
   reportExit(worker, port, client, spec, listener);
   return runnerOf(worker, client, createThreadWatch(words, now));
 };
+
+/**
+ * After an exception that nobody caught the thread only exits: the failure can be decided while the thread is torn down,
+ * which takes milliseconds.
+ */
+function withExit(event: RunnerEvent): RunnerEvent {
+  if (event.type !== "problem" || event.cause !== "exception") return event;
+  return { ...event, exit: { code: 1, signal: null } };
+}
 
 /** Keeps the output, and tells of the exit when all before it has been told. */
 function reportExit(

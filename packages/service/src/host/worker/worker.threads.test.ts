@@ -102,6 +102,18 @@ test.each([
   expect(runtime.inventory()).toEqual([]);
 });
 
+test("the replacement of what crashed is taken at once, and finds its port free", async () => {
+  const { runtime, events } = setUp("listens");
+  runtime.start(startAction(1));
+  await events.next("ServiceStarted");
+  const port = await runtime.call("good@node-1#1", "port", [], 1_000);
+  void runtime.call("good@node-1#1", "crash", [], 1_000).catch(() => undefined);
+  expect(await events.next("ServiceFailed")).toMatchObject({ cause: "exception" });
+  runtime.start(startAction(2, manifestOf(), { port }), "2.0");
+  const answers = () => events.all.filter(({ data }) => "command" in data);
+  await expect.poll(answers, { timeout: 5_000 }).toMatchObject([{ type: "ServiceStarted" }]);
+});
+
 test("pending calls end when the service dies", async () => {
   const { call } = await setUpGood();
   await expect(call("exit")).rejects.toMatchObject({ code: "HAL_SERVICE_NOT_RUNNING" });
