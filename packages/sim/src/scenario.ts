@@ -70,7 +70,7 @@ export type ClusterFault = {
   | { readonly type: "exitService"; readonly instance: InstanceTarget }
   | { readonly type: "leak"; readonly instance: InstanceTarget }
   | {
-      readonly type: "slowStart" | "failStart" | "ignoreStop" | "fork";
+      readonly type: "slowStart" | "failStart" | "ignoreStop" | "fork" | "flap";
       readonly service: number;
       readonly times: number;
     }

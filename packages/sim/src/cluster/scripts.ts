@@ -1,4 +1,6 @@
-import type { RestartPolicy } from "@halon/protocol";
+import type { JsonObject, RestartPolicy, ServiceManifest } from "@halon/protocol";
+import type { Prng } from "../prng.ts";
+import type { Plight } from "./processes.ts";
 
 /** What stops a service of itself: how it behaves when no fault meets it. Times in µs. */
 export interface ServiceScript {
@@ -40,5 +42,57 @@ export interface SimService {
   readonly script: ServiceScript;
 }
 
-/** What a configuration asks of a service beside what its author wrote: `bad` makes every start fail. */
-export type SimConfig = { readonly version: number; readonly bad: boolean };
+/** Which of the next starts of a service go wrong: by `<how>/<service>`, how many are left. */
+export type ArmedStarts = Map<string, number>;
+
+/** Whether this start goes wrong in that way; one less is left then. */
+export function armedFor(armed: ArmedStarts, how: string, service: string): boolean {
+  const key = `${how}/${service}`;
+  const left = armed.get(key) ?? 0;
+  if (left <= 1) armed.delete(key);
+  else armed.set(key, left - 1);
+  return left > 0;
+}
+
+const plain: ServiceScript = { readyUs: 20_000, stopUs: 10_000, answerUs: 1_000, memoryMb: 20 };
+
+/** The script of one process: its service's, give or take a quarter. */
+export function scriptOf(service: SimService | undefined, prng: Prng): ServiceScript {
+  const script = service?.script ?? plain;
+  const about = (us: number): number => us + prng.below((us >> 2) + 1);
+  return {
+    readyUs: about(script.readyUs),
+    stopUs: about(script.stopUs),
+    answerUs: about(script.answerUs),
+    memoryMb: script.memoryMb,
+  };
+}
+
+/** What a configuration says: `bad` makes every start with it fail. */
+export function configOf(config: JsonObject): {
+  readonly version: number;
+  readonly isBad: boolean;
+} {
+  return { version: Number(config["version"] ?? 0), isBad: config["bad"] === true };
+}
+
+/** What one instance a node can hold: the name that its type declares, or its service's. */
+export function exclusiveName(
+  service: string,
+  manifest: Pick<ServiceManifest, "name" | "serviceName">,
+): string {
+  return manifest.serviceName === manifest.name ? service : manifest.serviceName;
+}
+
+export function freshPlight(): Plight {
+  return {
+    hangsSinceUs: null,
+    leaksSinceUs: null,
+    failsChecksUntilUs: 0,
+    ignoresStop: false,
+    forks: false,
+    trouble: null,
+    end: "crashed",
+    exitCode: 0,
+  };
+}
