@@ -1,16 +1,12 @@
-import { HalonError } from "@halon/protocol";
-import type { CoordinatorState } from "./core/index.ts";
-import { type AskedLease, grantable } from "./core/leases.ts";
-
-/** Renewals that may wait for a proof of ownership; nodes ask again. */
-const waitingMax = 10_000;
+import { type ErrorCode, HalonError } from "@halon/protocol";
+import { type AskedLease, type LeaseEffect, LeaseGrants, type LeaseState } from "./core/index.ts";
 
 /** What the leases need of the store and the decision loop. */
 export interface LeasePorts {
   /** As of `Store`. */
   confirm(): Promise<boolean>;
   /** As of the last decision. */
-  state(): Pick<CoordinatorState, "graph">;
+  state(): LeaseState;
   /** Runs `read` when all that the state holds is durable; never when the store is lost before. */
   whenDurable(read: () => void): void;
   /** Monotonic milliseconds. */
@@ -18,35 +14,21 @@ export interface LeasePorts {
 }
 
 interface Renewal {
-  readonly node: string;
-  readonly asked: readonly AskedLease[];
   readonly resolve: (granted: readonly string[]) => void;
   readonly reject: (error: HalonError) => void;
 }
 
-/**
- * Grants nodes the leases of exclusive instances, and tells of a lost node how old its last grant is (rfc/0008).
- *
- * A grant is given after the store has confirmed its owner, in the same turn as the decided state allows it. Of what the
- * state says of the node itself only what is durable counts: a successor that does not know that the node is back would
- * wait for an earlier lease only.
- */
+/** Grants nodes the leases of exclusive instances, and tells of a lost node how old its last grant is (rfc/0008). */
 export class Leases {
   readonly #ports: LeasePorts;
-  /** Nothing was granted here before. */
-  readonly #takeoverAt: number;
-  readonly #lastGrants = new Map<string, number>();
-  /** Nodes as the durable state had them when they were looked at last. */
-  readonly #durable = new Map<string, string>();
-  /** Losses that were told of and are not decided. */
-  readonly #losses = new Map<string, number>();
-  #waiting: Renewal[] = [];
-  #isConfirming = false;
+  readonly #core: LeaseGrants;
+  readonly #renewals = new Map<number, Renewal>();
+  #lastRef = 0;
 
   /** Made when the store is owned. */
   constructor(ports: LeasePorts) {
     this.#ports = ports;
-    this.#takeoverAt = ports.now();
+    this.#core = new LeaseGrants(ports.now());
   }
 
   /**
@@ -55,80 +37,69 @@ export class Leases {
    * Errors: HAL_NO_LEADER when it cannot be confirmed that the store is still owned; HAL_TOO_MANY.
    */
   renew(node: string, asked: readonly AskedLease[]): Promise<readonly string[]> {
-    if (this.#waiting.length >= waitingMax) {
-      const message = `${waitingMax} renewals wait already; ask again later.`;
-      return Promise.reject(new HalonError("HAL_TOO_MANY", message));
-    }
+    this.#lastRef += 1;
+    const ref = this.#lastRef;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ node, asked, resolve, reject });
-      void this.#confirm();
+      this.#renewals.set(ref, { resolve, reject });
+      this.#carryOut(this.#core.renew(ref, node, asked));
     });
   }
 
-  /**
-   * The node is about to be told of as lost: nothing is granted to it before `decided` was called and it is back.
-   *
-   * The answer is for how many whole milliseconds nothing was granted to it, at least.
-   */
+  /** As of `LeaseGrants`. */
   losing(node: string): number {
-    this.#losses.set(node, (this.#losses.get(node) ?? 0) + 1);
-    this.#durable.delete(node);
-    const last = this.#lastGrants.get(node) ?? this.#takeoverAt;
-    return Math.floor(this.#ports.now() - last);
+    return this.#core.losing(node, this.#ports.now());
   }
 
-  /** What `losing` announced was decided, and is durable, or will never be. */
+  /** As of `LeaseGrants`. */
   decided(node: string): void {
-    const left = (this.#losses.get(node) ?? 0) - 1;
-    if (left > 0) this.#losses.set(node, left);
-    else this.#losses.delete(node);
+    this.#core.decided(node);
   }
 
-  /** One proof at a time, for all renewals that came before it was asked for. */
-  async #confirm(): Promise<void> {
-    if (this.#isConfirming) return;
-    this.#isConfirming = true;
-    while (this.#waiting.length > 0) {
-      const renewals = this.#waiting;
-      this.#waiting = [];
-      const isOwner = await this.#ports.confirm();
-      for (const renewal of renewals) {
-        if (isOwner) this.#answer(renewal);
-        else renewal.reject(notConfirmed());
+  #carryOut(effects: readonly LeaseEffect[]): void {
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "confirm":
+          void this.#confirm(effect.ref);
+          break;
+        case "whenDurable":
+          this.#ports.whenDurable(() => {
+            const { state, now } = this.#look();
+            this.#carryOut(this.#core.durable(effect.ref, state, now));
+          });
+          break;
+        case "granted":
+          this.#ended(effect.ref)?.resolve(effect.instances);
+          break;
+        case "refused":
+          this.#ended(effect.ref)?.reject(refusal(effect));
+          break;
       }
     }
-    this.#isConfirming = false;
   }
 
-  #answer(renewal: Renewal): void {
-    const { node, asked, resolve } = renewal;
-    if (this.#durable.get(node) === this.#seen(node)) {
-      resolve(this.#grant(node, asked));
-      return;
-    }
-    this.#ports.whenDurable(() => {
-      this.#durable.set(node, this.#seen(node));
-      resolve(this.#grant(node, asked));
-    });
+  async #confirm(ref: number): Promise<void> {
+    const isOwner = await this.#ports.confirm();
+    const { state, now } = this.#look();
+    this.#carryOut(this.#core.confirmed(ref, isOwner, state, now));
   }
 
-  #grant(node: string, asked: readonly AskedLease[]): readonly string[] {
-    if (this.#losses.has(node)) return [];
-    const granted = grantable(this.#ports.state(), node, asked);
-    if (granted.length > 0) this.#lastGrants.set(node, this.#ports.now());
-    return granted;
+  #look(): { readonly state: LeaseState; readonly now: number } {
+    return { state: this.#ports.state(), now: this.#ports.now() };
   }
 
-  /** The node as the state has it now: any change of whether it is there makes another text. */
-  #seen(node: string): string {
-    const known = this.#ports.state().graph.get("Node", node)?.attributes;
-    return known === undefined ? "" : `${known.state} ${known.incarnation} ${known.since}`;
+  #ended(ref: number): Renewal | undefined {
+    const renewal = this.#renewals.get(ref);
+    this.#renewals.delete(ref);
+    return renewal;
   }
 }
 
-function notConfirmed(): HalonError {
-  return new HalonError(
-    "HAL_NO_LEADER",
-    "It could not be confirmed in time that this node still leads; no lease was renewed. Ask again.",
-  );
+function refusal({
+  code,
+  message,
+}: {
+  readonly code: ErrorCode;
+  readonly message: string;
+}): HalonError {
+  return new HalonError(code, message);
 }

@@ -3,7 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { toJSON } from "@halon/graph";
 import { type ErrorData, events, toErrorData } from "@halon/protocol";
 import { type Blobs, openBlobs } from "../blob/open.ts";
-import type { EventInput } from "../core/index.ts";
+import { answerOf, type EventInput, firstObservation, watermarkOf } from "../core/index.ts";
 import { readHistory } from "../history.ts";
 import { JournalFeed } from "../journal/feed.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -107,9 +107,8 @@ async function lead(parts: Parts): Promise<void> {
     now: () => performance.now(),
   });
   tell({ type: "leading", epoch: loop.epoch, index: loop.state.index });
-  if (loop.state.graph.list("Cluster").length > 0) return;
-  const { id: cluster, name } = data.newCluster;
-  loop.observe(events.ClusterCreated.type, { cluster, name });
+  const created = firstObservation(loop.state, data.newCluster);
+  if (created !== null) loop.observe(created.type, created.data);
 }
 
 function ruleFileHost(blobs: Blobs): RuleFileHost {
@@ -240,9 +239,7 @@ function tellWatermark(
     return;
   }
   loop.whenDurable(() => {
-    const known = loop.state.watermarks.get(source);
-    const sequence = known?.incarnation === incarnation ? known.sequence : 0;
-    tell({ type: "watermarkIs", ref, sequence });
+    tell({ type: "watermarkIs", ref, sequence: watermarkOf(loop.state, source, incarnation) });
   });
 }
 
@@ -261,14 +258,11 @@ function takeEvents(
   numbered: readonly NumberedEvent[],
 ): void {
   traceFailures("received", numbered);
-  const last = numbered.at(-1)?.sequence;
+  const last = numbered.at(-1)?.sequence ?? 0;
   for (const { sequence, event } of numbered) {
     loop.submit({ type: "numbered", source, incarnation, sequence, event }, (reply) => {
-      if (reply.type === "gap")
-        tell({ type: "gap", source, incarnation, expected: reply.expected });
-      // The last of those sent together speaks for all of them.
-      else if (reply.type !== "refused" && sequence === last)
-        tell({ type: "ack", source, incarnation, sequence });
+      const answer = answerOf(reply, sequence, last);
+      if (answer !== null) tell({ ...answer, source, incarnation });
     });
   }
 }
