@@ -163,6 +163,7 @@ export class Node {
       view: () => this.#replica.view,
       emit: (type, data) => this.#agent.emit(type, data),
       turned: () => this.#beats.turned("supervisor"),
+      check: (of, withinMs) => this.#calls.check(of, withinMs),
     });
     const ports = createPorts(this.#portsOptions());
     const accept = acceptLinks({

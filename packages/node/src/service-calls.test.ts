@@ -4,7 +4,7 @@ import { memoryPorts } from "@halon/api/testing";
 import { createGraph } from "@halon/graph";
 import { HalonError, instanceId, type Json, slotId } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { ServiceCalls } from "./service-calls.ts";
 import { ServiceProcesses } from "./service-processes.ts";
 
@@ -54,10 +54,11 @@ async function nodesOf(
   names: readonly string[],
   runs: readonly string[],
   faults: Faults = {},
+  busy?: Promise<void>,
 ): Promise<readonly TestNode[]> {
   let graph = graphOf([], []);
   const nodes = await Promise.all(
-    names.map((name) => nodeOf(name, () => graph, runs.includes(name), faults)),
+    names.map((name) => nodeOf(name, () => graph, runs.includes(name), { faults, busy })),
   );
   const addresses = nodes.map(
     ({ listener }, at) => [names[at] ?? "", `127.0.0.1:${listener.port}`] as const,
@@ -70,7 +71,7 @@ async function nodeOf(
   name: string,
   graph: () => ReturnType<typeof graphOf>,
   runsEcho: boolean,
-  faults: Faults,
+  { faults, busy }: { readonly faults: Faults; readonly busy: Promise<void> | undefined },
 ): Promise<TestNode> {
   const asked: string[] = [];
   const system = createSystem({ node: name, incarnation: 1 });
@@ -89,10 +90,17 @@ async function nodeOf(
             },
           ]
         : [],
+    async probe(instance: string) {
+      asked.push(`${instance} check`);
+      const fault = faults["check"];
+      if (fault !== undefined) throw fault;
+      return { health: "warn", detail: "full" };
+    },
     async call(instance: string, message: string, args: readonly Json[]) {
       asked.push(`${instance} ${message}`);
       const fault = faults[message];
       if (fault !== undefined) throw fault;
+      await busy;
       return [name, ...args];
     },
   } as Partial<Runtime> as Runtime;
@@ -180,6 +188,33 @@ test("a service looks others up by node, and calls an instance", async () => {
   expect(await a?.calls.lookup("ghost")).toEqual([]);
   expect(await a?.calls.call("echo@c#1", "ping", [2])).toEqual(["c", 2]);
   await expect(a?.calls.call("echo@c#2", "ping", [])).rejects.toThrow("echo@c#2 is not known here");
+});
+
+test("a check is answered by the instance's own node, wherever it is asked for", async () => {
+  const [a, b] = await nodesOf(["a", "b"], ["b"]);
+  const echo = { service: "echo", node: "b", instance: "echo@b#1" };
+  const answer = { health: "warn", detail: "full" };
+  expect(await a?.calls.check(echo, 2_000)).toEqual(answer);
+  // One that was answered so shortly before is not asked again.
+  expect(await b?.calls.check(echo, 2_000)).toEqual(answer);
+  expect(b?.asked).toEqual(["echo@b#1 check"]);
+  await expect(a?.calls.check({ ...echo, instance: "echo@b#2" }, 2_000)).rejects.toMatchObject({
+    code: "HAL_SERVICE_NOT_RUNNING",
+  });
+});
+
+test("a check is answered while a message keeps the service busy", async () => {
+  let goOn = (): void => undefined;
+  const busy = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const [a, b] = await nodesOf(["a", "b"], ["b"], {}, busy);
+  const called = a?.calls.send("echo", ping(), 10_000);
+  await vi.waitFor(() => expect(b?.asked).toEqual(["echo@b#1 ping"]));
+  const echo = { service: "echo", node: "b", instance: "echo@b#1" };
+  expect(await a?.calls.check(echo, 2_000)).toMatchObject({ health: "warn" });
+  goOn();
+  expect(await called).toMatchObject({ answer: ["b", 1] });
 });
 
 test("an instance that was replaced is not answered for by its successor", async () => {

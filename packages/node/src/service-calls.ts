@@ -1,8 +1,9 @@
 import type { ActorSystem } from "@halon/actor";
 import { type ApiPorts, type Client, createClient } from "@halon/api";
-import { type GraphView, HalonError, type Json, toErrorData } from "@halon/protocol";
+import { type GraphView, HalonError, Health, type Json, toErrorData } from "@halon/protocol";
 import type { ServiceDirectory } from "@halon/service/host";
-import { processNameOf } from "./service-processes.ts";
+import { z } from "zod";
+import { checkMessage, checkNameOf, processNameOf } from "./service-processes.ts";
 
 /** Time for the way there and back, beside what the service itself may take. */
 const wayMs = 500;
@@ -19,6 +20,16 @@ export interface ServiceCallsOptions {
 }
 
 type Answer = Awaited<ReturnType<ApiPorts["send"]>>;
+
+/** Of another version's node it may be anything. */
+const CheckAnswer = z.object({ health: Health, detail: z.string().optional() });
+
+/** An instance, and where it runs. */
+interface InstanceAt {
+  readonly service: string;
+  readonly node: string;
+  readonly instance: string;
+}
 
 interface Call {
   readonly instance: string | undefined;
@@ -62,6 +73,15 @@ export class ServiceCalls implements ServiceDirectory {
     return (await this.#call(service, node, call)).answer;
   }
 
+  /** What the instance answers to a check of its own node; as a call, once and by whoever has its node's link or address. */
+  async check(
+    { service, node, instance }: InstanceAt,
+    timeoutMs: number,
+  ): Promise<z.infer<typeof CheckAnswer>> {
+    const call = { instance, message: checkMessage, args: [], timeoutMs };
+    return CheckAnswer.parse((await this.#call(service, node, call)).answer);
+  }
+
   async close(): Promise<void> {
     const clients = [...this.#clients.values()];
     this.#clients.clear();
@@ -82,9 +102,10 @@ export class ServiceCalls implements ServiceDirectory {
   async #call(service: string, node: string, call: Call): Promise<Answer> {
     const { system, node: self } = this.#options;
     if (node !== self && !system.nodes().includes(node)) return this.#request(service, node, call);
-    const { timeoutMs } = call;
+    const { message, timeoutMs } = call;
+    const name = message === checkMessage ? checkNameOf(service) : processNameOf(service);
     try {
-      return await system.call<Answer>({ name: processNameOf(service), node }, plain(call), {
+      return await system.call<Answer>({ name, node }, plain(call), {
         timeoutMs: timeoutMs + wayMs,
       });
     } catch (error) {

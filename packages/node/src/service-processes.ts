@@ -1,6 +1,6 @@
 import { type ActorSystem, failure, type Pid } from "@halon/actor";
 import { HalonError, InstanceId, JsonValue, toErrorData } from "@halon/protocol";
-import type { Runtime, RuntimeEvent } from "@halon/service/host";
+import type { Answer, Runtime, RuntimeEvent } from "@halon/service/host";
 import { z } from "zod";
 
 /** What a process of a service answers. */
@@ -17,11 +17,22 @@ export function processNameOf(service: string): string {
   return `service.${service}`;
 }
 
-/** A process for every service that runs here, so that others can find and call it, from whatever node. */
+/** The message that asks for the instance's check; its node answers it, whatever messages the type takes. */
+export const checkMessage = "$check";
+
+/** The name under which the check of a service can be asked for, while a message keeps the service busy. */
+export function checkNameOf(service: string): string {
+  return `check.${service}`;
+}
+
+/** What was answered to one who asked is as good for others who ask so soon. */
+const freshMs = 500;
+
+/** Processes for every service that runs here, so that others can find and call it, from whatever node. */
 export class ServiceProcesses {
   readonly #system: ActorSystem;
   readonly #runtime: Runtime;
-  readonly #pids = new Map<string, { readonly instance: string; readonly pid: Pid }>();
+  readonly #pids = new Map<string, { readonly instance: string; readonly pids: readonly Pid[] }>();
 
   constructor(system: ActorSystem, runtime: Runtime) {
     this.#system = system;
@@ -51,18 +62,45 @@ export class ServiceProcesses {
     if (this.#pids.get(service)?.instance === instance) return;
     this.#close(service, this.#pids.get(service)?.instance);
     const behaviour = () => ({ receive: (message: unknown) => this.#answer(instance, message) });
-    const pid = this.#system.spawn(behaviour, { name: processNameOf(service), mailboxMax: 1_000 });
-    this.#pids.set(service, { instance, pid });
+    const calls = { name: processNameOf(service), mailboxMax: 1_000 };
+    const checks = { name: checkNameOf(service), mailboxMax: 16 };
+    const pids = [
+      this.#system.spawn(behaviour, calls),
+      this.#system.spawn(() => this.#checking(instance), checks),
+    ];
+    this.#pids.set(service, { instance, pids });
   }
 
   #close(service: string, instance: string | undefined): void {
     const open = this.#pids.get(service);
     if (open === undefined || open.instance !== instance) return;
     this.#pids.delete(service);
-    this.#system.exit(open.pid, "shutdown");
+    for (const pid of open.pids) this.#system.exit(pid, "shutdown");
   }
 
-  async #answer(instance: string, message: unknown): Promise<unknown> {
+  #answer(instance: string, message: unknown): Promise<unknown> {
+    return this.#reply(instance, message, async ({ message: name, args, timeoutMs }) => {
+      return (await this.#runtime.call(instance, name, args, timeoutMs)) ?? null;
+    });
+  }
+
+  /** Answers for its checks, one after the other. */
+  #checking(instance: string): { receive(message: unknown): Promise<unknown> } {
+    let last: { readonly at: number; readonly answer: Answer } | undefined;
+    const check = async (): Promise<Answer> => {
+      if (last !== undefined && performance.now() - last.at < freshMs) return last.answer;
+      const answer = await this.#runtime.probe(instance);
+      last = { at: performance.now(), answer };
+      return answer;
+    };
+    return { receive: (message) => this.#reply(instance, message, check) };
+  }
+
+  async #reply(
+    instance: string,
+    message: unknown,
+    ask: (call: z.infer<typeof ServiceCall>) => Promise<unknown>,
+  ): Promise<unknown> {
     const call = ServiceCall.safeParse(message);
     if (!call.success) {
       return failure({
@@ -70,7 +108,7 @@ export class ServiceProcesses {
         message: `not a call: ${z.prettifyError(call.error)}`,
       });
     }
-    const { message: name, args, timeoutMs, instance: wanted = instance } = call.data;
+    const { instance: wanted = instance } = call.data;
     if (wanted !== instance) {
       return failure({
         code: "HAL_SERVICE_NOT_RUNNING",
@@ -78,10 +116,7 @@ export class ServiceProcesses {
       });
     }
     try {
-      return {
-        instance,
-        answer: (await this.#runtime.call(instance, name, args, timeoutMs)) ?? null,
-      };
+      return { instance, answer: await ask(call.data) };
     } catch (error) {
       if (error instanceof HalonError) return failure(toErrorData(error));
       // The service's own code threw: that is its answer, not a fault of this node.

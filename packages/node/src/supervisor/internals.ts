@@ -5,6 +5,7 @@ import type { Arrival } from "../beat/arrival.ts";
 import { SupervisorWatch } from "../core/supervisor-watch.ts";
 import type { MemberHost } from "../member/host.ts";
 import type { Station } from "../station/station.ts";
+import { ForeignWatching, type ForeignWatchingOptions } from "./foreign-watching.ts";
 import { type PartAnswers, Parts } from "./parts.ts";
 import { Supervision } from "./supervision.ts";
 
@@ -20,6 +21,8 @@ export interface InternalsOptions {
   emit(type: string, data: unknown): void;
   /** The supervisor has looked at the instances once more. */
   turned(): void;
+  /** Asks for the check of an instance of another node. */
+  check: ForeignWatchingOptions["check"];
 }
 
 /** The parts of Halon on this node, seen as services, and the supervisor among them. */
@@ -40,12 +43,14 @@ export class Internals {
       status: () => ({
         starts: this.#supervision.starts,
         monitored: this.#supervision.monitors,
+        ofOtherNodes: this.#supervision.others,
         running: options.runtime.inventory().length,
       }),
     };
     this.#supervision = new Supervision({
       ...options,
       began: () => parts.begin("halon-supervisor", answers),
+      watchOthers: () => new ForeignWatching(options),
     });
     this.#look = setInterval(() => parts.look(), lookEveryMs);
     this.#look.unref();

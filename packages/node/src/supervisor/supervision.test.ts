@@ -18,6 +18,7 @@ test("it watches what the graph says, begins again with that when it ends, and a
   let looks = 0;
   let turns = 0;
   let began = 0;
+  const watches: string[] = [];
   const running = ["web@node-1#1", "db@node-1#4"];
   const supervision = new Supervision({
     node: "node-1",
@@ -34,6 +35,11 @@ test("it watches what the graph says, begins again with that when it ends, and a
     },
     began: () => {
       began += 1;
+    },
+    watchOthers: () => {
+      watches.push("open");
+      const at = watches.length - 1;
+      return { size: 2, close: () => void watches.splice(at, 1, "closed") };
     },
   });
   expect(told).toMatchObject([
@@ -55,4 +61,8 @@ test("it watches what the graph says, begins again with that when it ends, and a
   if (again !== null) system.exit(again, "killed");
   await vi.waitFor(() => expect(told).toHaveLength(3));
   expect(told[2]?.data.command).toBeUndefined();
+
+  // What it watched on other nodes has ended with it, and begun again.
+  await vi.waitFor(() => expect(watches).toEqual(["closed", "closed", "open"]));
+  expect(supervision.others).toBe(2);
 });

@@ -1,6 +1,7 @@
 import { type ActorSystem, type Behaviour, supervisor } from "@halon/actor";
 import { type GraphView, instanceId, keyOf, slotId } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
+import type { ForeignWatching } from "./foreign-watching.ts";
 
 /** Name of the process on every node that watches what runs there. */
 export const supervisorName = "supervisor";
@@ -20,6 +21,8 @@ export interface SupervisionOptions {
   turned(): void;
   /** The process has begun, for the first time or again. */
   began(): void;
+  /** Begins to watch what the graph sets this supervisor over on other nodes. */
+  watchOthers(): Pick<ForeignWatching, "size" | "close">;
 }
 
 /** The node's supervisor: a process that is started again with the set that the graph holds (rfc/0008). */
@@ -27,6 +30,7 @@ export class Supervision {
   readonly #options: SupervisionOptions;
   #starts = 0;
   #monitors = 0;
+  #others: Pick<ForeignWatching, "size" | "close"> | undefined;
   /** The command that asked for the restart under way. */
   #asked: string | undefined;
 
@@ -52,6 +56,11 @@ export class Supervision {
     return this.#monitors;
   }
 
+  /** Instances of other nodes that are watched. */
+  get others(): number {
+    return this.#others?.size ?? 0;
+  }
+
   /** Ends the process; it begins again at once, and `SupervisorStarted` answers the command. */
   restart(command: string): void {
     const { system } = this.#options;
@@ -63,17 +72,23 @@ export class Supervision {
   #behaviour(): Behaviour {
     return ({ pid }) => {
       this.#begin();
-      const { runtime, system, turned } = this.#options;
+      const { runtime, system, turned, watchOthers } = this.#options;
+      const others = watchOthers();
+      this.#others = others;
       let looks = runtime.looks();
+      const end = (): void => {
+        clearInterval(turn);
+        others.close();
+      };
       const turn = setInterval(() => {
         // A process that was killed is not asked before; its timer ends by itself.
-        if (!system.isAlive(pid)) clearInterval(turn);
+        if (!system.isAlive(pid)) end();
         else if (runtime.looks() !== looks) turned();
         // Without a look in between nothing was watched, whatever this timer does.
         looks = runtime.looks();
       }, turnMs);
       turn.unref();
-      return { receive: () => undefined, terminate: () => clearInterval(turn) };
+      return { receive: () => undefined, terminate: end };
     };
   }
 

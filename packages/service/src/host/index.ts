@@ -36,6 +36,7 @@ export { createRuntime } from "./runtime/create-runtime.ts";
 export type {
   ActionOf,
   Adopt,
+  Answer,
   Runtime,
   RuntimeEvent,
   RuntimeOptions,
