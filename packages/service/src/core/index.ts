@@ -1,3 +1,4 @@
+export { lookEveryMs } from "./instance-checks.ts";
 export {
   advance,
   type Cause,
@@ -10,7 +11,7 @@ export {
   start,
   stateOf,
 } from "./lifecycle.ts";
-export { lookEveryMs, Site } from "./site.ts";
+export { Site } from "./site.ts";
 export type { Answer, RuntimeEvent, SiteEffect, Spawn } from "./site-effect.ts";
 export type {
   ActionOf,

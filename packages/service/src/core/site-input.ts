@@ -63,6 +63,8 @@ export type InstanceEvent =
       readonly cause?: FailureCause | undefined;
       /** What the service itself called its failure. */
       readonly failureCode?: string | undefined;
+      /** Given when nothing of its code goes on: the exit that follows, which frees what it holds. */
+      readonly exit?: Exit | undefined;
     }
   /** Its work is done; it is asked to stop now, and `exited` is no failure. */
   | { readonly type: "exiting"; readonly reason: string }
