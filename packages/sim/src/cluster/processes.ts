@@ -6,7 +6,7 @@ import type {
   Spawn,
   StatusAnswer,
 } from "@halon/service/core";
-import type { ServiceScript } from "./scripts.ts";
+import { configOf, exclusiveName, freshPlight, type ServiceScript } from "./scripts.ts";
 
 /** Why nothing of a process runs any more. */
 export type ProcessEnd =
@@ -101,4 +101,24 @@ export interface ServicePort {
   /** Something came to life, or nothing of it runs any more: for the rules. */
   launched(process: SimProcess): void;
   ended(process: SimProcess, end: ProcessEnd): void;
+}
+
+/** One that is being started. */
+export function newProcess(
+  spawn: Spawn,
+  more: Pick<SimProcess, "pid" | "slot" | "host" | "startedUs" | "script" | "untilMs">,
+): SimProcess {
+  const { service, instance, manifest, lease } = spawn;
+  return {
+    ...more,
+    instance,
+    service,
+    name: exclusiveName(service, manifest),
+    spawn,
+    token: lease?.token ?? null,
+    state: "starting",
+    plight: freshPlight(),
+    config: configOf(spawn.config),
+    isKeeperDue: false,
+  };
 }

@@ -3,8 +3,9 @@ import type { InstanceEvent, Spawn } from "@halon/service/core";
 import { Prng } from "../prng.ts";
 import { answerOf, memoryOf } from "./process-answers.ts";
 import type { ProcessEnd, Question, ServicePort, ServiceTurn, SimProcess } from "./processes.ts";
+import { newProcess } from "./processes.ts";
 import type { ArmedStarts, SimService } from "./scripts.ts";
-import { armedFor, configOf, exclusiveName, freshPlight, scriptOf } from "./scripts.ts";
+import { armedFor, configOf, scriptOf } from "./scripts.ts";
 
 export type {
   Plight,
@@ -19,7 +20,6 @@ export type {
 /** What `halond` finds and does not see at once: that something has ended, or a group that stays; µs. */
 const seenUs = 1_500;
 const groupEndsUs = 20_000;
-const fallbackLeaseMs = 2_000;
 
 /** What runs on all machines of a cluster: workers, OS processes and their keepers, each with its script. */
 export class ServiceTable {
@@ -43,32 +43,17 @@ export class ServiceTable {
   /** Brings an instance to life. `host` is the incarnation of `halond`. */
   launch(slot: number, host: number, spawn: Spawn): SimProcess {
     this.hosts[slot] = host;
-    const now = this.port.now();
-    const { service, instance, manifest, lease } = spawn;
-    const known = this.services.get(service);
+    const { service, instance, lease } = spawn;
     const pid = ++this.lastPid;
-    const prng = new Prng(this.seed, "process", pid);
-    const plight = freshPlight();
-    const process: SimProcess = {
+    const leasedMs = this.port.machineMs(slot) + (lease?.leaseMs ?? 0);
+    const process = newProcess(spawn, {
       pid,
       slot,
       host,
-      instance,
-      service,
-      name: exclusiveName(service, manifest),
-      spawn,
-      token: lease?.token ?? null,
-      startedUs: now,
-      state: "starting",
-      script: scriptOf(known, prng),
-      plight,
-      config: configOf(spawn.config),
-      untilMs:
-        lease === undefined
-          ? Number.POSITIVE_INFINITY
-          : (lease.untilMs ?? this.port.machineMs(slot) + (lease.leaseMs ?? fallbackLeaseMs)),
-      isKeeperDue: false,
-    };
+      startedUs: this.port.now(),
+      script: scriptOf(this.services.get(service), new Prng(this.seed, "process", pid)),
+      untilMs: lease === undefined ? Number.POSITIVE_INFINITY : (lease.untilMs ?? leasedMs),
+    });
     this.processes.set(pid, process);
     this.byInstance.set(keyOf(slot, instance), process);
     this.port.launched(process);
@@ -259,6 +244,12 @@ export class ServiceTable {
     times: number,
   ): void {
     this.armed.set(`${type}/${service}`, times);
+  }
+
+  /** All starts go well from now on, and checks; what hangs or leaks goes on with it. */
+  calm(): void {
+    this.armed.clear();
+    for (const { plight } of this.processes.values()) plight.failsChecksUntilUs = 0;
   }
 
   /** A fault: its main process ends. */
