@@ -1,7 +1,8 @@
 import { createSystem } from "@halon/actor";
 import { afterEach, expect, test } from "vitest";
 import { Agent } from "./agent.ts";
-import { agentName, type ToTracker, trackerName } from "./messages.ts";
+import type { ToTracker } from "./core/index.ts";
+import { agentName, trackerName } from "./messages.ts";
 import { silent, until } from "./testing.ts";
 
 const open: { close(): unknown }[] = [];
@@ -35,21 +36,9 @@ function attached() {
     system,
     runtime: {
       perform: unused,
-      start: unused,
-      stop: unused,
-      check: unused,
-      reportStatus: unused,
-      reconfigure: unused,
-      answerTrouble: unused,
-      call: unused,
-      samples: () => [],
       inventory: () => [],
-      supervise: () => 0,
-      looks: () => 0,
       leased: () => [],
       renew: () => undefined,
-      adopt: async () => undefined,
-      shutdown: async () => undefined,
     },
     blobs: { has: () => true, fetch: unused },
     log: silent,

@@ -1,34 +1,28 @@
 import type { ActorSystem } from "@halon/actor";
 import { traceFailures, traceStarts } from "@halon/coordinator";
-import {
-  type Command,
-  type CommandAction,
-  type DataOf,
-  type events,
-  HalonError,
-  type InventoryInstance,
-  type JsonObject,
-  toErrorData,
-} from "@halon/protocol";
+import { type JsonObject, toErrorData } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
 import type { Logger } from "pino";
 import type { BlobKeeper } from "./blob-keeper.ts";
-import { CommandIntake, EventQueue } from "./core/index.ts";
+import {
+  AgentCore,
+  type AgentEffect,
+  type Attached,
+  agentTickMs,
+  type ToAgent,
+} from "./core/index.ts";
 import type { Hooks } from "./hooks.ts";
 import { LeaseRenewer } from "./lease-renewer.ts";
-import { type Attached, agentName, type ToAgent, trackerName } from "./messages.ts";
+import { agentName, trackerName } from "./messages.ts";
 import type { Internals } from "./supervisor/internals.ts";
 
 const attachTimeoutMs = 2_000;
-const attachRetryMs = 100;
-/** Events that are not acknowledged by then are sent again. */
-const resendMs = 2_000;
 
 export interface AgentOptions {
   readonly name: string;
   readonly incarnation: number;
   readonly system: ActorSystem;
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, "perform" | "inventory" | "leased" | "renew">;
   readonly blobs: Pick<BlobKeeper, "has" | "fetch">;
   readonly log: Logger;
   /** The parts of Halon itself. */
@@ -46,32 +40,37 @@ export interface AgentOptions {
   heard(index: number): void;
 }
 
-type StartAction = Extract<CommandAction, { type: "StartService" }>;
+type EffectOf<T extends AgentEffect["type"]> = Extract<AgentEffect, { type: T }>;
 
-/** Carries out commands and reports events; one for each node. */
+/** Carries out commands and reports events, as its core decides; one for each node. */
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #queue = new EventQueue();
-  readonly #intake = new CommandIntake();
-  /** Instances whose code is being fetched, or whose lease is asked for. */
-  readonly #fetching = new Map<string, StartAction>();
-  readonly #waitingForEmpty: (() => void)[] = [];
-  #leader: string | undefined;
-  #isAttached = false;
-  #isAttaching = false;
-  #isLeaving = false;
-  #isClosed = false;
-  #retry: NodeJS.Timeout | undefined;
-  #sentAt = 0;
-  readonly #resend: NodeJS.Timeout;
+  readonly #core: AgentCore;
   readonly #leases: LeaseRenewer;
+  readonly #ticks: NodeJS.Timeout;
+  readonly #waitingForEmpty: (() => void)[] = [];
+  /** What is to be carried out, in order; inputs that come meanwhile add to it. */
+  readonly #effects: AgentEffect[] = [];
+  #isRunning = false;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { name, system, runtime, log } = options;
+    const { name, incarnation, system, runtime, blobs, log } = options;
+    this.#core = new AgentCore(
+      { name, incarnation },
+      {
+        describe: () => options.describe(),
+        inventory: () => ({
+          instances: runtime.inventory(),
+          parts: options.internals()?.inventory() ?? [],
+        }),
+        hasBlob: (hash) => blobs.has(hash),
+      },
+    );
     this.#leases = new LeaseRenewer({ name, system, runtime, log, leader: () => this.leader });
-    this.#resend = setInterval(() => this.#resendLate(), resendMs / 2);
-    options.system.spawn(
+    this.#ticks = setInterval(() => this.#run(this.#core.tick(performance.now())), agentTickMs);
+    system.spawn(
       () => ({
         receive: (message) => {
           this.#receive(message as ToAgent);
@@ -83,42 +82,33 @@ export class Agent {
 
   /** Name of the node whose coordinator has taken this one in and can be reached. */
   get leader(): string | undefined {
-    return this.#isAttached ? this.#leader : undefined;
+    return this.#core.leader;
   }
 
   /** The node that leads can be reached. */
   connected(leader: string): void {
-    this.#leader = leader;
-    this.#isAttached = false;
-    void this.#attach();
+    this.#run(this.#core.connected(leader));
   }
 
   disconnected(): void {
-    this.#leader = undefined;
-    this.#isAttached = false;
+    this.#run(this.#core.disconnected());
   }
 
   /** Takes an event of this node; it is sent at once when the coordinator can be reached. */
   emit(type: string, data: unknown): void {
     const event = { type, version: 1, data: JSON.parse(JSON.stringify(data)) as JsonObject };
-    if (!this.#queue.add(event)) {
-      this.#options.log.error({ type }, "an event was dropped: too many wait for a leader");
-      return;
-    }
-    if (this.#isAttached) this.#send(this.#queue.number());
+    this.#run(this.#core.emit(event, performance.now()));
   }
 
   /** Refuses further commands, says that the node leaves, and waits until that has taken effect. */
   async leave(deadlineMs: number): Promise<void> {
-    this.#intake.stop();
-    this.#isLeaving = true;
-    this.emit("NodeLeft", { node: this.#options.name, incarnation: this.#options.incarnation });
+    this.#run(this.#core.leave(performance.now()));
     await this.flushed(deadlineMs);
   }
 
   /** Resolves when every event has taken effect, or at the deadline. */
   flushed(deadlineMs: number): Promise<void> {
-    if (this.#queue.size === 0 || !this.#isAttached) return Promise.resolve();
+    if (this.#core.waiting === 0 || this.leader === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       const late = setTimeout(resolve, deadlineMs);
       this.#waitingForEmpty.push(() => {
@@ -129,24 +119,23 @@ export class Agent {
   }
 
   close(): void {
-    this.#isClosed = true;
     this.#leases.close();
-    clearInterval(this.#resend);
-    clearTimeout(this.#retry);
+    clearInterval(this.#ticks);
+    this.#run(this.#core.close());
   }
 
   #receive(message: ToAgent): void {
     switch (message.type) {
       case "commands":
         traceStarts("command", message.commands);
-        for (const command of message.commands) this.#take(command);
+        for (const command of message.commands)
+          this.#run(this.#core.command(command, performance.now()));
         return;
       case "ack":
-        this.#queue.acknowledge(message.sequence);
-        if (this.#queue.size === 0) for (const done of this.#waitingForEmpty.splice(0)) done();
+        this.#run(this.#core.acknowledged(message.sequence));
         return;
       case "gap":
-        if (this.#isAttached) this.#send(this.#queue.resume(message.expected - 1));
+        this.#run(this.#core.gap(message.expected, performance.now()));
         return;
       case "delta":
         this.#options.delta(message.delta);
@@ -155,184 +144,131 @@ export class Agent {
         this.#options.heard(message.index);
         return;
       case "detached":
-        this.#isAttached = false;
-        void this.#attach();
+        this.#run(this.#core.detached());
         return;
     }
   }
 
-  async #attach(): Promise<void> {
-    if (this.#isAttaching || this.#isClosed) return;
-    this.#isAttaching = true;
-    clearTimeout(this.#retry);
-    const leader = this.#leader;
+  /** Events leave in the order of their numbers, also those that come of carrying out an effect. */
+  #run(effects: readonly AgentEffect[]): void {
+    this.#effects.push(...effects);
+    if (this.#isRunning) return;
+    this.#isRunning = true;
     try {
-      if (leader === undefined) return;
-      const { system, name, incarnation } = this.#options;
+      for (let next = this.#effects.shift(); next !== undefined; next = this.#effects.shift())
+        this.#perform(next);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  #perform(effect: AgentEffect): void {
+    const { log } = this.#options;
+    switch (effect.type) {
+      case "attach":
+        void this.#attach(effect);
+        return;
+      case "send":
+        this.#send(effect);
+        return;
+      case "follow":
+        this.#options.attached(effect.answer);
+        return;
+      case "refused":
+        this.#options.refused();
+        return;
+      case "perform":
+        this.#begin(effect);
+        return;
+      case "fetch":
+        void this.#fetch(effect);
+        return;
+      case "acquire":
+        void this.#acquire(effect);
+        return;
+      case "giveUp":
+        this.#leases.giveUp(effect.instance);
+        return;
+      case "renewSoon":
+        this.#leases.renewSoon();
+        return;
+      case "flushed":
+        for (const done of this.#waitingForEmpty.splice(0)) done();
+        return;
+      case "arm": {
+        const { key, inMs } = effect;
+        clearTimeout(this.#retry);
+        const due = (): void => this.#run(this.#core.due(key, performance.now()));
+        this.#retry = setTimeout(due, inMs);
+        return;
+      }
+      case "disarm":
+        clearTimeout(this.#retry);
+        return;
+      case "dropped":
+        log.error({ type: effect.event }, "an event was dropped: too many wait for a leader");
+        return;
+      case "commandRefused": {
+        const { command, code, reason } = effect;
+        log.warn({ command, code, reason }, "refused a command");
+        return;
+      }
+    }
+  }
+
+  async #attach({ ref, leader }: EffectOf<"attach">): Promise<void> {
+    const { system, name, incarnation, log } = this.#options;
+    try {
       const answer = await system.call<Attached>(
         { name: trackerName, node: leader },
         { type: "attach", node: name, incarnation },
         { timeoutMs: attachTimeoutMs },
       );
-      if (leader === this.#leader && this.#intake.follow(answer.epoch)) this.#resume(answer);
+      this.#run(this.#core.attached(ref, answer, performance.now()));
     } catch (error) {
-      const { code, message: reason } = toErrorData(error);
-      this.#options.log.debug({ reason }, "could not attach, trying again");
-      if (code === "HAL_NO_LEADER") this.#options.refused();
-    } finally {
-      this.#isAttaching = false;
-    }
-    if (!this.#isAttached && this.#leader !== undefined && !this.#isClosed) {
-      this.#retry = setTimeout(() => void this.#attach(), attachRetryMs);
+      const refusal = toErrorData(error);
+      log.debug({ reason: refusal.message }, "could not attach, trying again");
+      this.#run(this.#core.notAttached(ref, refusal));
     }
   }
 
-  /** Everything from before comes first, then who this is and what runs here, as of this very moment. */
-  #resume(answer: Attached): void {
-    this.#isAttached = true;
-    this.#options.attached(answer);
-    this.#queue.number();
-    this.#queue.resume(answer.sequence);
-    if (!this.#isLeaving) this.#tellPresence();
-    this.#queue.number();
-    this.#send(this.#queue.unacknowledged);
-    this.#leases.renewSoon();
-  }
-
-  /** Not after it has said that it leaves: it would be waited for, and count as lost. */
-  #tellPresence(): void {
-    const inventory = JSON.parse(JSON.stringify(this.#inventory())) as JsonObject;
-    for (const [type, data] of [
-      ["NodeJoined", this.#options.describe()],
-      ["NodeInventory", inventory],
-    ] as const) {
-      if (!this.#queue.add({ type, version: 1, data }))
-        this.#options.log.error({ type }, "an event was dropped: too many wait for a leader");
-      this.#queue.number();
-    }
-  }
-
-  #inventory(): DataOf<typeof events.NodeInventory> {
-    const fetching = [...this.#fetching.values()].map(
-      ({ instance, service, manifest }): InventoryInstance => ({
-        instance,
-        service,
-        type: manifest.name,
-        version: manifest.version,
-        state: "starting",
-        health: "unknown",
-      }),
-    );
-    const instances = [...this.#options.runtime.inventory(), ...fetching];
-    const parts = this.#options.internals()?.inventory() ?? [];
-    return { node: this.#options.name, lastCommand: this.#intake.last, instances, parts };
-  }
-
-  #send(events: ReturnType<EventQueue["number"]>): void {
-    if (events.length === 0 || this.#leader === undefined) return;
-    this.#sentAt = performance.now();
+  #send({ leader, events }: EffectOf<"send">): void {
     traceFailures("sent", events);
     const { system, name, incarnation } = this.#options;
     const isSent = system.send(
-      { name: trackerName, node: this.#leader },
+      { name: trackerName, node: leader },
       { type: "events", node: name, incarnation, events },
     );
-    if (!isSent) this.#isAttached = false;
-    if (!isSent) void this.#attach();
+    if (!isSent) this.#run(this.#core.unsent());
   }
 
-  #resendLate(): void {
-    const waits = this.#queue.unacknowledged.length > 0;
-    if (this.#isAttached && waits && performance.now() - this.#sentAt >= resendMs) {
-      this.#send(this.#queue.unacknowledged);
-    }
-  }
-
-  #take(command: Command): void {
-    const verdict = this.#intake.take(command);
-    if (verdict.type === "known") return;
-    if (verdict.type === "stale") {
-      const { code, reason } = verdict;
-      this.#options.log.warn({ command: command.id, code, reason }, "refused a command");
-      return;
-    }
-    if (verdict.type === "refuse") {
-      this.#refuse(command.id, verdict.code, verdict.reason);
-      return;
-    }
+  #begin({ action, command }: EffectOf<"perform">): void {
+    const { hooks, internals, runtime } = this.#options;
     try {
-      this.#begin(command.action, command.id);
+      if (action.type === "RunHook") hooks.perform(action, command);
+      else if (internals()?.perform(action, command) !== true) runtime.perform(action, command);
     } catch (error) {
-      const { code, message } = toErrorData(error);
-      this.#refuse(command.id, code, message);
+      this.#run(this.#core.notBegun(command, toErrorData(error), performance.now()));
     }
   }
 
-  #refuse(command: string, code: string, reason: string): void {
-    this.#options.log.warn({ command, code, reason }, "refused a command");
-    this.emit("CommandRefused", { node: this.#options.name, command, code, reason });
-  }
-
-  #begin(action: CommandAction, id: string): void {
-    if (action.type === "RunHook") {
-      this.#options.hooks.perform(action, id);
-      return;
-    }
-    if (this.#options.internals()?.perform(action, id) === true) return;
-    if (action.type === "StopService" && this.#fetching.delete(action.instance)) {
-      const { service, instance } = action;
-      this.#leases.giveUp(instance);
-      this.emit("ServiceStopped", { node: this.#options.name, service, instance, command: id });
-      return;
-    }
-    if (action.type === "StartService") {
-      const missing = [action.manifest.blob, ...action.manifest.files].filter(
-        (hash) => !this.#options.blobs.has(hash),
-      );
-      if (missing.length > 0 || action.lease !== undefined) {
-        void this.#prepareAndStart(action, id, missing);
-        return;
-      }
-    }
-    this.#options.runtime.perform(action, id);
-  }
-
-  /** Nothing of it runs before its code is here and, of an exclusive one, its lease is granted. */
-  async #prepareAndStart(
-    action: StartAction,
-    id: string,
-    missing: readonly string[],
-  ): Promise<void> {
-    const { instance, lease, manifest } = action;
-    this.#fetching.set(instance, action);
+  async #fetch({ ref, hashes }: EffectOf<"fetch">): Promise<void> {
     try {
-      await this.#fetch(missing);
-      // A stop has come meanwhile, and was answered.
-      if (!this.#fetching.has(instance)) return;
-      if (lease !== undefined)
-        await this.#leases.acquire({ instance, ...lease }, manifest.startTimeoutMs);
+      for (const hash of hashes) await this.#options.blobs.fetch(hash);
     } catch (error) {
-      if (!this.#fetching.delete(instance)) return;
-      const { code, message } = toErrorData(error);
-      this.emit("ServiceCouldNotStart", {
-        node: this.#options.name,
-        service: action.service,
-        instance,
-        command: id,
-        code,
-        reason: message,
-      });
+      this.#run(this.#core.notFetched(ref, toErrorData(error).message, performance.now()));
       return;
     }
-    if (this.#fetching.delete(instance)) this.#options.runtime.perform(action, id);
+    this.#run(this.#core.fetched(ref));
   }
 
-  async #fetch(missing: readonly string[]): Promise<void> {
+  async #acquire({ ref, lease, timeoutMs }: EffectOf<"acquire">): Promise<void> {
     try {
-      for (const hash of missing) await this.#options.blobs.fetch(hash);
+      await this.#leases.acquire(lease, timeoutMs);
     } catch (error) {
-      const reason = `its code cannot be fetched: ${toErrorData(error).message}`;
-      throw new HalonError("HAL_BLOB_MISSING", reason, { cause: error });
+      this.#run(this.#core.notGranted(ref, toErrorData(error), performance.now()));
+      return;
     }
+    this.#run(this.#core.granted(ref));
   }
 }

@@ -1,7 +1,7 @@
 import { monotonicMs } from "@halon/service/host";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Renew, Renewed } from "./core/index.ts";
 import { LeaseRenewer } from "./lease-renewer.ts";
-import type { Renew, Renewed } from "./messages.ts";
 
 const lease = { instance: "cron@a#1", token: 1, leaseMs: 60_000 };
 

@@ -1,17 +1,17 @@
 import type { ActorSystem } from "@halon/actor";
-import type { AskedLease } from "@halon/coordinator";
 import { HalonError, toErrorData } from "@halon/protocol";
 import { monotonicMs, type Runtime } from "@halon/service/host";
 import type { Logger } from "pino";
-import { type Renew, type Renewed, trackerName } from "./messages.ts";
-
-const renewEveryMs = 500;
-/** As long as a lease: what is answered later is of no use. */
-const renewTimeoutMs = 2_000;
-/** Renewals under way: one each interval until its deadline, and some that were asked for at once. */
-const underWayMax = 6;
-/** A start is not begun with less than this share of its lease. */
-const startShare = 0.5;
+import {
+  type Lease,
+  type LeaseEffect,
+  LeaseRenewals,
+  type Renew,
+  type Renewed,
+  renewEveryMs,
+  renewTimeoutMs,
+} from "./core/index.ts";
+import { trackerName } from "./messages.ts";
 
 export interface LeaseRenewerOptions {
   readonly name: string;
@@ -22,34 +22,23 @@ export interface LeaseRenewerOptions {
   leader(): string | undefined;
 }
 
-interface Lease extends AskedLease {
-  readonly leaseMs: number;
-}
-
-/** An instance that is to start when its lease is granted. */
-interface Wanted extends Lease {
+/** Who waits for the lease of an instance. */
+interface Waiting {
   readonly granted: () => void;
   readonly refused: (error: HalonError) => void;
-  readonly late: NodeJS.Timeout;
 }
 
-/**
- * Asks the leader to renew the leases of the exclusive instances of this node (rfc/0008).
- *
- * A lease counts from when it was asked for, on the machine's monotonic clock. Nothing is renewed without a leader, and
- * what is not renewed ends.
- */
+/** Asks the leader to renew the leases of the exclusive instances of this node, as its core decides (rfc/0008). */
 export class LeaseRenewer {
   readonly #options: LeaseRenewerOptions;
-  readonly #wanted = new Map<string, Wanted>();
+  readonly #core = new LeaseRenewals();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #armed = new Map<string, NodeJS.Timeout>();
   readonly #timer: NodeJS.Timeout;
-  #underWay = 0;
-  #isAsked = false;
-  #isClosed = false;
 
   constructor(options: LeaseRenewerOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.#renew(), renewEveryMs);
+    this.#timer = setInterval(() => this.#renew(), renewEveryMs);
   }
 
   /**
@@ -59,83 +48,92 @@ export class LeaseRenewer {
    */
   acquire(lease: Lease, timeoutMs: number): Promise<void> {
     const { instance } = lease;
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        const message = `No leader has granted the lease of ${instance} within ${timeoutMs} ms.`;
-        this.#take(instance)?.refused(new HalonError("HAL_CONFLICT", message));
-      }, timeoutMs);
-      this.giveUp(instance);
-      this.#wanted.set(instance, { ...lease, granted: resolve, refused: reject, late });
-      this.renewSoon();
+    return new Promise((granted, refused) => {
+      // Refuses who waited for it before.
+      this.#run(this.#core.acquire(lease, timeoutMs));
+      this.#waiting.set(instance, { granted, refused });
     });
   }
 
   /** The start of the instance is not wanted any more. */
   giveUp(instance: string): void {
-    const message = `The start of ${instance} was given up before its lease was granted.`;
-    this.#take(instance)?.refused(new HalonError("HAL_CONFLICT", message));
+    this.#run(this.#core.giveUp(instance));
   }
 
   /** Renews at the end of this turn of the event loop: a new leader, or another instance. */
   renewSoon(): void {
-    if (this.#isAsked || this.#isClosed) return;
-    this.#isAsked = true;
-    setImmediate(() => {
-      this.#isAsked = false;
-      void this.#renew();
-    });
+    this.#run(this.#core.renewSoon());
   }
 
   close(): void {
-    this.#isClosed = true;
     clearInterval(this.#timer);
-    for (const instance of [...this.#wanted.keys()]) this.giveUp(instance);
+    this.#run(this.#core.close());
   }
 
-  async #renew(): Promise<void> {
-    const { name, system, runtime, log } = this.#options;
-    const leader = this.#options.leader();
-    const leases: readonly Lease[] = [...runtime.leased(), ...this.#wanted.values()];
-    if (leader === undefined || leases.length === 0 || this.#isClosed) return;
-    if (this.#underWay >= underWayMax) return;
-    this.#underWay += 1;
-    const asked = leases.map(({ instance, token }) => ({ instance, token }));
-    const message: Renew = { type: "renew", node: name, asked };
-    // Before it is sent: the lease counts from here.
-    const sentAt = monotonicMs();
-    try {
-      const to = { name: trackerName, node: leader };
-      const { granted } = await system.call<Renewed>(to, message, { timeoutMs: renewTimeoutMs });
-      this.#takeAnswer(leases, new Set(granted), sentAt);
-    } catch (error) {
-      // The next one is due soon; without one the leases end.
-      log.debug({ leader, reason: toErrorData(error).message }, "no lease was renewed");
-    } finally {
-      this.#underWay -= 1;
-    }
+  #renew(): void {
+    const { runtime, leader } = this.#options;
+    // Before anything is sent: the lease counts from here.
+    const now = monotonicMs();
+    this.#run(this.#core.renew({ leader: leader(), leased: runtime.leased(), now }));
   }
 
-  #takeAnswer(leases: readonly Lease[], granted: ReadonlySet<string>, sentAt: number): void {
-    for (const { instance, leaseMs } of leases) {
-      const wanted = this.#wanted.get(instance);
-      if (granted.has(instance)) {
-        const untilMs = sentAt + leaseMs;
-        this.#options.runtime.renew(instance, untilMs);
-        if (untilMs - monotonicMs() >= leaseMs * startShare) this.#take(instance)?.granted();
-        else if (wanted !== undefined) this.renewSoon();
-        continue;
+  #run(effects: readonly LeaseEffect[]): void {
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: LeaseEffect): void {
+    const { runtime, log } = this.#options;
+    switch (effect.type) {
+      case "soon":
+        setImmediate(() => this.#renew());
+        return;
+      case "ask":
+        void this.#ask(effect);
+        return;
+      case "renewed":
+        runtime.renew(effect.instance, effect.untilMs);
+        return;
+      case "granted":
+        this.#take(effect.instance)?.granted();
+        return;
+      case "refused": {
+        const { code, message } = effect.refusal;
+        this.#take(effect.instance)?.refused(new HalonError(code, message));
+        return;
       }
-      this.#options.log.warn({ instance }, "the leader does not renew a lease");
-      const message = `The leader does not grant the lease of ${instance}: it is not to run here.`;
-      if (wanted !== undefined)
-        this.#take(instance)?.refused(new HalonError("HAL_CONFLICT", message));
+      case "notRenewed":
+        log.warn({ instance: effect.instance }, "the leader does not renew a lease");
+        return;
+      case "arm": {
+        const { key, inMs } = effect;
+        clearTimeout(this.#armed.get(key));
+        const late = setTimeout(() => this.#run(this.#core.due(key)), inMs);
+        this.#armed.set(key, late);
+        return;
+      }
+      case "disarm":
+        clearTimeout(this.#armed.get(effect.key));
+        this.#armed.delete(effect.key);
+        return;
     }
   }
 
-  #take(instance: string): Wanted | undefined {
-    const wanted = this.#wanted.get(instance);
-    clearTimeout(wanted?.late);
-    this.#wanted.delete(instance);
-    return wanted;
+  async #ask({ ref, leader, asked }: Extract<LeaseEffect, { type: "ask" }>): Promise<void> {
+    const { name, system, log } = this.#options;
+    const message: Renew = { type: "renew", node: name, asked };
+    const to = { name: trackerName, node: leader };
+    try {
+      const { granted } = await system.call<Renewed>(to, message, { timeoutMs: renewTimeoutMs });
+      this.#run(this.#core.answered(ref, granted, monotonicMs()));
+    } catch (error) {
+      log.debug({ leader, reason: toErrorData(error).message }, "no lease was renewed");
+      this.#run(this.#core.failed(ref));
+    }
+  }
+
+  #take(instance: string): Waiting | undefined {
+    const waiting = this.#waiting.get(instance);
+    this.#waiting.delete(instance);
+    return waiting;
   }
 }

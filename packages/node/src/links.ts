@@ -12,6 +12,7 @@ import {
 import { toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
 import { WebSocketServer } from "ws";
+import type { LostLeader } from "./core/index.ts";
 
 /** The same refusal is told again after so long. */
 const refusalEveryMs = 10_000;
@@ -47,13 +48,6 @@ export interface LeaderLinksOptions {
   /** Commands and events can go to the peer and come from it. */
   up(peer: Hello): void;
   down(): void;
-}
-
-/** A leader to which the link broke by itself, and when; monotonic ms. */
-export interface LostLeader {
-  readonly node: string;
-  readonly reason: string;
-  readonly at: number;
 }
 
 /** The control and the bulk link to the node that leads, which move with the leadership. */

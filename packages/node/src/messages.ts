@@ -1,7 +1,5 @@
-import type { AskedLease, HistoryQuery } from "@halon/coordinator";
-import type { Command, EventEntry } from "@halon/protocol";
-import type { NumberedNodeEvent } from "./core/index.ts";
-import type { ReplicaDelta } from "./replica.ts";
+import type { HistoryQuery } from "@halon/coordinator";
+import type { EventEntry } from "@halon/protocol";
 
 /** Name of the process on tracking nodes that agents talk to. */
 export const trackerName = "tracker";
@@ -18,45 +16,6 @@ export const agentName = "agent";
  * what it lacks.
  */
 export const bulk = { replica: "replica", blob: "blob", journal: "journal" } as const;
-
-/** The agent asks to be taken in, by every leader and after every reconnect. */
-export interface Attach {
-  readonly type: "attach";
-  readonly node: string;
-  readonly incarnation: number;
-}
-
-export interface Attached {
-  readonly clusterId: string;
-  readonly leader: string;
-  readonly epoch: number;
-  /** The last record that the leader's replica has; deltas of those after it follow. */
-  readonly index: number;
-  /** The last of this node's events, of this incarnation, that has taken effect. */
-  readonly sequence: number;
-}
-
-/** The agent asks for another lease of each exclusive instance of its node. */
-export interface Renew {
-  readonly type: "renew";
-  readonly node: string;
-  readonly asked: readonly AskedLease[];
-}
-
-export interface Renewed {
-  /** The instances that may run for another lease, which counts from when the node asked. */
-  readonly granted: readonly string[];
-}
-
-export type ToTracker =
-  | Attach
-  | Renew
-  | {
-      readonly type: "events";
-      readonly node: string;
-      readonly incarnation: number;
-      readonly events: readonly NumberedNodeEvent[];
-    };
 
 /** Asks a node when it last heard another; of itself it answers at once. */
 export interface ToObserver {
@@ -82,13 +41,3 @@ export interface ToBlobs {
   readonly hashes: readonly string[];
   readonly from: string;
 }
-
-export type ToAgent =
-  | { readonly type: "commands"; readonly commands: readonly Command[] }
-  | { readonly type: "ack"; readonly sequence: number }
-  | { readonly type: "gap"; readonly expected: number }
-  | { readonly type: "delta"; readonly delta: ReplicaDelta }
-  /** The sender leads; the last record that it has. */
-  | { readonly type: "heard"; readonly index: number }
-  /** The leader has changed, or its coordinator: attach again. */
-  | { readonly type: "detached" };

@@ -1,6 +1,5 @@
 import { createGraph, fromJSON, type Graph, query, toDot, toGraphml, toJSON } from "@halon/graph";
 import {
-  type Change,
   canonicalJson,
   type EventEntry,
   type GraphView,
@@ -8,14 +7,7 @@ import {
   type Resource,
 } from "@halon/protocol";
 import { EventEmitter } from "eventemitter3";
-
-/** What one record did to the graph, as followers get it. */
-export interface ReplicaDelta {
-  readonly index: number;
-  readonly epoch: number;
-  readonly revision: number;
-  readonly changes: readonly Change[];
-}
+import type { ReplicaDelta } from "./core/index.ts";
 
 export interface ReplicaEvents {
   /** The graph has changed; the keys of what was put or removed. */

@@ -2,15 +2,20 @@ import type { ActorSystem } from "@halon/actor";
 import type { HistoryQuery } from "@halon/coordinator";
 import { type EventEntry, HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
-import { chooseLeader } from "./core/index.ts";
+import {
+  type FollowEffect,
+  LeaderSearch,
+  LogFollower,
+  lookEveryMs,
+  type ReplicaDelta,
+  type SearchEffect,
+} from "./core/index.ts";
 import type { LeaderLinks } from "./links.ts";
 import { bulk, type HistoryAnswer, historyName } from "./messages.ts";
-import type { Replica, ReplicaDelta } from "./replica.ts";
+import type { Replica } from "./replica.ts";
 
-const askEveryMs = 100;
 const askTimeoutMs = 1_000;
 const historyTimeoutMs = 10_000;
-const fetchRetryMs = 250;
 
 export interface SatelliteOptions {
   readonly system: ActorSystem;
@@ -21,39 +26,33 @@ export interface SatelliteOptions {
   candidates(): readonly string[];
 }
 
-/** A satellite's part: finds out who leads, and follows its log. */
+/** A satellite's part: finds out who leads, and follows its log, as its cores decide. */
 export class Satellite {
   readonly #options: SatelliteOptions;
-  /** The last answers of the nodes that were asked. */
-  readonly #answers = new Map<string, string | null>();
-  readonly #asked = new Set<string>();
+  readonly #search = new LeaderSearch();
+  readonly #follower = new LogFollower();
   readonly #timer: NodeJS.Timeout;
-  #isLooking = true;
-  #isFetching = false;
-  #waiting: ReplicaDelta[] = [];
 
   constructor(options: SatelliteOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#look(), askEveryMs);
+    this.#timer = setInterval(() => this.#look(), lookEveryMs);
     this.#look();
   }
 
   /** The node that it is linked to does not lead: asks for another until one has taken this node in. */
   refused(): void {
-    this.#isLooking = true;
+    this.#search.refused();
   }
 
   /** A leader has taken this node in; its replica has the record `index`. */
   attached(index: number): void {
-    this.#isLooking = false;
-    this.#answers.clear();
-    if (this.#options.replica.index !== index) void this.#fetch();
+    this.#search.attached();
+    this.#follow(this.#follower.attached(index, this.#options.replica.index, this.#isLinked));
   }
 
   /** Takes a delta of the log, or fetches the whole graph when one is missing. */
   follow(delta: ReplicaDelta): void {
-    if (this.#isFetching) this.#waiting.push(delta);
-    else if (!this.#options.replica.apply(delta)) void this.#fetch();
+    this.#follow(this.#follower.delta(delta));
   }
 
   async history(query: HistoryQuery): Promise<readonly EventEntry[]> {
@@ -71,31 +70,40 @@ export class Satellite {
     clearInterval(this.#timer);
   }
 
-  /** Asks whoever is not being asked already, so that one that hangs holds up nobody. */
+  get #isLinked(): boolean {
+    return this.#options.links.peer !== undefined;
+  }
+
   #look(): void {
-    if (this.#options.links.peer !== undefined && !this.#isLooking) return;
-    for (const candidate of new Set(this.#options.candidates())) {
-      if (!this.#asked.has(candidate)) void this.#ask(candidate);
+    this.#perform(this.#search.look(this.#options.candidates(), this.#isLinked));
+  }
+
+  #perform(effects: readonly SearchEffect[]): void {
+    for (const { type, address } of effects) {
+      if (type === "ask") void this.#ask(address);
+      else this.#options.links.follow(address);
     }
   }
 
-  async #ask(candidate: string): Promise<void> {
-    this.#asked.add(candidate);
-    const named = await leaderOf(candidate);
-    this.#asked.delete(candidate);
-    this.#answers.set(candidate, named);
-    const { links } = this.#options;
-    if (links.peer !== undefined && !this.#isLooking) return;
-    const leader = chooseLeader(this.#answers);
-    if (leader !== null) links.follow(leader);
+  async #ask(address: string): Promise<void> {
+    const named = await leaderOf(address);
+    this.#perform(this.#search.answered(address, named, this.#isLinked));
   }
 
-  /** Fetches the whole graph; deltas that arrive meanwhile are applied after it. */
+  #follow(effects: readonly FollowEffect[]): void {
+    for (const effect of effects) {
+      if (effect.type === "fetch") void this.#fetch();
+      else if (effect.type === "arm")
+        setTimeout(() => this.#follow(this.#follower.due(this.#isLinked)), effect.inMs);
+      else if (!this.#options.replica.apply(effect.delta))
+        this.#follow(this.#follower.missed(effect.delta, this.#isLinked));
+    }
+  }
+
   async #fetch(): Promise<void> {
     const { system, replica, log, links } = this.#options;
-    if (this.#isFetching || links.peer === undefined) return;
-    this.#isFetching = true;
     try {
+      if (links.peer === undefined) throw new HalonError("HAL_NO_LEADER", "the link is down");
       const decoder = new TextDecoder();
       let text = "";
       for await (const chunk of system.requestBulk(links.peer, bulk.replica, {})) {
@@ -103,13 +111,10 @@ export class Satellite {
       }
       const { index, epoch, graph } = JSON.parse(text + decoder.decode());
       replica.reset(graph, index, epoch);
-      this.#isFetching = false;
-      for (const delta of this.#waiting.splice(0)) this.follow(delta);
+      this.#follow(this.#follower.fetched());
     } catch (error) {
-      this.#isFetching = false;
-      this.#waiting = [];
       log.debug({ reason: toErrorData(error).message }, "could not fetch the graph, trying again");
-      setTimeout(() => void this.#fetch(), fetchRetryMs);
+      this.#follow(this.#follower.notFetched());
     }
   }
 }

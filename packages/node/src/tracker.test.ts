@@ -1,16 +1,8 @@
 import type { Change } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
 import type { Arrival } from "./beat/arrival.ts";
-import type { LostLeader } from "./links.ts";
-import {
-  type Attached,
-  agentName,
-  type Opinion,
-  observerName,
-  type ToAgent,
-  type ToTracker,
-  trackerName,
-} from "./messages.ts";
+import type { Attached, LostLeader, ToAgent, ToTracker } from "./core/index.ts";
+import { agentName, type Opinion, observerName, trackerName } from "./messages.ts";
 import { Replica } from "./replica.ts";
 import {
   coordinatorHost,

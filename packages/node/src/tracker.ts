@@ -5,50 +5,23 @@ import {
   traceFailures,
   traceStarts,
 } from "@halon/coordinator";
-import { HalonError, InstanceId, Name, toErrorData } from "@halon/protocol";
+import { HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
-import { z } from "zod";
 import type { HeardBeats } from "./beat/node-beats.ts";
 import {
-  type AskOpinions,
-  type DetectorOutput,
-  FailureDetector,
+  heardEveryMs,
+  LeaderCore,
+  type LeaderEffect,
+  type LostLeader,
   type Observation,
+  opinionMs,
+  type Renewed,
+  type ReplicaDelta,
+  type ToTracker,
   tickMs,
 } from "./core/index.ts";
-import type { LostLeader } from "./links.ts";
-import {
-  type Attach,
-  type Attached,
-  agentName,
-  type Opinion,
-  observerName,
-  type Renew,
-  type Renewed,
-  type ToAgent,
-  type ToObserver,
-  type ToTracker,
-  trackerName,
-} from "./messages.ts";
-import { removalOf, removedBy } from "./removed.ts";
-import type { Replica, ReplicaDelta } from "./replica.ts";
-
-/** Nodes hear so often that this one still leads: their reads say how old they are. */
-const heardEveryMs = 250;
-/** The nodes of the graph are compared so often with those that are watched. */
-const compareEveryMs = 1_000;
-/** Of a link that broke longer ago than this, nothing is concluded. */
-const lostKnownMs = 10_000;
-/** Who has not said by then when it heard another node is not waited for. */
-const opinionMs = 400;
-const sourcePrefix = "node/";
-
-/** A renewal as a peer sends it; the coordinator's thread must not meet another shape. */
-const Renewal = z.strictObject({
-  type: z.literal("renew"),
-  node: Name,
-  asked: z.array(z.strictObject({ instance: InstanceId, token: z.number().int() })).max(10_000),
-});
+import { agentName, type Opinion, observerName, type ToObserver, trackerName } from "./messages.ts";
+import type { Replica } from "./replica.ts";
 
 export interface TrackerOptions {
   readonly name: string;
@@ -65,196 +38,195 @@ export interface TrackerOptions {
   lostLeader(): LostLeader | undefined;
 }
 
-/** What holds from `leading` to the end of that thread. */
-interface Leadership {
-  readonly coordinator: CoordinatorHost;
-  readonly epoch: number;
-  readonly detector: FailureDetector;
-  /** Nodes that the graph has and nobody watched when they were compared last. */
-  unwatched: ReadonlySet<string>;
-  comparedAt: number;
-}
+type EffectOf<T extends LeaderEffect["type"]> = Extract<LeaderEffect, { type: T }>;
 
-/** The leader's part: stands between the coordinator and the agents of all nodes. On other nodes it refuses them. */
+/** The leader's part: stands between the coordinator and the agents of all nodes, as its core decides. */
 export class Tracker {
   readonly #options: TrackerOptions;
-  #leadership: Leadership | undefined;
+  readonly #core: LeaderCore;
+  /** Whose answers are awaited, by the number of the question. */
+  readonly #asked = new Map<number, (answer: unknown) => void>();
+  #lastRef = 0;
+  #coordinator: CoordinatorHost | undefined;
   #tickTimer: NodeJS.Timeout | undefined;
   readonly #heardTimer: NodeJS.Timeout;
 
   constructor(options: TrackerOptions) {
     this.#options = options;
-    const { system, beats } = options;
+    const { system, beats, replica } = options;
+    this.#core = new LeaderCore(options, {
+      view: () => replica.view,
+      index: () => replica.index,
+      linked: () => system.nodes(),
+      lastBeat: (node) => beats.last(node),
+      observers: () => beats.observers,
+      owner: () => options.owner(),
+      lostLeader: () => options.lostLeader(),
+    });
     system.spawn(() => ({ receive: (message) => this.#receive(message as ToTracker) }), {
       name: trackerName,
       mailboxMax: 100_000,
     });
     system.events.on("nodeDown", (node, reason) => {
-      this.#take(this.#leadership?.detector.linkDown(node, reason, performance.now()));
+      this.#run(this.#core.linkDown(node, reason, performance.now()));
     });
-    beats.events.on("heard", (arrivals) => {
-      this.#leadership?.detector.heard(arrivals, performance.now());
-    });
-    beats.events.on("late", (ms) => {
-      this.#leadership?.detector.ownLateness(ms, performance.now());
-    });
-    this.#heardTimer = setInterval(() => this.#tellHeard(), heardEveryMs);
+    beats.events.on("heard", (arrivals) => this.#core.heard(arrivals, performance.now()));
+    beats.events.on("late", (ms) => this.#core.late(ms, performance.now()));
+    this.#heardTimer = setInterval(() => this.#run(this.#core.tellHeard()), heardEveryMs);
   }
 
   get leads(): boolean {
-    return this.#leadership !== undefined;
+    return this.#core.leads;
   }
 
   /** The coordinator decides from now on: every node has to attach to it, or is down. */
   lead(coordinator: CoordinatorHost, epoch: number): void {
-    const { system, name, replica, beats } = this.#options;
-    const now = performance.now();
-    const detector = new FailureDetector(name, now);
-    this.#leadership = { coordinator, epoch, detector, unwatched: new Set(), comparedAt: now };
-    for (const node of replica.view.list("Node")) {
-      const { state, incarnation } = node.attributes;
-      if (state !== "down") detector.expect(node.id, incarnation, now);
-      const heard = beats.last(node.id);
-      if (heard !== undefined) detector.heard([heard], now);
-    }
-    this.#take(this.#expectLostLeader(detector, now));
+    this.#coordinator = coordinator;
     clearInterval(this.#tickTimer);
-    this.#tickTimer = setInterval(() => this.#tick(detector), tickMs);
-    for (const node of [name, ...system.nodes()]) this.#tell(node, { type: "detached" });
+    const tick = (): void =>
+      this.#run(this.#core.tick(this.#options.beats.lateMs(), performance.now()));
+    this.#tickTimer = setInterval(tick, tickMs);
+    this.#run(this.#core.lead(epoch, performance.now()));
   }
 
   /** The coordinator has ended: nobody is attached any more. */
   rest(): void {
-    const attached = this.#leadership?.detector.attached() ?? [];
-    this.#leadership = undefined;
     clearInterval(this.#tickTimer);
-    for (const node of attached) this.#tell(node, { type: "detached" });
+    this.#run(this.#core.rest());
+    this.#coordinator = undefined;
   }
 
   /** Sends on what the coordinator tells single nodes. */
   take(news: Extract<CoordinatorNews, { type: "commands" | "ack" | "gap" }>): void {
-    switch (news.type) {
-      case "commands":
-        traceStarts("told", news.commands);
-        for (const node of new Set(news.commands.map((command) => command.node))) {
-          this.#tell(node, {
-            type: "commands",
-            commands: news.commands.filter((command) => command.node === node),
-          });
-        }
-        return;
-      case "ack":
-        this.#tell(nodeOf(news.source), { type: "ack", sequence: news.sequence });
-        return;
-      case "gap":
-        this.#tell(nodeOf(news.source), { type: "gap", expected: news.expected });
-        return;
-    }
+    if (news.type === "commands") traceStarts("told", news.commands);
+    this.#run(this.#core.word(news));
   }
 
   /** Hands what a record did to the graph to the satellites that are attached. */
   follow(delta: ReplicaDelta): void {
-    for (const node of this.#leadership?.detector.attached() ?? []) {
-      if (!this.#options.trackingNodes.has(node)) this.#tell(node, { type: "delta", delta });
-    }
-    if (this.#leadership === undefined) return;
-    // Its link stays; it takes part again when a person has taken it back, and it attaches.
-    for (const node of removedBy(delta)) {
-      this.#leadership.detector.leave(node);
-      this.#tell(node, { type: "detached" });
-    }
+    this.#run(this.#core.record(delta));
   }
 
   /** Why a peer may not connect, or null. */
   refusal(node: string, incarnation: number): string | null {
-    if (node === this.#options.name)
-      return `${node} is the name of this tracking node itself; start the other with another --name`;
-    const known = this.#options.replica.view.get("Node", node);
-    if (known !== undefined && known.attributes.incarnation > incarnation) {
-      return `${node} was here with incarnation ${known.attributes.incarnation}, this one has ${incarnation}: an older copy of its data directory?`;
-    }
-    return removalOf(this.#options.replica.view, node);
+    return this.#core.refusal(node, incarnation);
   }
 
   close(): void {
-    this.#leadership = undefined;
+    this.#core.rest();
+    this.#coordinator = undefined;
     clearInterval(this.#tickTimer);
     clearInterval(this.#heardTimer);
   }
 
-  async #receive(message: ToTracker): Promise<unknown> {
-    try {
-      switch (message.type) {
-        case "attach":
-          return await this.#attach(message);
-        case "renew":
-          return await this.#renew(message);
-        case "events": {
-          traceFailures("tracked", message.events);
-          const { node, incarnation, events } = message;
-          this.#leadership?.coordinator.events(`${sourcePrefix}${node}`, incarnation, events);
-          if (events.some(({ event }) => event.type === "NodeLeft"))
-            this.#leadership?.detector.leave(node);
+  /** A promise holds the process: the next message of an agent is taken after the answer to this one. */
+  #receive(message: ToTracker): unknown {
+    switch (message.type) {
+      case "attach":
+        return this.#ask((ref) => this.#core.attach(ref, message));
+      case "renew":
+        return this.#ask((ref) => this.#core.renew(ref, message));
+      case "events": {
+        traceFailures("tracked", message.events);
+        const { node, incarnation, events } = message;
+        try {
+          this.#run(this.#core.events(node, incarnation, events));
           return undefined;
+        } catch (error) {
+          return failure(toErrorData(error));
         }
       }
+    }
+  }
+
+  /** The answer to what an agent asked. */
+  #ask(question: (ref: number) => readonly LeaderEffect[]): Promise<unknown> {
+    this.#lastRef += 1;
+    const ref = this.#lastRef;
+    return new Promise((resolve) => {
+      this.#asked.set(ref, resolve);
+      try {
+        this.#run(question(ref));
+      } catch (error) {
+        this.#answer(ref, failure(toErrorData(error)));
+      }
+    });
+  }
+
+  #answer(ref: number, answer: unknown): void {
+    this.#asked.get(ref)?.(answer);
+    this.#asked.delete(ref);
+  }
+
+  #run(effects: readonly LeaderEffect[]): void {
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: LeaderEffect): void {
+    switch (effect.type) {
+      case "tell":
+        this.#tell(effect);
+        return;
+      case "events":
+        this.#leading.events(effect.source, effect.incarnation, effect.events);
+        return;
+      case "observe":
+        this.#observe(effect.observation);
+        return;
+      case "watermark":
+        void this.#watermark(effect);
+        return;
+      case "resend":
+        this.#leading.resend(effect.node);
+        return;
+      case "renew":
+        void this.#renew(effect);
+        return;
+      case "answer":
+        this.#answer(effect.ref, effect.answer);
+        return;
+      case "refuse": {
+        const { code, message } = effect.refusal;
+        this.#answer(effect.ref, failure({ code, message }));
+        return;
+      }
+      case "askOpinions":
+        this.#askOpinions(effect);
+        return;
+    }
+  }
+
+  /** What is for a coordinator comes between `lead` and `rest` only. */
+  get #leading(): CoordinatorHost {
+    if (this.#coordinator !== undefined) return this.#coordinator;
+    throw new HalonError(
+      "HAL_INTERNAL",
+      "The leader's part has no coordinator, and one was asked.",
+    );
+  }
+
+  async #watermark({ ref, source, incarnation }: EffectOf<"watermark">): Promise<void> {
+    try {
+      const sequence = await this.#leading.watermark(source, incarnation);
+      this.#options.log.debug({ source, incarnation }, "a node attaches");
+      this.#run(this.#core.watermark(ref, sequence, performance.now()));
     } catch (error) {
-      return failure(toErrorData(error));
+      const refusal = toErrorData(error);
+      this.#run(this.#core.noWatermark(ref, refusal));
+      this.#answer(ref, failure(refusal));
     }
   }
 
-  async #attach({ node, incarnation }: Attach): Promise<Attached> {
-    const leadership = this.#leadership;
-    const { clusterId, name, replica, log } = this.#options;
-    if (leadership === undefined) throw this.#notLeading();
-    const removal = removalOf(replica.view, node);
-    if (removal !== null) throw new HalonError("HAL_CONFLICT", removal);
-    const { coordinator, epoch, detector } = leadership;
-    const sequence = await coordinator.watermark(`${sourcePrefix}${node}`, incarnation);
-    if (this.#leadership !== leadership) throw this.#notLeading();
-    log.debug({ attached: node, incarnation }, "a node has attached");
-    this.#take(detector.attach(node, incarnation, performance.now()));
-    // After the inventory that follows: the agent sends it before it handles anything else.
-    coordinator.resend(node);
-    return { clusterId, leader: name, epoch, index: replica.index, sequence };
-  }
-
-  async #renew(message: Renew): Promise<Renewed> {
-    if (this.#leadership === undefined) throw this.#notLeading();
-    const renewal = Renewal.safeParse(message);
-    if (!renewal.success) {
-      throw new HalonError("HAL_BAD_REQUEST", `not a renewal: ${z.prettifyError(renewal.error)}`);
-    }
-    const { node, asked } = renewal.data;
-    return { granted: await this.#leadership.coordinator.renew(node, asked) };
-  }
-
-  #notLeading(): HalonError {
-    const { name } = this.#options;
-    const owner = this.#options.owner();
-    const who = owner === null ? "nobody is known to" : `the node at ${owner} does`;
-    return new HalonError("HAL_NO_LEADER", `Node ${name} does not lead; ${who}.`);
-  }
-
-  /** Of the leader before it is known since when it is gone: it is not waited for as the others are. */
-  #expectLostLeader(detector: FailureDetector, now: number): readonly DetectorOutput[] {
-    const { system, replica, lostLeader } = this.#options;
-    const lost = lostLeader();
-    if (lost === undefined || system.nodes().includes(lost.node)) return [];
-    if (now - lost.at > lostKnownMs) return [];
-    const known = replica.view.get("Node", lost.node)?.attributes;
-    if (known === undefined || known.state === "down") return [];
-    return detector.expectClosed(lost.node, known.incarnation, lost, now);
-  }
-
-  #tellHeard(): void {
-    const { name, replica } = this.#options;
-    for (const node of this.#leadership?.detector.attached() ?? []) {
-      if (node !== name) this.#tell(node, { type: "heard", index: replica.index });
+  async #renew({ ref, node, asked }: EffectOf<"renew">): Promise<void> {
+    try {
+      const granted = await this.#leading.renew(node, asked);
+      this.#answer(ref, { granted } satisfies Renewed);
+    } catch (error) {
+      this.#answer(ref, failure(toErrorData(error)));
     }
   }
 
-  #tell(node: string, message: ToAgent): void {
+  #tell({ node, message }: EffectOf<"tell">): void {
     try {
       this.#options.system.send({ name: agentName, node }, message);
     } catch (error) {
@@ -265,71 +237,24 @@ export class Tracker {
     }
   }
 
-  #tick(detector: FailureDetector): void {
-    const { beats } = this.#options;
-    const now = performance.now();
-    detector.setObservers(beats.observers);
-    detector.ownLateness(beats.lateMs(), now);
-    this.#take(detector.tick(now));
-    this.#compare(now);
-  }
-
-  /**
-   * Waits for nodes that are not down and that nobody watches, as a new leader does: what was observed of them, or what
-   * they said at their end, did not become a record. None may be up for ever without anybody who sees its end.
-   */
-  #compare(now: number): void {
-    const leadership = this.#leadership;
-    if (leadership === undefined || now - leadership.comparedAt < compareEveryMs) return;
-    const { detector, unwatched: before } = leadership;
-    const nodes = this.#options.replica.view.list("Node");
-    for (const { id, attributes } of nodes)
-      if (attributes.state === "down") detector.expectNoMore(id);
-    const present = nodes.filter(({ attributes }) => attributes.state !== "down");
-    const unwatched = new Set(detector.unwatched(present.map(({ id }) => id)));
-    for (const { id, attributes } of present) {
-      // What was concluded a moment ago is on its way into the graph.
-      if (!unwatched.has(id) || !before.has(id)) continue;
-      detector.expect(id, attributes.incarnation, now);
-      if (id === this.#options.name || this.#options.system.nodes().includes(id))
-        this.#tell(id, { type: "detached" });
-    }
-    leadership.unwatched = unwatched;
-    leadership.comparedAt = now;
-  }
-
-  #take(outputs: readonly DetectorOutput[] = []): void {
-    for (const output of outputs) {
-      if (output.type === "askOpinions") this.#ask(output);
-      else this.#observe(output);
-    }
-  }
-
   #observe({ type, ...data }: Observation): void {
     const { node: peer, incarnation, reason, evidence } = data;
     const said = { peer, incarnation, reason, evidence };
     const { log } = this.#options;
     if (type === "NodeTrusted") log.info(said, "a node is trusted again");
     else log.warn(said, type === "NodeLost" ? "a node is down" : "a node is suspect");
-    this.#leadership?.coordinator.observe(type, { ...data, evidence: [...evidence] });
-    // Its link may outlive this: it has to attach again to be up.
-    if (type === "NodeLost") this.#tell(peer, { type: "detached" });
+    this.#leading.observe(type, { ...data, evidence: [...evidence] });
   }
 
   /** Who does not answer has nothing to say. */
-  #ask({ node: about, of }: AskOpinions): void {
+  #askOpinions({ ref, about, of }: EffectOf<"askOpinions">): void {
     const { system } = this.#options;
     const question: ToObserver = { type: "opinion", about };
-    const detector = this.#leadership?.detector;
-    for (const node of of) {
+    for (const from of of) {
       system
-        .call<Opinion>({ name: observerName, node }, question, { timeoutMs: opinionMs })
-        .then(({ ageMs }) => detector?.opinion(node, about, ageMs, performance.now()))
+        .call<Opinion>({ name: observerName, node: from }, question, { timeoutMs: opinionMs })
+        .then(({ ageMs }) => this.#core.opinion({ ref, about, from, ageMs }, performance.now()))
         .catch(() => undefined);
     }
   }
-}
-
-function nodeOf(source: string): string {
-  return source.slice(sourcePrefix.length);
 }

@@ -1,4 +1,4 @@
-import type { Change, Command } from "@halon/protocol";
+import type { Change, Command, ErrorCode } from "@halon/protocol";
 import type { NumberedNodeEvent } from "./event-queue.ts";
 
 /** What one record did to the graph, as followers get it. */
@@ -68,6 +68,6 @@ export type ToAgent =
 
 /** Why something was refused, as it crosses between nodes. */
 export interface Refusal {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly message: string;
 }

@@ -1,4 +1,5 @@
-export { AgentCore, type AgentEffect, type AgentReads, agentTickMs } from "./agent.ts";
+export { AgentCore, agentTickMs } from "./agent.ts";
+export type { AgentEffect, AgentReads } from "./agent-effects.ts";
 export type {
   AskedLease,
   Attach,
@@ -25,17 +26,16 @@ export {
   type Observation,
   tickMs,
 } from "./failure-detector.ts";
-export { decodeRecords, encodeRecords, type FramedRecord } from "./journal-frame.ts";
 export {
-  type CoordinatorWord,
-  heardEveryMs,
-  LeaderCore,
-  type LeaderEffect,
-  type LeaderReads,
-  type LostLeader,
-  opinionMs,
-} from "./leader.ts";
+  type ForeignAnswer,
+  type ForeignEffect,
+  type ForeignInstance,
+  ForeignWatch,
+} from "./foreign-watch.ts";
+export { decodeRecords, encodeRecords, type FramedRecord } from "./journal-frame.ts";
+export { heardEveryMs, LeaderCore, opinionMs } from "./leader.ts";
 export { chooseLeader, type LeaderAnswers } from "./leader-choice.ts";
+export type { LeaderEffect, LeaderReads, LostLeader } from "./leader-effects.ts";
 export { type FollowEffect, LogFollower } from "./leader-log.ts";
 export { LeaderSearch, lookEveryMs, type SearchEffect } from "./leader-search.ts";
 export {

@@ -1,3 +1,5 @@
+import { chooseLeader } from "./leader-choice.ts";
+
 /** The driver gives `look` so often, in ms. */
 export const lookEveryMs = 100;
 
@@ -10,23 +12,40 @@ export type SearchEffect =
 
 /** How a satellite finds the node that leads: whom it asks, and when it goes where. */
 export class LeaderSearch {
+  /** The last answers of the nodes that were asked. */
+  readonly #answers = new Map<string, string | null>();
+  readonly #asked = new Set<string>();
+  #isLooking = true;
+
   /** The node that it is linked to does not lead: asks for another until one has taken this node in. */
   refused(): void {
-    throw new Error("not yet");
+    this.#isLooking = true;
   }
 
   /** A leader has taken this node in. */
   attached(): void {
-    throw new Error("not yet");
+    this.#isLooking = false;
+    this.#answers.clear();
   }
 
-  /** `candidates` are addresses of nodes that may know who leads; `isLinked`: the control link to one is up. */
-  look(_candidates: readonly string[], _isLinked: boolean): readonly SearchEffect[] {
-    throw new Error("not yet");
+  /**
+   * `candidates` are addresses of nodes that may know who leads; `isLinked`: the control link to one is up.
+   *
+   * Who is being asked is not asked again, so that one that hangs holds up nobody.
+   */
+  look(candidates: readonly string[], isLinked: boolean): readonly SearchEffect[] {
+    if (isLinked && !this.#isLooking) return [];
+    const free = [...new Set(candidates)].filter((address) => !this.#asked.has(address));
+    for (const address of free) this.#asked.add(address);
+    return free.map((address) => ({ type: "ask", address }));
   }
 
   /** The node at the address names that one; null: none, or it did not answer. */
-  answered(_address: string, _named: string | null, _isLinked: boolean): readonly SearchEffect[] {
-    throw new Error("not yet");
+  answered(address: string, named: string | null, isLinked: boolean): readonly SearchEffect[] {
+    this.#asked.delete(address);
+    this.#answers.set(address, named);
+    if (isLinked && !this.#isLooking) return [];
+    const leader = chooseLeader(this.#answers);
+    return leader === null ? [] : [{ type: "follow", address: leader }];
   }
 }

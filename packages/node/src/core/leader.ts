@@ -1,92 +1,38 @@
-import type { Command, GraphView } from "@halon/protocol";
-import type {
-  AskedLease,
-  Attach,
-  Attached,
-  Refusal,
-  Renew,
-  Renewed,
-  ReplicaDelta,
-  ToAgent,
-} from "./agent-messages.ts";
+import { InstanceId, Name } from "@halon/protocol";
+import { z } from "zod";
+import type { Attach, Refusal, Renew, ReplicaDelta, ToAgent } from "./agent-messages.ts";
 import type { NumberedNodeEvent } from "./event-queue.ts";
-import type { HeardBeat, Observation } from "./failure-detector.ts";
+import { type DetectorOutput, FailureDetector, type HeardBeat } from "./failure-detector.ts";
+import type { CoordinatorWord, LeaderEffect, LeaderReads } from "./leader-effects.ts";
+import { removalOf, removedBy } from "./removed.ts";
 
 /** The driver gives `tellHeard` so often, in ms: reads of nodes say how old they are. */
 export const heardEveryMs = 250;
 /** Who has not said by then when it heard another node is not waited for; ms. */
 export const opinionMs = 400;
+/** The nodes of the graph are compared so often with those that are watched. */
+const compareEveryMs = 1_000;
+/** Of a link that broke longer ago than this, nothing is concluded. */
+const lostKnownMs = 10_000;
+const sourcePrefix = "node/";
 
-/** A leader to which the link broke by itself, and when; monotonic ms. */
-export interface LostLeader {
-  readonly node: string;
-  readonly reason: string;
-  readonly at: number;
+/** A renewal as a peer sends it; the coordinator must not meet another shape. */
+const Renewal = z.strictObject({
+  type: z.literal("renew"),
+  node: Name,
+  asked: z.array(z.strictObject({ instance: InstanceId, token: z.number().int() })).max(10_000),
+});
+
+/** What holds from `lead` to `rest`. */
+interface Leadership {
+  /** Goes with every question for opinions: an answer is for the leadership that asked. */
+  readonly ref: number;
+  readonly epoch: number;
+  readonly detector: FailureDetector;
+  /** Nodes that the graph has and nobody watched when they were compared last. */
+  unwatched: ReadonlySet<string>;
+  comparedAt: number;
 }
-
-/** What the leader's part reads of its node, at any moment; none of it changes anything. */
-export interface LeaderReads {
-  /** The graph as the replica of this node has it. */
-  view(): GraphView;
-  /** The last record in it. */
-  index(): number;
-  /** Nodes with a control link to this one. */
-  linked(): readonly string[];
-  /** The last beat of the node that came in here. */
-  lastBeat(node: string): HeardBeat | undefined;
-  /** Who gets the beats of each node besides the leader. */
-  observers(): ReadonlyMap<string, readonly string[]>;
-  /** `host:port` of the node that leads, as far as is known. */
-  owner(): string | null;
-  /** The leader before, when the link to it broke. */
-  lostLeader(): LostLeader | undefined;
-}
-
-/** What the coordinator tells single nodes. */
-export type CoordinatorWord =
-  | { readonly type: "commands"; readonly commands: readonly Command[] }
-  | { readonly type: "ack"; readonly source: string; readonly sequence: number }
-  | { readonly type: "gap"; readonly source: string; readonly expected: number };
-
-/** What the driver of the leader's part has to do. `coordinator` is that of the last `lead`. */
-export type LeaderEffect =
-  /** Send it to the agent of the node, this one's own included; what cannot be sent is lost. */
-  | { readonly type: "tell"; readonly node: string; readonly message: ToAgent }
-  /** Hand them to the coordinator. */
-  | {
-      readonly type: "events";
-      readonly source: string;
-      readonly incarnation: number;
-      readonly events: readonly NumberedNodeEvent[];
-    }
-  /** Hand it to the coordinator, and tell people. */
-  | { readonly type: "observe"; readonly observation: Observation }
-  /** Ask the coordinator for the watermark of the source; ends as `watermark` or `noWatermark`. */
-  | {
-      readonly type: "watermark";
-      readonly ref: number;
-      readonly source: string;
-      readonly incarnation: number;
-    }
-  /** The coordinator is to send again what the node has not answered. */
-  | { readonly type: "resend"; readonly node: string }
-  /** Ask the coordinator, and answer the renewal of that number with what it grants, or with its error. */
-  | {
-      readonly type: "renew";
-      readonly ref: number;
-      readonly node: string;
-      readonly asked: readonly AskedLease[];
-    }
-  /** Answer the attach or renewal of that number. */
-  | { readonly type: "answer"; readonly ref: number; readonly answer: Attached | Renewed }
-  | { readonly type: "refuse"; readonly ref: number; readonly refusal: Refusal }
-  /** Ask the observers of these nodes when they last heard `about`, within `opinionMs`; each answer is an `opinion`. */
-  | {
-      readonly type: "askOpinions";
-      readonly ref: number;
-      readonly about: string;
-      readonly of: readonly string[];
-    };
 
 /**
  * Decides what the leader's part of a tracking node does: whom it serves, what it tells whom, and whom it watches.
@@ -95,6 +41,14 @@ export type LeaderEffect =
  * one monotonic clock, in ms. The driver gives `tick` every `tickMs` while it leads.
  */
 export class LeaderCore {
+  readonly #name: string;
+  readonly #clusterId: string;
+  readonly #trackingNodes: ReadonlySet<string>;
+  readonly #reads: LeaderReads;
+  readonly #attaching = new Map<number, { readonly message: Attach; readonly of: Leadership }>();
+  #leadership: Leadership | undefined;
+  #lastRef = 0;
+
   constructor(
     options: {
       readonly name: string;
@@ -104,102 +58,265 @@ export class LeaderCore {
     },
     reads: LeaderReads,
   ) {
-    throw new Error(`not yet: ${options.name} ${reads}`);
+    this.#name = options.name;
+    this.#clusterId = options.clusterId;
+    this.#trackingNodes = options.trackingNodes;
+    this.#reads = reads;
   }
 
   get leads(): boolean {
-    throw new Error("not yet");
+    return this.#leadership !== undefined;
   }
 
   /** The coordinator decides from now on: every node has to attach to it, or is down. */
-  lead(_epoch: number, _now: number): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  lead(epoch: number, now: number): readonly LeaderEffect[] {
+    const detector = new FailureDetector(this.#name, now);
+    this.#lastRef += 1;
+    this.#leadership = {
+      ref: this.#lastRef,
+      epoch,
+      detector,
+      unwatched: new Set(),
+      comparedAt: now,
+    };
+    for (const { id, attributes } of this.#reads.view().list("Node")) {
+      if (attributes.state !== "down") detector.expect(id, attributes.incarnation, now);
+      const heard = this.#reads.lastBeat(id);
+      if (heard !== undefined) detector.heard([heard], now);
+    }
+    return [
+      ...this.#take(this.#leadership, this.#expectLostLeader(detector, now)),
+      ...[this.#name, ...this.#reads.linked()].map(detached),
+    ];
   }
 
   /** The coordinator has ended: nobody is attached any more. */
   rest(): readonly LeaderEffect[] {
-    throw new Error("not yet");
+    const attached = this.#attached();
+    this.#leadership = undefined;
+    return attached.map(detached);
   }
 
   /** The coordinator tells single nodes something. */
-  word(_word: CoordinatorWord): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  word(word: CoordinatorWord): readonly LeaderEffect[] {
+    switch (word.type) {
+      case "commands": {
+        const { commands } = word;
+        return [...new Set(commands.map(({ node }) => node))].map((node) => {
+          const own = commands.filter((command) => command.node === node);
+          return tell(node, { type: "commands", commands: own });
+        });
+      }
+      case "ack":
+        return [tell(nodeOf(word.source), { type: "ack", sequence: word.sequence })];
+      case "gap":
+        return [tell(nodeOf(word.source), { type: "gap", expected: word.expected })];
+    }
   }
 
   /** A record has been folded into the replica of this node. */
-  record(_delta: ReplicaDelta): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  record(delta: ReplicaDelta): readonly LeaderEffect[] {
+    if (this.#leadership === undefined) return [];
+    const { detector } = this.#leadership;
+    const satellites = this.#attached().filter((node) => !this.#trackingNodes.has(node));
+    // Its link stays; it takes part again when a person has taken it back, and it attaches.
+    const removed = removedBy(delta);
+    for (const node of removed) detector.leave(node);
+    return [
+      ...satellites.map((node) => tell(node, { type: "delta", delta })),
+      ...removed.map(detached),
+    ];
   }
 
   /** An agent asks to be taken in; `ref` is the driver's number for its answer. */
-  attach(_ref: number, _message: Attach): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  attach(ref: number, message: Attach): readonly LeaderEffect[] {
+    const { node, incarnation } = message;
+    if (this.#leadership === undefined) return [this.#notLeading(ref)];
+    const removal = removalOf(this.#reads.view(), node);
+    if (removal !== null) return [refuse(ref, { code: "HAL_CONFLICT", message: removal })];
+    this.#attaching.set(ref, { message, of: this.#leadership });
+    return [{ type: "watermark", ref, source: `${sourcePrefix}${node}`, incarnation }];
   }
 
   /** The coordinator has answered. */
-  watermark(_ref: number, _sequence: number, _now: number): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  watermark(ref: number, sequence: number, now: number): readonly LeaderEffect[] {
+    const asked = this.#attaching.get(ref);
+    if (asked === undefined) return [];
+    this.#attaching.delete(ref);
+    const { of: leadership, message } = asked;
+    if (this.#leadership !== leadership) return [this.#notLeading(ref)];
+    const { node, incarnation } = message;
+    const { epoch, detector } = leadership;
+    const answer = {
+      clusterId: this.#clusterId,
+      leader: this.#name,
+      epoch,
+      index: this.#reads.index(),
+      sequence,
+    };
+    return [
+      ...this.#take(leadership, detector.attach(node, incarnation, now)),
+      // After the inventory that follows: the agent sends it before it handles anything else.
+      { type: "resend", node },
+      { type: "answer", ref, answer },
+    ];
   }
 
   /** The coordinator has refused, or not answered. */
-  noWatermark(_ref: number, _refusal: Refusal): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  noWatermark(ref: number, refusal: Refusal): readonly LeaderEffect[] {
+    return this.#attaching.delete(ref) ? [refuse(ref, refusal)] : [];
   }
 
   /** An agent asks for leases, in words that nobody has checked; `ref` as of `attach`. */
-  renew(_ref: number, _message: Renew): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  renew(ref: number, message: Renew): readonly LeaderEffect[] {
+    if (this.#leadership === undefined) return [this.#notLeading(ref)];
+    const renewal = Renewal.safeParse(message);
+    if (!renewal.success) {
+      const text = `not a renewal: ${z.prettifyError(renewal.error)}`;
+      return [refuse(ref, { code: "HAL_BAD_REQUEST", message: text })];
+    }
+    const { node, asked } = renewal.data;
+    return [{ type: "renew", ref, node, asked }];
   }
 
   /** An agent sends events. */
   events(
-    _node: string,
-    _incarnation: number,
-    _events: readonly NumberedNodeEvent[],
+    node: string,
+    incarnation: number,
+    events: readonly NumberedNodeEvent[],
   ): readonly LeaderEffect[] {
-    throw new Error("not yet");
+    if (this.#leadership === undefined) return [];
+    if (events.some(({ event }) => event.type === "NodeLeft"))
+      this.#leadership.detector.leave(node);
+    return [{ type: "events", source: `${sourcePrefix}${node}`, incarnation, events }];
   }
 
   /** Beats have come in, in this order. */
-  heard(_beats: readonly HeardBeat[], _now: number): void {
-    throw new Error("not yet");
+  heard(beats: readonly HeardBeat[], now: number): void {
+    this.#leadership?.detector.heard(beats, now);
   }
 
   /** This node saw beats so late, in ms. */
-  late(_ms: number, _now: number): void {
-    throw new Error("not yet");
+  late(ms: number, now: number): void {
+    this.#leadership?.detector.ownLateness(ms, now);
   }
 
   /** The control link to the node has ended. */
-  linkDown(_node: string, _reason: string, _now: number): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  linkDown(node: string, reason: string, now: number): readonly LeaderEffect[] {
+    const leadership = this.#leadership;
+    if (leadership === undefined) return [];
+    return this.#take(leadership, leadership.detector.linkDown(node, reason, now));
   }
 
   /** What `from` answered to `askOpinions`; `ref` and `about` are those of the question. Null: it cannot say. */
   opinion(
-    _answer: {
+    answer: {
       readonly ref: number;
       readonly about: string;
       readonly from: string;
       readonly ageMs: number | null;
     },
-    _now: number,
+    now: number,
   ): void {
-    throw new Error("not yet");
+    const { ref, about, from, ageMs } = answer;
+    if (this.#leadership?.ref === ref) this.#leadership.detector.opinion(from, about, ageMs, now);
   }
 
   /** `lateMs`: how late this node is in seeing beats just now. */
-  tick(_lateMs: number, _now: number): readonly LeaderEffect[] {
-    throw new Error("not yet");
+  tick(lateMs: number, now: number): readonly LeaderEffect[] {
+    const leadership = this.#leadership;
+    if (leadership === undefined) return [];
+    const { detector } = leadership;
+    detector.setObservers(this.#reads.observers());
+    detector.ownLateness(lateMs, now);
+    return [...this.#take(leadership, detector.tick(now)), ...this.#compare(leadership, now)];
   }
 
   /** Every `heardEveryMs`, leading or not. */
   tellHeard(): readonly LeaderEffect[] {
-    throw new Error("not yet");
+    const index = this.#reads.index();
+    return this.#attached()
+      .filter((node) => node !== this.#name)
+      .map((node) => tell(node, { type: "heard", index }));
   }
 
   /** Why a peer may not open a link to this node, or null. */
-  refusal(_node: string, _incarnation: number): string | null {
-    throw new Error("not yet");
+  refusal(node: string, incarnation: number): string | null {
+    if (node === this.#name)
+      return `${node} is the name of this tracking node itself; start the other with another --name`;
+    const view = this.#reads.view();
+    const known = view.get("Node", node);
+    if (known !== undefined && known.attributes.incarnation > incarnation) {
+      return `${node} was here with incarnation ${known.attributes.incarnation}, this one has ${incarnation}: an older copy of its data directory?`;
+    }
+    return removalOf(view, node);
   }
+
+  #attached(): readonly string[] {
+    return this.#leadership?.detector.attached() ?? [];
+  }
+
+  #notLeading(ref: number): LeaderEffect {
+    const owner = this.#reads.owner();
+    const who = owner === null ? "nobody is known to" : `the node at ${owner} does`;
+    const message = `Node ${this.#name} does not lead; ${who}.`;
+    return refuse(ref, { code: "HAL_NO_LEADER", message });
+  }
+
+  /** Of the leader before it is known since when it is gone: it is not waited for as the others are. */
+  #expectLostLeader(detector: FailureDetector, now: number): readonly DetectorOutput[] {
+    const lost = this.#reads.lostLeader();
+    if (lost === undefined || this.#reads.linked().includes(lost.node)) return [];
+    if (now - lost.at > lostKnownMs) return [];
+    const known = this.#reads.view().get("Node", lost.node)?.attributes;
+    if (known === undefined || known.state === "down") return [];
+    return detector.expectClosed(lost.node, known.incarnation, lost, now);
+  }
+
+  /**
+   * Waits for nodes that are not down and that nobody watches, as a new leader does: what was observed of them, or what
+   * they said at their end, did not become a record. None may be up for ever without anybody who sees its end.
+   */
+  #compare(leadership: Leadership, now: number): readonly LeaderEffect[] {
+    if (now - leadership.comparedAt < compareEveryMs) return [];
+    const { detector, unwatched: before } = leadership;
+    const nodes = this.#reads.view().list("Node");
+    for (const { id, attributes } of nodes)
+      if (attributes.state === "down") detector.expectNoMore(id);
+    const present = nodes.filter(({ attributes }) => attributes.state !== "down");
+    const unwatched = new Set(detector.unwatched(present.map(({ id }) => id)));
+    leadership.unwatched = unwatched;
+    leadership.comparedAt = now;
+    // What was concluded a moment ago is on its way into the graph.
+    const missed = present.filter(({ id }) => unwatched.has(id) && before.has(id));
+    for (const { id, attributes } of missed) detector.expect(id, attributes.incarnation, now);
+    const reached = new Set([this.#name, ...this.#reads.linked()]);
+    return missed.filter(({ id }) => reached.has(id)).map(({ id }) => detached(id));
+  }
+
+  #take({ ref }: Leadership, outputs: readonly DetectorOutput[]): readonly LeaderEffect[] {
+    return outputs.flatMap((output): readonly LeaderEffect[] => {
+      if (output.type === "askOpinions")
+        return [{ type: "askOpinions", ref, about: output.node, of: output.of }];
+      const observe: LeaderEffect = { type: "observe", observation: output };
+      // Its link may outlive this: it has to attach again to be up.
+      return output.type === "NodeLost" ? [observe, detached(output.node)] : [observe];
+    });
+  }
+}
+
+function tell(node: string, message: ToAgent): LeaderEffect {
+  return { type: "tell", node, message };
+}
+
+function detached(node: string): LeaderEffect {
+  return tell(node, { type: "detached" });
+}
+
+function refuse(ref: number, refusal: Refusal): LeaderEffect {
+  return { type: "refuse", ref, refusal };
+}
+
+function nodeOf(source: string): string {
+  return source.slice(sourcePrefix.length);
 }

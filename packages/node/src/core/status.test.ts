@@ -1,5 +1,5 @@
 import { createGraph, type Graph } from "@halon/graph";
-import { RestartPolicy } from "@halon/protocol";
+import { type Doubt, RestartPolicy } from "@halon/protocol";
 import { expect, test } from "vitest";
 import { clusterStatus } from "./status.ts";
 
@@ -10,6 +10,7 @@ function graphOf(options: {
   readonly halted?: boolean;
   readonly shortfall?: string;
   readonly notice?: string;
+  readonly doubts?: readonly Doubt[];
 }): Graph {
   const graph = createGraph();
   graph.transact((update) => {
@@ -41,6 +42,7 @@ function graphOf(options: {
       health: "ok",
       osPid: 42,
       since: 0,
+      ...(options.doubts === undefined ? {} : { doubts: [...options.doubts] }),
     });
     update.relate("ServiceInstance/web@node-1#3", "holds", "ServiceName/web@node-1");
     if (options.shortfall !== undefined) {
@@ -71,6 +73,13 @@ test("a service's row tells instance, process and restarts", () => {
       since: "1970-01-01T00:00:00.000Z",
     },
   ]);
+});
+
+test("a service's row tells who doubts it, and why", () => {
+  const silent = { since: 0, reason: "no answer within 2 s (3 times)" };
+  const doubts = [{ by: "node-2", ...silent }];
+  const [row] = clusterStatus(graphOf({ doubts }), leadership).services;
+  expect(row?.reason).toBe("doubted by node-2: no answer within 2 s (3 times)");
 });
 
 test.each([

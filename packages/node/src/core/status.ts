@@ -1,5 +1,6 @@
 import {
   type ClusterStatus,
+  doubtText,
   type GraphView,
   keyOf,
   type OperationStatus,
@@ -172,11 +173,12 @@ function instanceRow(
   instance: Resource<"ServiceInstance">,
   slot: Resource<"ServiceName">,
 ): ServiceRow {
-  const { service, type, version, node, incarnation, state, health, osPid, since } =
+  const { service, type, version, node, incarnation, state, health, osPid, since, doubts } =
     instance.attributes;
   const isHalted = state === "stopped" && slot.attributes.halted === true;
   const { notice } = slot.attributes;
-  const reason = isHalted ? (notice ?? halted) : (instance.attributes.reason ?? notice);
+  const doubt = doubts === undefined ? undefined : doubtText(doubts);
+  const reason = isHalted ? (notice ?? halted) : (instance.attributes.reason ?? doubt ?? notice);
   return {
     service,
     type,

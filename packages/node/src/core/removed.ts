@@ -1,5 +1,5 @@
 import type { GraphView } from "@halon/protocol";
-import type { ReplicaDelta } from "./replica.ts";
+import type { ReplicaDelta } from "./agent-messages.ts";
 
 const nodeKey = "Node/";
 
