@@ -13,6 +13,7 @@ import {
   cleanUp,
   ctl,
   events,
+  field,
   follow,
   halondOf,
   isLong,
@@ -185,6 +186,18 @@ function holdScenarios(): void {
     await whole();
   });
 
+  test("a service that hangs where its own node does not ask it is noticed by another node, and starts again", async () => {
+    const before = await running("far", tracking);
+    const [master] = tracking;
+    kill(before.osPid ?? 0, "SIGSTOP");
+    await nextOf(before, tracking);
+    const [doubted] = await events(endpointOf(master), "InstanceDoubted");
+    expect(tracking).toContain(doubted && field(doubted, "by"));
+    const failed = await events(endpointOf(master), "ServiceFailed");
+    const own = failed.find((entry) => field(entry, "instance") === before.instance);
+    expect(own && field(own, "cause")).toBe("liveness");
+  });
+
   test("a satellite that starts again finds the others without the node that it joined by", async () => {
     const [joined, ...others] = tracking;
     const before = await running("noise", tracking);
@@ -210,12 +223,14 @@ export default defineCluster({
   services: [
     { type: "./noise.service.ts", on: { node: "${satellite}" }, onNodeLoss: "wait" },
     { type: "./sole.service.ts", on: { node: "${satellite}" }, exclusive: "cluster" },
+    { type: "./far.service.ts", on: { node: "${satellite}" }, onNodeLoss: "wait" },
   ],
   rules: ["./said.rules.ts"],
 });
 `,
     "noise.service.ts": processService("noise"),
     "sole.service.ts": processService("sole"),
+    "far.service.ts": processService("far", 'checkEvery: "1h", watchers: 1,'),
     "said.rules.ts": `import { defineEvent, defineRules, on, z } from "@halon/rules";
 export const Said = defineEvent({ type: "Said", schema: z.object({}) });
 export default defineRules({ remember: on(Said).do(({ memory }) => void memory.set("last", 1)) });

@@ -1,13 +1,14 @@
 /** Texts of service files that several suites apply. */
 
-/** An OS process that is ready when `echo.mjs` beside it listens. */
-export function processService(name: string): string {
+/** An OS process that is ready when `echo.mjs` beside it listens; `options` stands among the options of the type. */
+export function processService(name: string, options = ""): string {
   return `import { defineService, file, z } from "@halon/service";
 export default defineService({
   name: "${name}",
   version: "1.0.0",
   config: z.object({}),
   restart: { resetAfter: "500ms" },
+  ${options}
   process: {
     command: ["node", file("./echo.mjs")],
     ready: { type: "output", pattern: "listening on [0-9]+" },

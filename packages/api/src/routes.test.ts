@@ -271,6 +271,7 @@ test("a node tells its incarnation, its mode and who watches it", async () => {
     evidence: [],
     watchedBy: [],
     watches: [],
+    watchesInstances: [],
   });
 });
 

@@ -29,6 +29,8 @@ export type NodeView = ClusterStatus["nodes"][number] & {
   /** Nodes whose supervisors watch that of this one, and those whose supervisors it watches. */
   readonly watchedBy: readonly string[];
   readonly watches: readonly string[];
+  /** Instances of other nodes that its supervisor watches; an earlier version does not tell. */
+  readonly watchesInstances?: readonly string[];
   readonly services: ClusterStatus["services"];
 };
 
@@ -46,6 +48,10 @@ export function nodeView(graph: GraphView, status: ClusterStatus, name: string):
     evidence,
     watchedBy: graph.in(supervisor, "monitors", "Supervisor").map(({ id }) => id),
     watches: graph.out(supervisor, "monitors", "Supervisor").map(({ id }) => id),
+    watchesInstances: graph
+      .out(supervisor, "monitors", "ServiceInstance")
+      .filter((instance) => instance.attributes.node !== name)
+      .map(({ id }) => id),
     services: status.services.filter((service) => service.node === name),
   };
 }

@@ -98,7 +98,7 @@ function fieldsOf(node: NodeView): readonly (readonly [string, string])[] {
     ["version", node.version],
     ["labels", labels.join(", ")],
     ["watched by", node.watchedBy.join(", ")],
-    ["watches", node.watches.join(", ")],
+    ["watches", [...node.watches, ...(node.watchesInstances ?? [])].join(", ")],
   ];
   return fields.filter(([, text]) => text !== "");
 }

@@ -35,17 +35,22 @@ test("what is not written has its default", async () => {
 });
 
 test("isolation, threads and what is required are in the manifest", async () => {
-  const more = 'requires: ["disk"], livenessFailures: 5, restart: { configTries: 2 }';
+  const more = 'requires: ["disk"], livenessFailures: 5, watchers: 2, restart: { configTries: 2 }';
   expect(await compile(`${none}, isolation: "process", ${more}, ${start}`)).toMatchObject({
     kind: "node-process",
     requires: ["disk"],
     livenessFailures: 5,
+    watchers: 2,
     restart: { configTries: 2 },
   });
   expect(await compile(`${none}, thread: "shared", ${start}`)).toMatchObject({
     kind: "worker",
     thread: "shared",
   });
+});
+
+test("no more than three supervisors of other nodes can be asked for", async () => {
+  await expect(compile(`${none}, watchers: 4, ${start}`)).rejects.toThrow("watchers");
 });
 
 test("declared messages become schemas of their arguments", async () => {

@@ -1,4 +1,4 @@
-import type { ServiceManifest } from "@halon/protocol";
+import { HalonError, type ServiceManifest } from "@halon/protocol";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { TroubleAnswer } from "../../definition.ts";
 import type { Runner, RunnerEvent } from "../runner.ts";
@@ -120,6 +120,64 @@ test.each([
   await vi.advanceTimersByTimeAsync(1_000);
   say(gone);
   expect(events.at(-1)).toMatchObject({ type: "ServiceFailed", data: { cause } });
+});
+
+const checked = (doubt?: string) =>
+  ({ type: "CheckService", ...at, ...(doubt === undefined ? {} : { doubt }) }) as const;
+const doubt = "doubted by node-2: no answer within 2 s (3 times)";
+const late = () => Promise.reject(new HalonError("HAL_TIMEOUT", "no answer"));
+
+test.each([
+  ["gets no answer", { check: late }, "unknown", "hung"],
+  ["is not alive", { alive: async () => ({ ok: false, detail: "stopped" }) }, "fail", "liveness"],
+] as const)(
+  "one that others doubt and that %s is ended by a single check",
+  async (_, changes, health, cause) => {
+    const { runtime, events, asked, say } = setUp({ checkEveryMs: 3_600_000 }, changes);
+    say({ type: "ready" });
+    await vi.advanceTimersByTimeAsync(1);
+    runtime.perform(checked(), "2.0");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual([]);
+    runtime.perform(checked(doubt), "2.1");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(events.at(-1)).toMatchObject({
+      ...{ type: "ServiceChecked", data: { command: "2.1", health } },
+    });
+    expect(asked).toEqual(["kill"]);
+    say(gone);
+    const reason = expect.stringContaining(doubt);
+    expect(events.at(-1)).toMatchObject({ type: "ServiceFailed", data: { cause, reason } });
+  },
+);
+
+test.each(["ok", "warn", "fail"] as const)(
+  "one that others doubt and that answers %s by itself runs on",
+  async (health) => {
+    const { runtime, events, asked, say } = setUp({}, { check: async () => ({ health }) });
+    say({ type: "ready" });
+    runtime.perform(checked(doubt), "2.0");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(events.at(-1)).toMatchObject({ type: "ServiceChecked", data: { health } });
+    expect(asked).toEqual([]);
+  },
+);
+
+test("who asks for others is told readiness and liveness in one, and ends nothing", async () => {
+  let ok = true;
+  const { runtime, asked, say } = setUp(
+    { checkEveryMs: 3_600_000, livenessFailures: 1 },
+    { alive: async () => (ok ? { ok } : { ok, detail: "stopped" }) },
+  );
+  await expect(runtime.probe(at.instance)).rejects.toMatchObject({
+    code: "HAL_SERVICE_NOT_RUNNING",
+  });
+  say({ type: "ready" });
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await runtime.probe(at.instance)).toEqual({ health: "ok" });
+  ok = false;
+  expect(await runtime.probe(at.instance)).toEqual({ health: "fail", detail: "stopped" });
+  expect(asked).toEqual([]);
 });
 
 const answer = (answer: "goOn" | "restart" | "stop", data?: string) =>
