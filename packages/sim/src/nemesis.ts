@@ -1,16 +1,18 @@
+import { type Holds, healCluster, onClusterFault, onClusterFaultEnd } from "./cluster/nemesis.ts";
 import { feed } from "./feed.ts";
 import { crashMember, scheduleStart } from "./lifecycle.ts";
 import { cutLinks, linkOf, renewLink, resetConnection, slotsMax } from "./network.ts";
 import { addLearner, canLose, leaderOf, promote, remove, replace, transfer } from "./operator.ts";
 import { Prng } from "./prng.ts";
-import type { Fault, Target } from "./scenario.ts";
+import type { Fault, MemberFault, Target } from "./scenario.ts";
 import { eventKind, type SimMember, type World } from "./world.ts";
 
 /** Begins a fault. */
 export function onFault(world: World, fault: Fault, index: number): void {
   if (world.phase !== "faults") return;
-  const member = "target" in fault ? memberOf(world, fault.target) : null;
   world.counters.faults += 1;
+  if (onClusterFault(world, fault, index, holdsOf(world))) return;
+  const member = "target" in fault ? memberOf(world, fault.target) : null;
   world.trace.add(member?.slot ?? 0);
   world.trace.note(world.now, `${fault.type} ${member?.id ?? ""}`);
   if ("target" in fault) {
@@ -34,7 +36,14 @@ export function onFault(world: World, fault: Fault, index: number): void {
   }
 }
 
-type TargetedFault = Extract<Fault, { readonly target: Target }>;
+function holdsOf(world: World): Holds {
+  return {
+    links: (index, forUs, links) => hold(world, index, forUs, links),
+    slot: (index, forUs, slot) => holdSlot(world, index, forUs, slot),
+  };
+}
+
+type TargetedFault = Extract<MemberFault, { readonly target: Target }>;
 
 function onTargetedFault(
   world: World,
@@ -113,6 +122,7 @@ function memberOf(world: World, { role, pick }: Target): SimMember | null {
 
 /** All who take part, living or not. */
 function slotsOf(world: World): readonly number[] {
+  if (world.cluster !== null) return world.cluster.nodes.map(({ slot }) => slot);
   return world.members
     .filter(({ status }) => status !== "absent" && status !== "removed")
     .map(({ slot }) => slot);
@@ -174,7 +184,8 @@ export function onFaultEnd(world: World, fault: Fault, index: number): void {
   const slot = world.faultSlots[index];
   const member = slot === undefined ? undefined : world.members[slot];
   const { cuts, slowness } = world.network;
-  if (fault.type === "cut") {
+  onClusterFaultEnd(world, fault, slot);
+  if (fault.type === "cut" || fault.type === "cutNode") {
     world.activeCuts -= 1;
     for (const link of world.faultLinks[index] ?? []) cuts[link] = (cuts[link] ?? 0) - 1;
   } else if (fault.type === "slowLink")
@@ -214,4 +225,5 @@ export function heal(world: World): void {
     if (prng.chance(300) && canLose(world, member.slot)) member.status = "dead";
     else scheduleStart(world, member, prng.below(slotsMax * 20_000));
   }
+  healCluster(world, prng);
 }
