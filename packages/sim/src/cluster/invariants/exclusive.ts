@@ -1,0 +1,34 @@
+import { violated } from "../../invariants/invariant.ts";
+import type { SimProcess } from "../processes.ts";
+import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
+
+/**
+ * C5: at no instant two live instances of an exclusive service, and the tokens of its starts grow.
+ *
+ * What stands still with its machine does nothing; when the machine goes on its keeper is the first to act.
+ */
+export function exclusive(): ClusterInvariant {
+  const live = new Map<string, Set<SimProcess>>();
+  const tokens = new Map<string, number>();
+  const runs = ({ world }: Scene, { slot }: SimProcess): boolean =>
+    (world.members[slot]?.pausedUntil ?? 0) <= world.now;
+  return {
+    id: "C5",
+    name: "one of an exclusive service",
+    saw(scene, what) {
+      if (what.type === "ended") live.get(what.process.service)?.delete(what.process);
+      if (what.type !== "launched" || what.process.token === null) return;
+      const { process } = what;
+      const { service, token, instance } = process;
+      const others = live.get(service) ?? new Set<SimProcess>();
+      for (const other of others)
+        if (runs(scene, other)) violated("C5", `${instance} starts while ${other.instance} lives`);
+      const last = tokens.get(service) ?? 0;
+      if ((token ?? 0) <= last)
+        violated("C5", `${instance} starts with token ${token}, after one with ${last}`);
+      tokens.set(service, token ?? 0);
+      others.add(process);
+      live.set(service, others);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { violated } from "../../invariants/invariant.ts";
+import type { ClusterInvariant } from "./cluster-invariant.ts";
+
+const ends: ReadonlySet<string> = new Set([
+  "ServiceStopped",
+  "ServiceFailed",
+  "ServiceExited",
+  "ServiceCouldNotStart",
+]);
+/** So many ids are remembered; beyond that only the incarnations of slots are compared. */
+const rememberedMax = 20_000;
+
+/**
+ * C6: what is stopped, removed or moved away is not started again by what comes late: an instance is started once, never
+ * after its node told of its end, and never after a later one of its slot.
+ */
+export function notAgain(): ClusterInvariant {
+  const over = new Set<string>();
+  const slots = new Map<string, number>();
+  return {
+    id: "C6",
+    name: "what is over is not started again",
+    saw(_scene, what) {
+      if (what.type === "emitted" && ends.has(what.event.type)) {
+        over.add(String(what.event.data["instance"]));
+        if (over.size > rememberedMax)
+          for (const oldest of over) {
+            over.delete(oldest);
+            break;
+          }
+      }
+      if (what.type !== "launched") return;
+      const { instance } = what.process;
+      const at = instance.lastIndexOf("#");
+      const slot = instance.slice(0, at);
+      const incarnation = Number(instance.slice(at + 1));
+      const last = slots.get(slot) ?? 0;
+      if (over.has(instance)) violated("C6", `${instance} starts, and its end was told before`);
+      if (incarnation <= last)
+        violated("C6", `${instance} starts after incarnation ${last} of ${slot}`);
+      slots.set(slot, incarnation);
+    },
+  };
+}

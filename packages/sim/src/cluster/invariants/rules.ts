@@ -1,0 +1,62 @@
+import { emptyState, fold } from "@halon/coordinator/core";
+import type { DecisionRecord } from "@halon/protocol";
+import { violated } from "../../invariants/invariant.ts";
+import type { World } from "../../world.ts";
+import type { ClusterRules, Happening } from "../happening.ts";
+import { clusterOf } from "../world.ts";
+import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
+
+const second = 1_000_000;
+
+/** All rules of one run, and the state that its committed records fold to. */
+export class ClusterRuleSet implements ClusterRules {
+  readonly all: readonly ClusterInvariant[];
+  readonly committed = emptyState();
+  private readonly listening: readonly ClusterInvariant[];
+  private scene: Scene | null = null;
+  private lookedUs = 0;
+
+  constructor(all: readonly ClusterInvariant[]) {
+    this.all = all;
+    this.listening = all.filter(({ saw }) => saw !== undefined);
+  }
+
+  saw(world: World, what: Happening): void {
+    const scene = this.sceneOf(world);
+    if (what.type === "folded" || what.type === "committed") this.take(scene, what.record);
+    for (const rule of this.listening) rule.saw?.(scene, what);
+    if (world.now - this.lookedUs < second) return;
+    this.lookedUs = world.now;
+    for (const rule of this.all) rule.everySecond?.(scene);
+  }
+
+  missing(world: World): string | null {
+    const scene = this.sceneOf(world);
+    for (const rule of this.all) {
+      const what = rule.missing?.(scene) ?? null;
+      if (what !== null) return `${rule.id}: ${what}`;
+    }
+    return null;
+  }
+
+  atEnd(world: World): void {
+    const scene = this.sceneOf(world);
+    for (const rule of this.all) rule.atEnd?.(scene);
+  }
+
+  /** A record is committed when the first who may rest on it tells of it; the others tell of it again. */
+  private take(scene: Scene, record: DecisionRecord): void {
+    const { committed } = this;
+    if (record.index <= committed.index) return;
+    if (record.index > committed.index + 1)
+      violated("C9", `record ${record.index} is committed, and nobody had ${committed.index + 1}`);
+    for (const rule of this.all) rule.beforeRecord?.(scene, record);
+    fold(committed, record);
+    for (const rule of this.all) rule.afterRecord?.(scene, record);
+  }
+
+  private sceneOf(world: World): Scene {
+    this.scene ??= { world, cluster: clusterOf(world), committed: this.committed };
+    return this.scene;
+  }
+}
