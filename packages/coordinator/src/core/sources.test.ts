@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import type { Reply } from "./intake.ts";
+import { answerOf } from "./sources.ts";
+
+const accepted: Reply = { type: "accepted", index: 1 };
+const duplicate: Reply = { type: "duplicate", index: null };
+const refused: Reply = { type: "refused", error: { code: "HAL_TOO_MANY", message: "full" } };
+
+test.each<{ name: string; reply: Reply; sequence: number; answer: unknown }>([
+  {
+    name: "the last one speaks for all",
+    reply: accepted,
+    sequence: 3,
+    answer: { type: "ack", sequence: 3 },
+  },
+  {
+    name: "also when it was known",
+    reply: duplicate,
+    sequence: 3,
+    answer: { type: "ack", sequence: 3 },
+  },
+  { name: "an earlier one says nothing", reply: accepted, sequence: 2, answer: null },
+  { name: "what was refused is not acknowledged", reply: refused, sequence: 3, answer: null },
+  {
+    name: "a gap is told of at any of them",
+    reply: { type: "gap", expected: 1 },
+    sequence: 2,
+    answer: { type: "gap", expected: 1 },
+  },
+])("of events that came together, $name", ({ reply, sequence, answer }) => {
+  expect(answerOf(reply, sequence, 3)).toEqual(answer);
+});
