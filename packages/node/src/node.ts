@@ -3,7 +3,7 @@ import { type ActorSystem, createSystem } from "@halon/actor";
 import type { NodeIdentity } from "@halon/api";
 import { type HistoryQuery, openBlobs, type StoreData, traceReport } from "@halon/coordinator";
 import { type EventEntry, HalonError } from "@halon/protocol";
-import { createRuntime, linkPackages, type Runtime } from "@halon/service/host";
+import { createRuntime, linkPackages, monotonicMs, type Runtime } from "@halon/service/host";
 import { redirectToAgency } from "./agency-redirect.ts";
 import { Agent } from "./agent.ts";
 import { NodeBeats } from "./beat/node-beats.ts";
@@ -100,7 +100,7 @@ export class Node {
         this.#agent.emit(type, data);
       },
       ...serviceRunners,
-      now: () => performance.now(),
+      now: monotonicMs,
     });
     this.#processes = new ServiceProcesses(this.#system, this.#runtime);
     const emit = (type: string, data: unknown) => this.#agent.emit(type, data);

@@ -14,12 +14,10 @@ import {
   type Turn,
   type Watched,
 } from "./site-state.ts";
-import { judge, judgeChecks, judgeLiveness, nextCheck } from "./supervision.ts";
+import { judge, judgeChecks, judgeLiveness, nextCheck, silentMsMax } from "./supervision.ts";
 
 /** The driver gives a look so often. */
 export const lookEveryMs = 250;
-/** An instance without a sign of progress for this long hangs. */
-const silentMsMax = 1_000;
 /** A look that is this late says more about the supervisor than about the instances. */
 const lookLateMsMax = 500;
 /** Checks in a row without an answer after which an instance hangs. */

@@ -1,5 +1,8 @@
 import type { Cause } from "./lifecycle.ts";
 
+/** An instance without a sign of progress for this long hangs. */
+export const silentMsMax = 1_000;
+
 /** What was seen of a running instance. */
 export interface Observation {
   /** Since its last sign of progress; undefined where that cannot be seen. */

@@ -2,8 +2,6 @@
 export const limits = {
   /** How often a worker shows that its event loop turns, and samples its memory. */
   beatEveryMs: 100,
-  /** A worker without a beat for this long hangs. */
-  silentMsMax: 1_000,
   /** How long after a start the thread or the child for the next one is made ready. */
   spareAfterMs: 300,
   /** Threads that wait without a service, for the next start. */
@@ -22,18 +20,6 @@ export const limits = {
   solitaryMax: 1_000,
   /** Young generation of a thread: a larger one costs memory in each, a smaller one collections. */
   threadYoungMb: 4,
-  /** How often the supervisor looks at beats and memory. */
-  superviseEveryMs: 250,
-  /** A look that is this late says more about the supervisor than about the workers. */
-  lookLateMsMax: 500,
-  /** Checks in a row without an answer after which an instance hangs. */
-  checkTimeoutsMax: 3,
-  /** A kill that has not led to an exit is repeated. */
-  killRetryMs: 1_000,
-  /** How long a shutdown waits for exits beyond the stop timeout of the slowest type. */
-  shutdownGraceMs: 2_000,
-  /** Answers to a status request that are larger as JSON are refused. */
-  reportBytesMax: 262_144,
   /** Changes that one worker may tell of at once, and in each second from then on; each becomes an event. */
   changesAtOnceMax: 1_000,
   changesPerSecondMax: 100,

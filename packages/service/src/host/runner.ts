@@ -1,11 +1,5 @@
-import type {
-  Exit,
-  FailureCause,
-  Health,
-  Json,
-  JsonObject,
-  ServiceManifest,
-} from "@halon/protocol";
+import type { Health, Json, JsonObject, ServiceManifest } from "@halon/protocol";
+import type { InstanceEvent } from "../core/index.ts";
 import type { InstancePlace, TroubleAnswer } from "../definition.ts";
 
 /** How a service finds others and talks to them. */
@@ -52,46 +46,9 @@ export interface RunnerSpec {
 
 /** What a runner reports. `exited` is always the last, exactly once, and only when nothing of it runs any more. */
 export type RunnerEvent =
-  | { readonly type: "loaded" }
-  | { readonly type: "ready" }
-  | {
-      readonly type: "acquired";
-      readonly kind: string;
-      readonly id: string;
-      readonly attributes: JsonObject;
-    }
-  | { readonly type: "released"; readonly kind: string; readonly id: string }
-  /** The service changed its own configuration. */
-  | { readonly type: "reconfigured"; readonly config: JsonObject }
-  /** The service says that it failed, or the runner knows why the exit that follows will come. */
-  | {
-      readonly type: "problem";
-      readonly code: "HAL_SERVICE_LOAD" | "HAL_SERVICE_START" | "HAL_CONFIG_INVALID" | "HAL_FAILED";
-      readonly reason: string;
-      /** Default: `announced`, as the service said it. */
-      readonly cause?: FailureCause | undefined;
-      /** What the service itself called its failure. */
-      readonly failureCode?: string | undefined;
-      /** Given when nothing of its code goes on: the exit that follows, which frees what it holds. */
-      readonly exit?: Exit | undefined;
-    }
-  /** Its work is done; it is asked to stop now, and `exited` is no failure. */
-  | { readonly type: "exiting"; readonly reason: string }
-  /** It waits for `answerTrouble` with this `ref`, which is unique within the instance. */
-  | {
-      readonly type: "trouble";
-      readonly ref: string;
-      readonly code: string;
-      readonly reason: string;
-      readonly data?: Json | undefined;
-    }
-  /** Without a cause nobody announced it: `exit`. */
-  | {
-      readonly type: "exited";
-      readonly exit: Exit;
-      readonly reason: string;
-      readonly cause?: FailureCause | undefined;
-    };
+  | InstanceEvent
+  /** The service changed its own configuration; `config` has the values of its secrets. */
+  | { readonly type: "reconfigured"; readonly config: JsonObject };
 
 /** One running thing behind an instance: a worker thread or an OS process. The simulator has a third. */
 export interface Runner {

@@ -7,14 +7,10 @@ import {
   secretProblem,
 } from "@halon/protocol";
 import { z } from "zod";
+import type { ConfigOutcome } from "../../core/index.ts";
 
 const schemasMax = 256;
 const schemas = new Map<string, z.ZodType>();
-
-/** The configuration with its defaults, or what is wrong with it. */
-export type ConfigOutcome =
-  | { readonly type: "valid"; readonly config: JsonObject }
-  | { readonly type: "invalid"; readonly reason: string };
 
 /** Checks a configuration against the schema of its type. */
 export function checkConfig(

@@ -43,7 +43,7 @@ function setUp() {
     emit: (event) => void events.push(event),
     runners: {},
     kept,
-    now: () => Date.now(),
+    now: monotonicMs,
   });
   const exited = {
     type: "exited",

@@ -1,38 +1,9 @@
-import type {
-  builtInEvents,
-  CommandAction,
-  DataOf,
-  Health,
-  InventoryInstance,
-  Json,
-  ServiceKind,
-} from "@halon/protocol";
+import type { CommandAction, InventoryInstance, Json, ServiceKind } from "@halon/protocol";
+import type { ActionOf, Answer, RuntimeEvent } from "../../core/index.ts";
 import type { AdoptOptions, Found } from "../process/index.ts";
 import type { ServiceDirectory, StartRunner } from "../runner.ts";
 
-type Reported =
-  | "ServiceStarted"
-  | "ServiceCouldNotStart"
-  | "ServiceStopped"
-  | "ServiceFailed"
-  | "ServiceExited"
-  | "ServiceTrouble"
-  | "TroubleAnswered"
-  | "ServiceHealthChanged"
-  | "ServiceChecked"
-  | "ServiceReported"
-  | "ServiceReconfigured"
-  | "ResourceAcquired"
-  | "ResourceReleased"
-  | "CommandRefused";
-
-/** What the runtime tells: an event of the protocol, not yet numbered. */
-export type RuntimeEvent = {
-  [T in Reported]: { readonly type: T; readonly data: DataOf<(typeof builtInEvents)[T]> };
-}[Reported];
-
-/** One action of the protocol by its type. */
-export type ActionOf<T extends CommandAction["type"]> = Extract<CommandAction, { type: T }>;
+export type { ActionOf, Answer, RuntimeEvent };
 
 /** Finds the OS processes of an earlier `halond`. */
 export type Adopt = (options: AdoptOptions, onFound: (found: Found) => void) => Promise<void>;
@@ -53,14 +24,8 @@ export interface RuntimeOptions {
   readonly adopters?: readonly Adopt[];
   /** What services ask when they look for others. */
   readonly directory?: ServiceDirectory;
-  /** Monotonic milliseconds. */
+  /** Milliseconds of the machine's monotonic clock, by which leases end: `monotonicMs`. */
   now(): number;
-}
-
-/** What an instance answered; `unknown`: nothing, in time. */
-export interface Answer {
-  readonly health: Health;
-  readonly detail?: string;
 }
 
 /** The supervisor and service host of a node. It reports and never recovers. */

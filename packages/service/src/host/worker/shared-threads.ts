@@ -1,5 +1,6 @@
 import { MessageChannel, type Worker } from "node:worker_threads";
 import type { Exit, FailureCause } from "@halon/protocol";
+import { silentMsMax } from "../../core/supervision.ts";
 import { limits } from "../limits.ts";
 import type { Runner, RunnerEvent, RunnerSpec, StartRunner } from "../runner.ts";
 import { connectService, type ServiceClient } from "./client.ts";
@@ -105,7 +106,7 @@ function runnerOf(resident: Resident): Runner {
 function drop(resident: Resident): void {
   const { thread, slot, spec } = resident;
   if (!thread.residents.has(slot) || thread.blame !== undefined) return;
-  if (thread.watch.silentMs() > limits.silentMsMax) {
+  if (thread.watch.silentMs() > silentMsMax) {
     end(thread, { spec, reason: "it hung", cause: "hung" });
     return;
   }
