@@ -168,7 +168,7 @@ export class Operators implements OperatorPort {
 
   private ask(world: World, type: string, data: JsonObject): void {
     const id = `wish-${this.asked.length + 1}`;
-    const epoch = decidingNode(world)?.coordinator?.epoch ?? 0;
+    const epoch = decidingNode(world)?.coordinator?.decider?.epoch ?? 0;
     this.asked.push({
       id,
       type,

@@ -1,12 +1,39 @@
+import { allRuns } from "./all-runs.ts";
+import { clusterBounds } from "./cluster-bounds.ts";
 import type { ClusterInvariant } from "./cluster-invariant.ts";
 import { commandsOnce } from "./commands-once.ts";
 import { epochs } from "./epochs.ts";
+import { equalFolds } from "./equal-folds.ts";
 import { exactlyOnce } from "./exactly-once.ts";
 import { exclusive } from "./exclusive.ts";
+import { expectedInputs } from "./expected-inputs.ts";
+import { fairLosses } from "./fair-losses.ts";
+import { graphWhole } from "./graph-whole.ts";
+import { leftAlone } from "./left-alone.ts";
 import { notAgain } from "./not-again.ts";
+import { nothingStuck } from "./nothing-stuck.ts";
 import { oneOnANode } from "./one-on-a-node.ts";
+import { restartPolicy } from "./restart-policy.ts";
+import { wishesEnd } from "./wishes-end.ts";
 
-/** The rules of one run of the profile `cluster`, in the order in which they are told. */
+/** The rules of one run of the profile `cluster`, in the order in which they are told: C1 to C16. */
 export function clusterInvariants(): readonly ClusterInvariant[] {
-  return [epochs(), exactlyOnce(), commandsOnce(), oneOnANode(), exclusive(), notAgain()];
+  return [
+    epochs(),
+    exactlyOnce(),
+    commandsOnce(),
+    oneOnANode(),
+    exclusive(),
+    notAgain(),
+    nothingStuck(),
+    graphWhole(),
+    equalFolds(),
+    restartPolicy(),
+    clusterBounds(),
+    fairLosses(),
+    expectedInputs(),
+    leftAlone(),
+    wishesEnd(),
+    allRuns(),
+  ];
 }

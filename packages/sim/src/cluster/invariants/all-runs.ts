@@ -1,0 +1,139 @@
+import { type GraphView, keyOf, type Resource } from "@halon/protocol";
+import type { SimProcess } from "../processes.ts";
+import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
+
+/**
+ * C16: after the healing all that is wanted runs within 30 s, once, and nothing else; and replicas are equal.
+ *
+ * Wanted is what has a place: of that what is to run after something that cannot run waits with it.
+ */
+export function allRuns(): ClusterInvariant {
+  return { id: "C16", name: "all that is wanted runs", missing: (scene) => firstMissing(scene) };
+}
+
+function firstMissing(scene: Scene): string | null {
+  const { graph } = scene.committed;
+  return (
+    nodeMissing(scene) ??
+    first(graph.list("Deployment"), (deployment) => placeMissing(scene, deployment)) ??
+    first(graph.list("ServiceName"), (slot) => slotMissing(scene, slot)) ??
+    first([...scene.cluster.services.processes.values()], (process) => surplus(scene, process)) ??
+    behind(scene)
+  );
+}
+
+function first<T>(all: readonly T[], what: (one: T) => string | null): string | null {
+  for (const one of all) {
+    const found = what(one);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function nodeMissing({ cluster, committed }: Scene): string | null {
+  return first(cluster.nodes, ({ name, status }) => {
+    const state = committed.graph.get("Node", name)?.attributes.state;
+    return status === "up" && state !== "up"
+      ? `${name} runs, and it is ${state ?? "unknown"}`
+      : null;
+  });
+}
+
+/** Of a deployment that may move no place is left on a node that is down while another could have it. */
+function placeMissing({ committed }: Scene, deployment: Resource<"Deployment">): string | null {
+  const { graph } = committed;
+  const { on, onNodeLoss, apart, with: beside } = deployment.attributes;
+  if (onNodeLoss === "wait" || on !== "any-node" || beside !== undefined || apart !== undefined)
+    return null;
+  const places = graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
+  const isWanted = places.some(({ attributes }) => isUp(graph, attributes.node));
+  const hasRoom = graph.list("Node").some(({ id }) => isUp(graph, id));
+  if (places.length === 0 && hasRoom && !sharesName(graph, deployment.attributes.type))
+    return `${deployment.id} has no place`;
+  if (isWanted || !hasRoom || sharesName(graph, deployment.attributes.type)) return null;
+  return `${deployment.id} is wanted on nodes that are down alone`;
+}
+
+/** With others of its name it may find no place. */
+function sharesName(graph: GraphView, type: string): boolean {
+  return graph.get("Service", type)?.attributes.serviceName !== type;
+}
+
+function isUp(graph: GraphView, node: string): boolean {
+  const known = graph.get("Node", node)?.attributes;
+  return known?.state === "up" && known.mode === undefined;
+}
+
+function slotMissing(scene: Scene, slot: Resource<"ServiceName">): string | null {
+  const { committed, cluster } = scene;
+  const { graph } = committed;
+  const { service, node, halted, broken } = slot.attributes;
+  if (service.startsWith("halon-") || !isUp(graph, node)) return null;
+  const key = keyOf("ServiceName", slot.id);
+  const [type] = graph.out(key, "wants", "Service");
+  const [instance] = graph.in(key, "holds", "ServiceInstance");
+  if (type === undefined) return null;
+  if (halted === true || waitsForOthers(graph, service)) return null;
+  // Two types of one name on a node: the one that came second may be broken, with that as its reason.
+  if (sharesName(graph, type.id) && broken !== undefined) return null;
+  if (instance?.attributes.state !== "running")
+    return `${slot.id} is wanted and ${broken ?? instance?.attributes.state ?? "not started"}${because(instance)}`;
+  const [configuration] = graph.out(key, "wants", "Configuration");
+  const isConfigured =
+    configuration === undefined ||
+    graph.related(
+      keyOf("ServiceInstance", instance.id),
+      "has",
+      keyOf("Configuration", configuration.id),
+    );
+  if (!isConfigured) return `${instance.id} has not the configuration that is wanted`;
+  if (instance.attributes.version !== type.attributes.version)
+    return `${instance.id} is of version ${instance.attributes.version}`;
+  const live = [...cluster.services.processes.values()].filter(
+    (process) => process.instance === instance.id,
+  );
+  return live.length === 1 ? null : `${live.length} processes of ${instance.id} live`;
+}
+
+function because(instance: Resource<"ServiceInstance"> | undefined): string {
+  const reason = instance?.attributes.reason;
+  return reason === undefined ? "" : `: ${reason}`;
+}
+
+/** What it is to run after does not run, or waits itself; exclusive ones wait for leases of nodes that are gone. */
+function waitsForOthers(graph: GraphView, service: string): boolean {
+  const { after = [], exclusive } = graph.get("Deployment", service)?.attributes ?? {};
+  const instances = (name: string) => graph.list("ServiceInstance", { service: name });
+  const runs = (name: string): boolean =>
+    instances(name).some(({ attributes }) => attributes.state === "running");
+  if (after.some((name) => !runs(name))) return true;
+  // It may run on a node that is gone, without a lease: a person has to say that it does not.
+  return (
+    exclusive !== undefined &&
+    instances(service).some(
+      ({ attributes }) => attributes.state === "unknown" && attributes.token === undefined,
+    )
+  );
+}
+
+function surplus({ committed, cluster }: Scene, { instance, slot }: SimProcess): string | null {
+  const { graph } = committed;
+  const node = cluster.nodes[slot];
+  // On a machine whose `halond` is gone for ever nobody ends what has no keeper.
+  if (node === undefined || node.status !== "up") return null;
+  const known = graph.get("ServiceInstance", instance);
+  if (known === undefined) return `${instance} lives, and the graph does not know it`;
+  const wanted = graph.out(keyOf("ServiceName", known.attributes.slot), "wants", "Service");
+  const { halted } = graph.get("ServiceName", known.attributes.slot)?.attributes ?? {};
+  return wanted.length === 0 || halted === true ? `${instance} lives, and it is not wanted` : null;
+}
+
+/** Every standby has all records. */
+function behind({ cluster, committed }: Scene): string | null {
+  return first(cluster.nodes, ({ name, coordinator }) => {
+    if (coordinator === null || !coordinator.isFollowing || coordinator.decider !== null)
+      return null;
+    const { index } = coordinator.folded;
+    return index === committed.index ? null : `${name} has folded ${index} of ${committed.index}`;
+  });
+}

@@ -1,0 +1,44 @@
+import { eventsWaitingMax } from "@halon/node/core";
+import { violated } from "../../invariants/invariant.ts";
+import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
+
+/** What one slot, and one request, may leave waiting at most. */
+const each = 8;
+const base = 200;
+/** Events in the queue of the simulator: what is under way and armed in the whole cluster. */
+const queueMax = 200_000;
+
+/** C11: queues, outboxes, timers and memories stay below bounds that follow from what the cluster is. */
+export function clusterBounds(): ClusterInvariant {
+  return {
+    id: "C11",
+    name: "all is bounded",
+    everySecond(scene) {
+      const { world, cluster, committed } = scene;
+      const room = roomOf(scene);
+      for (const node of cluster.nodes) {
+        const waiting = node.halond?.agent.waiting ?? 0;
+        if (waiting > eventsWaitingMax)
+          violated(
+            "C11",
+            `${waiting} events wait on ${node.name}, at most ${eventsWaitingMax} may`,
+          );
+        const commands = committed.outbox.countOf(node.name);
+        if (commands > room)
+          violated("C11", `${commands} commands to ${node.name} wait, expected at most ${room}`);
+      }
+      if (committed.timers.size > room + committed.outbox.size)
+        violated("C11", `${committed.timers.size} timers are armed, expected at most ${room}`);
+      let kept = 0;
+      for (const memory of committed.memories.values()) kept += memory.size;
+      if (kept > room * 2) violated("C11", `${kept} values are remembered, expected ${room * 2}`);
+      if (world.queue.size > queueMax)
+        violated("C11", `${world.queue.size} events of the simulator wait`);
+    },
+  };
+}
+
+function roomOf({ cluster, committed }: Scene): number {
+  const operations = committed.graph.list("Operation", { state: "running" }).length;
+  return base + each * (cluster.nodes.length * (cluster.settings.services.length + 4) + operations);
+}
