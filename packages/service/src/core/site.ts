@@ -51,6 +51,9 @@ import {
 
 type Effects = readonly SiteEffect[];
 
+/** Of an input that no time matters to. */
+const timeless = 0;
+
 /**
  * The life of all instances of one node: names, starts that wait, deadlines, checks, leases, and what is reported.
  *
@@ -121,13 +124,13 @@ export class Site {
   }
 
   /** The answer to `askStatus`. */
-  statusAnswered(ref: number, answer: StatusAnswer, now: number): Effects {
-    return this.#turn(now, (state, turn) => statusAnswered(state, turn, ref, answer));
+  statusAnswered(ref: number, answer: StatusAnswer): Effects {
+    return this.#turn(timeless, (state, turn) => statusAnswered(state, turn, ref, answer));
   }
 
   /** The answer to `reconfigure`. */
-  reconfigureAnswered(ref: number, answer: ReconfigureAnswer, now: number): Effects {
-    return this.#turn(now, (state, turn) => reconfigureAnswered(state, turn, ref, answer));
+  reconfigureAnswered(ref: number, answer: ReconfigureAnswer): Effects {
+    return this.#turn(timeless, (state, turn) => reconfigureAnswered(state, turn, ref, answer));
   }
 
   /** Somebody asks for an instance's Check and its liveness; ends in `probed` with the number that was given. */

@@ -185,11 +185,11 @@ export class SiteDriver {
       }
       case "askStatus": {
         const answer = await askStatus(hosted, timeoutMs);
-        return (now) => this.site.statusAnswered(ref, answer, now);
+        return () => this.site.statusAnswered(ref, answer);
       }
       case "reconfigure": {
         const answer = await reconfigure(hosted, effect.config, timeoutMs);
-        return (now) => this.site.reconfigureAnswered(ref, answer, now);
+        return () => this.site.reconfigureAnswered(ref, answer);
       }
     }
   }
