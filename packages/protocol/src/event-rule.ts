@@ -2,6 +2,18 @@ import { z } from "zod";
 import { defineEvent, Reason } from "./event-type.ts";
 import { CommandId, InstanceId, Name } from "./id.ts";
 
+/** Time alone has completed the pattern of a rule for one key; times are log time in ms. */
+export const PatternDue = defineEvent({
+  type: "PatternDue",
+  sentBy: "rule",
+  schema: z.strictObject({
+    rule: z.string(),
+    key: z.string(),
+    since: z.number(),
+    until: z.number(),
+  }),
+});
+
 /** Losses of nodes are acted upon now: all of one moment have been seen. */
 export const NodeLossSettled = defineEvent({
   type: "NodeLossSettled",

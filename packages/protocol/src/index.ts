@@ -90,6 +90,20 @@ export {
   ServiceManifest,
   SystemdManifest,
 } from "./manifest.ts";
-export type { Decision, DecisionRecord, Firing, Origin, TimerChange } from "./record.ts";
+export {
+  AggregateDescription,
+  AggregateType,
+  type Contribution,
+  Overflow,
+  PatternDescription,
+} from "./pattern.ts";
+export type {
+  Decision,
+  DecisionRecord,
+  Firing,
+  Origin,
+  RuleContribution,
+  TimerChange,
+} from "./record.ts";
 export { isSecretReference, SecretReference, secretKeyword, secretProblem } from "./secret.ts";
 export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

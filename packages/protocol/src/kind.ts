@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Hash, Name, SlotId } from "./id.ts";
 import { JsonValue } from "./json.ts";
+import { PatternDescription } from "./pattern.ts";
 
 /** Milliseconds of wall time, for display only: no decision reads it. */
 const WallTime = z.number();
@@ -221,6 +222,8 @@ export const builtInKinds = {
         schema: z.record(z.string(), JsonValue),
       }),
     ),
+    /** By rule: the pattern over time that it is on. */
+    patterns: z.record(z.string(), PatternDescription).optional(),
     /** Why it does not take part. */
     quarantined: z.string().optional(),
   }),

@@ -10,6 +10,7 @@ import {
   ServiceKind,
   watchersMax,
 } from "./kind.ts";
+import { PatternDescription } from "./pattern.ts";
 
 /** A JSON Schema (draft 2020-12) whose root is an object. */
 export const JsonSchema = z.record(z.string(), JsonValue);
@@ -144,6 +145,8 @@ export const RuleFileManifest = z.strictObject({
   ),
   /** Kinds of resource that its rules put into the graph, each with the JSON Schema of its attributes. */
   resources: z.record(ResourceKindName, JsonSchema).default({}),
+  /** By rule: the pattern over time that it is on. */
+  patterns: z.record(z.string(), PatternDescription).optional(),
 });
 export type RuleFileManifest = z.infer<typeof RuleFileManifest>;
 

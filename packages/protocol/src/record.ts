@@ -2,6 +2,7 @@ import type { Command } from "./command.ts";
 import type { EventEnvelope } from "./event-type.ts";
 import type { Change } from "./graph-view.ts";
 import type { Json } from "./json.ts";
+import type { Contribution } from "./pattern.ts";
 
 /** Where an input stands in its source's numbering; client events have an id instead. */
 export type Origin =
@@ -13,7 +14,14 @@ export type Origin =
     }
   | { readonly type: "client"; readonly id: string }
   | { readonly type: "timer"; readonly key: string }
-  | { readonly type: "derived"; readonly of: string };
+  | { readonly type: "derived"; readonly of: string }
+  /** Time alone has completed the pattern of a rule, for one key. */
+  | { readonly type: "pattern"; readonly rule: string; readonly key: string };
+
+/** What an event gave to the pattern of a rule, `<file>/<rule>`. */
+export interface RuleContribution extends Contribution {
+  readonly rule: string;
+}
 
 /** What one rule did with one event. */
 export interface Firing {
@@ -47,6 +55,8 @@ export interface Decision {
   readonly origin: Origin;
   /** The command that this event answers. */
   readonly settles: string | null;
+  /** What it gave to patterns over time, in order. Absent: nothing. */
+  readonly contributions?: readonly RuleContribution[];
   readonly firings: readonly Firing[];
   /** Why no rule handled it. */
   readonly dead: string | null;

@@ -1,81 +1,16 @@
 import {
   builtInEvents,
-  type Change,
-  type Command,
+  type Contribution,
   type EventEnvelope,
-  type EventType,
   events,
   type Firing,
-  type GraphUpdate,
-  type GraphView,
-  type Json,
-  type JsonObject,
-  type ResourceKey,
-  type TimerChange,
 } from "@halon/protocol";
-import { produce } from "immer";
-import { plain, reasonOf, wholeMs } from "./plain.ts";
-import type { DoContext, RequestOptions, Rule, RuleGraph, Rules, WhereContext } from "./rule.ts";
-
-/** An open transaction of the graph: what a firing did alone can be read, and undone. */
-export interface RuleTransaction {
-  readonly view: GraphView;
-  readonly update: GraphUpdate;
-  savepoint(): number;
-  rollbackTo(savepoint: number): void;
-  changesSince(savepoint: number): readonly Change[];
-}
-
-/** What the coordinator's state offers to rules while it decides one event. */
-export interface RuleHost {
-  readonly transaction: RuleTransaction;
-  /** Log time in ms. */
-  readonly now: number;
-  readonly wallTime: number;
-  readonly epoch: number;
-  memory(file: string, key: string): Json | undefined;
-  timerPending(key: string): boolean;
-  outstanding(node: string): readonly Command[];
-  /** The command that the event at hand answers. */
-  answered(): Command | undefined;
-  nextCommandId(): string;
-  nextEventId(): string;
-  /** Whose code runs from now on; null: none. So that a file that never returns can be named from outside. */
-  running(file: string | null): void;
-  /** Throws a RangeError when the firing of the file would leave more waiting than the log may hold. */
-  admit(file: string, firing: Pick<Firing, "timers" | "commands">): void;
-  /** Takes over what a rule did, so that the next rule sees it. */
-  fired(firing: Firing): void;
-}
-
-/** Characters of JSON that a rule may remember under one key. */
-const memoryValueMax = 1_048_576;
-
-interface CompiledRule {
-  readonly id: string;
-  readonly file: string;
-  readonly rule: Rule;
-}
-
-/** Rules by type of event, in the order in which they act. */
-export interface RuleIndex {
-  readonly byEvent: ReadonlyMap<string, readonly CompiledRule[]>;
-}
-
-/** Indexes rule files. Files act in the order given, and their rules in the order they stand in. */
-export function indexRules(
-  files: readonly { readonly name: string; readonly rules: Rules }[],
-): RuleIndex {
-  const byEvent = new Map<string, CompiledRule[]>();
-  for (const { name, rules } of files) {
-    for (const [ruleName, rule] of Object.entries(rules.rules)) {
-      const list = byEvent.get(rule.event.type) ?? [];
-      list.push({ id: `${name}/${ruleName}`, file: name, rule });
-      byEvent.set(rule.event.type, list);
-    }
-  }
-  return { byEvent };
-}
+import type { CompiledRule, Concern, RuleIndex } from "./compiled.ts";
+import { envelope, FiringDraft } from "./firing.ts";
+import type { RuleHost } from "./host.ts";
+import type { Match } from "./pattern/match.ts";
+import { plain, reasonOf } from "./plain.ts";
+import type { DoContext, WhereContext } from "./rule.ts";
 
 export interface Outcome {
   readonly firings: readonly Firing[];
@@ -89,17 +24,80 @@ export interface Outcome {
  * A rule that throws is undone alone: its firing holds nothing but a RuleFailed event with the reason.
  */
 export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost): Outcome {
-  const rules = index.byEvent.get(event.type) ?? [];
+  const concerns = index.byEvent.get(event.type) ?? [];
   const firings: Firing[] = [];
-  for (const rule of rules) {
-    host.running(rule.file);
-    const firing = fire(rule, event, host);
+  let isTaken = false;
+  for (const concern of concerns) {
+    const { compiled } = concern;
+    host.running(compiled.file);
+    if (concern.parts.length === 0) take(fire(compiled, event, host, null), firings, host);
+    else isTaken = contribute(concern, event, host, firings) || isTaken;
     host.running(null);
-    if (firing === null) continue;
-    host.fired(firing);
-    firings.push(firing);
   }
-  return { firings, dead: firings.length > 0 ? null : deadReason(event, rules.length) };
+  const isHandled = isTaken || firings.length > 0;
+  return { firings, dead: isHandled ? null : deadReason(event, concerns.length) };
+}
+
+/** Runs the rule whose pattern time alone has completed; `event` is the PatternDue that stands for it in the log. */
+export function runDue(
+  index: RuleIndex,
+  due: { readonly rule: string; readonly match: Match },
+  event: EventEnvelope,
+  host: RuleHost,
+): Outcome {
+  const compiled = index.byId.get(due.rule);
+  if (compiled === undefined) return { firings: [], dead: `${due.rule} is not in force` };
+  const firings: Firing[] = [];
+  host.running(compiled.file);
+  take(fire(compiled, event, host, due.match), firings, host);
+  host.running(null);
+  return { firings, dead: null };
+}
+
+/** Gives the event to the pattern of the rule, and runs it for each match; whether the pattern took anything. */
+function contribute(
+  { compiled, parts }: Concern,
+  event: EventEnvelope,
+  host: RuleHost,
+  firings: Firing[],
+): boolean {
+  let isTaken = false;
+  for (const part of parts) {
+    let contribution: Contribution | null;
+    try {
+      contribution = contributionOf(compiled, part, event);
+    } catch (error) {
+      take(failedFiring(compiled, event, host, error), firings, host);
+      return true;
+    }
+    if (contribution === null) continue;
+    isTaken = true;
+    for (const match of host.contribute(compiled.id, contribution))
+      take(fire(compiled, event, host, match), firings, host);
+  }
+  return isTaken;
+}
+
+function contributionOf(
+  { rule }: CompiledRule,
+  part: number,
+  event: EventEnvelope,
+): Contribution | null {
+  const given = rule.pattern?.parts[part]?.contribute(event.data as never);
+  if (given === undefined || given === null) return null;
+  const { key, values, kept } = given;
+  return {
+    key,
+    part,
+    ...(values === undefined ? {} : { values }),
+    ...(kept === undefined ? {} : { kept: plain(kept) }),
+  };
+}
+
+function take(firing: Firing | null, firings: Firing[], host: RuleHost): void {
+  if (firing === null) return;
+  host.fired(firing);
+  firings.push(firing);
 }
 
 function deadReason(event: EventEnvelope, ruleCount: number): string | null {
@@ -110,15 +108,25 @@ function deadReason(event: EventEnvelope, ruleCount: number): string | null {
     : `no condition of the ${ruleCount} rules on ${event.type} held`;
 }
 
-function fire(compiled: CompiledRule, event: EventEnvelope, host: RuleHost): Firing | null {
+/** `match`: of its pattern; null for a rule on single events. */
+function fire(
+  compiled: CompiledRule,
+  event: EventEnvelope,
+  host: RuleHost,
+  match: Match | null,
+): Firing | null {
   const { transaction } = host;
   const savepoint = transaction.savepoint();
-  const draft = new FiringDraft(compiled, host);
+  const draft = new FiringDraft(compiled, host, match);
   try {
     const where = draft.whereContext(event);
-    if (!compiled.rule.conditions.every((condition) => condition(where as WhereContext<never>)))
+    if (
+      !compiled.rule.conditions.every((condition) => condition(where as WhereContext<never, never>))
+    )
       return null;
-    const returned: unknown = compiled.rule.action(draft.doContext(where) as DoContext<never>);
+    const returned: unknown = compiled.rule.action(
+      draft.doContext(where) as DoContext<never, never>,
+    );
     if (isThenable(returned)) throw new TypeError("a rule's action must not return a promise");
     const firing = draft.finish(transaction.changesSince(savepoint));
     host.admit(compiled.file, firing);
@@ -156,222 +164,4 @@ function failedFiring(
       }),
     ],
   };
-}
-
-function envelope(
-  host: RuleHost,
-  rule: string,
-  type: { readonly type: string; readonly version: number },
-  data: unknown,
-): EventEnvelope {
-  return {
-    id: host.nextEventId(),
-    type: type.type,
-    version: type.version,
-    source: `rule/${rule}`,
-    data: plain(data),
-  };
-}
-
-/** Collects what one rule does with one event. */
-class FiringDraft {
-  readonly #compiled: CompiledRule;
-  readonly #host: RuleHost;
-  readonly #why: string[] = [];
-  readonly #memory = new Map<string, Json>();
-  readonly #timers = new Map<string, TimerChange>();
-  readonly #commands: Command[] = [];
-  readonly #cancelled: string[] = [];
-  readonly #published: EventEnvelope[] = [];
-  #requests = 0;
-
-  constructor(compiled: CompiledRule, host: RuleHost) {
-    this.#compiled = compiled;
-    this.#host = host;
-  }
-
-  whereContext(event: EventEnvelope): WhereContext<Json> {
-    const host = this.#host;
-    return {
-      event: event.data,
-      envelope: event,
-      graph: ruleGraph(host.transaction.view),
-      now: host.now,
-      memory: { get: (key) => this.#recall(key) },
-    };
-  }
-
-  doContext(where: WhereContext<Json>): DoContext<Json> {
-    const host = this.#host;
-    const { update, view } = host.transaction;
-    return {
-      ...where,
-      wallTime: host.wallTime,
-      update: {
-        put: (kind, id, attributes) => update.put(kind, id, attributes),
-        patch: (kind, id, attributes) => update.patch(kind, id, attributes),
-        remove: (kind, id) => update.remove(kind, id),
-        relate: (from, name, to) => update.relate(from, name, to),
-        unrelate: (from, name, to) => update.unrelate(from, name, to),
-        edit: (kind, id, recipe) => {
-          const found = view.get(kind, id);
-          if (found === undefined) throw new RangeError(`there is no ${kind} ${id} to edit`);
-          update.put(
-            kind,
-            id,
-            produce(found.attributes as JsonObject, (draft) => void recipe(draft)) as never,
-          );
-        },
-      },
-      memory: {
-        get: (key) => this.#recall(key),
-        set: (key, value) => void this.#memory.set(key, bounded(key, plain(value))),
-      },
-      command: this.#commandContext(),
-      timer: {
-        after: (key, ms, event, data) => this.#arm(this.#ownKey(key), ms, event, data),
-        cancel: (key) => {
-          const own = this.#ownKey(key);
-          this.#timers.set(own, { type: "disarm", key: own });
-        },
-        pending: (key) => this.#isPending(this.#ownKey(key)),
-      },
-      publish: (event, data) =>
-        void this.#published.push(envelope(host, this.#compiled.id, event, data)),
-      why: (text) => void this.#why.push(text),
-    };
-  }
-
-  finish(changes: readonly Change[]): Firing {
-    return {
-      rule: this.#compiled.id,
-      why: this.#why.length > 0 ? this.#why.join("; ") : `on ${this.#compiled.rule.event.type}`,
-      changes,
-      memory: [...this.#memory].map(([key, value]) => ({ key, value })),
-      timers: [...this.#timers.values()],
-      commands: this.#commands,
-      cancelled: this.#cancelled,
-      published: this.#published,
-    };
-  }
-
-  #recall(key: string): Json | undefined {
-    const own = this.#memory.get(key);
-    const value = own === undefined ? this.#host.memory(this.#compiled.file, key) : own;
-    return value === null ? undefined : value;
-  }
-
-  /** Rule files do not see each other's timers, as they do not see each other's memory. */
-  #ownKey(key: string): string {
-    return `${this.#compiled.file}/${key}`;
-  }
-
-  #arm(key: string, ms: number, event: { readonly type: string }, data: unknown): void {
-    const due = this.#host.now + wholeMs(ms, `the delay of the timer ${key}`);
-    this.#timers.set(key, {
-      type: "arm",
-      key,
-      due,
-      event: { type: event.type, data: plain(data) },
-    });
-  }
-
-  #isPending(key: string): boolean {
-    const own = this.#timers.get(key);
-    return own === undefined ? this.#host.timerPending(key) : own.type === "arm";
-  }
-
-  #commandContext(): DoContext<Json>["command"] {
-    const host = this.#host;
-    return {
-      start: (service, options) => this.#request(events.ServiceStartRequested, service, options),
-      stop: (service, options) => this.#request(events.ServiceStopRequested, service, options),
-      restart: (service, options) =>
-        this.#request(events.ServiceRestartRequested, service, options),
-      send: (node, action, { deadlineMs }) => {
-        const id = host.nextCommandId();
-        const command = {
-          id,
-          epoch: host.epoch,
-          node,
-          deadline: host.now + wholeMs(deadlineMs, `the deadline of ${action.type}`),
-          action,
-        };
-        this.#commands.push(plain(command) as unknown as Command);
-        return id;
-      },
-      cancel: (node, instance) => this.#cancel(node, instance),
-      outstanding: (node) => this.#outstanding(node),
-      answered: () => host.answered(),
-    };
-  }
-
-  #cancel(node: string, instance: string | undefined): void {
-    for (const command of this.#outstanding(node)) {
-      if (instance !== undefined && command.action.instance !== instance) continue;
-      const own = this.#commands.indexOf(command);
-      // One of this firing was never in the outbox: it is as if it had not been sent.
-      if (own === -1) this.#cancelled.push(command.id);
-      else this.#commands.splice(own, 1);
-    }
-  }
-
-  #outstanding(node: string): readonly Command[] {
-    const own = this.#commands.filter((command) => command.node === node);
-    const cancelled = new Set(this.#cancelled);
-    return [...this.#host.outstanding(node), ...own].filter(
-      (command) => !cancelled.has(command.id),
-    );
-  }
-
-  #request(event: EventType, service: string, options: RequestOptions = {}): void {
-    const data = {
-      operation: `${this.#host.nextEventId()}-request`,
-      service,
-      ...(options.on === undefined ? {} : { on: options.on }),
-      reason: options.reason ?? `asked for by rule ${this.#compiled.id}`,
-    };
-    if (options.after === undefined || options.after <= 0) {
-      this.#published.push(envelope(this.#host, this.#compiled.id, event, data));
-      return;
-    }
-    this.#requests += 1;
-    const key = `${this.#compiled.id}/${event.type}/${service}@${options.on ?? ""}/${this.#requests}`;
-    this.#arm(key, options.after, event, data);
-  }
-}
-
-/** Adds the questions of RuleGraph to a view. */
-export function ruleGraph(view: GraphView): RuleGraph {
-  return {
-    get revision() {
-      return view.revision;
-    },
-    get: (kind, id) => view.get(kind, id),
-    list: (kind, where) => view.list(kind, where),
-    out: (from, name, kind) => view.out(from, name, kind),
-    in: (to, name, kind) => view.in(to, name, kind),
-    related: (from, name, to) => view.related(from, name, to),
-    relations: (key) => view.relations(key),
-    wants: (instance) => {
-      const key: ResourceKey = `ServiceInstance/${instance}`;
-      const slot = view.out(key, "holds", "ServiceName")[0];
-      if (
-        slot === undefined ||
-        slot.attributes.halted === true ||
-        slot.attributes.broken !== undefined
-      )
-        return false;
-      return view.out(`ServiceName/${slot.id}`, "wants", "Service").length > 0;
-    },
-  };
-}
-
-/** Every value is in every snapshot: large ones belong outside of the log. */
-function bounded(key: string, value: Json): Json {
-  const { length } = JSON.stringify(value);
-  if (length <= memoryValueMax) return value;
-  throw new RangeError(
-    `the value of "${key}" is ${length} characters of JSON, a rule may remember ${memoryValueMax}`,
-  );
 }

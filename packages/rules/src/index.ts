@@ -1,14 +1,29 @@
 export { defineEvent, events } from "@halon/protocol";
 export { z } from "zod";
+export { type CompiledRule, indexRules, type RuleIndex } from "./compiled.ts";
+export { type Outcome, runDue, runRules } from "./engine.ts";
+export { ruleGraph } from "./firing.ts";
+export type { RuleHost, RuleTransaction } from "./host.ts";
+export { type DueMatch, type MatcherCount, Matching, type SavedMatching } from "./matching.ts";
+export type { Match } from "./pattern/match.ts";
 export {
-  indexRules,
-  type Outcome,
-  type RuleHost,
-  type RuleIndex,
-  type RuleTransaction,
-  ruleGraph,
-  runRules,
-} from "./engine.ts";
+  type Aggregate,
+  absence,
+  aggregate,
+  all,
+  count,
+  debounce,
+  join,
+  type KeyOptions,
+  type NoEvent,
+  type Pattern,
+  type Span,
+  sequence,
+  session,
+  sliding,
+  throttle,
+  tumbling,
+} from "./pattern/patterns.ts";
 export {
   type CommandContext,
   type DoContext,

@@ -1,7 +1,7 @@
+import type { Contribution, PatternDescription } from "@halon/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Matching } from "./matching.ts";
-import type { Contribution, PatternDescription } from "./pattern/description.ts";
 
 type Plain = PatternDescription extends infer P
   ? P extends PatternDescription

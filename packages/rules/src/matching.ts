@@ -1,6 +1,7 @@
+import type { Contribution, PatternDescription } from "@halon/protocol";
 import { canonicalJson, compareText } from "@halon/protocol";
 import { createMatcher } from "./pattern/create.ts";
-import type { Contribution, Match, PatternDescription } from "./pattern/description.ts";
+import type { Match } from "./pattern/match.ts";
 import { type Matcher, noMatches } from "./pattern/matcher.ts";
 import type { SavedWindow } from "./pattern/windows.ts";
 

@@ -10,6 +10,7 @@ import {
   type Json,
 } from "@halon/protocol";
 import type { z } from "zod";
+import type { Pattern } from "./pattern/patterns.ts";
 
 /** The graph as rules see it, with the questions that most rules ask. */
 export interface RuleGraph extends GraphView {
@@ -18,7 +19,10 @@ export interface RuleGraph extends GraphView {
 }
 
 /** What a condition sees. `now` is log time in ms; there is no other clock. */
-export interface WhereContext<D> {
+export interface WhereContext<D, M = undefined> {
+  /** What has matched, of a rule on a pattern. */
+  readonly match: M;
+  /** Of a pattern: the event that completed it. */
   readonly event: D;
   readonly envelope: EventEnvelope<D>;
   readonly graph: RuleGraph;
@@ -59,7 +63,7 @@ export interface TimerContext {
 }
 
 /** What a rule's action sees and may do. Everything it does becomes one firing in the record. */
-export interface DoContext<D> extends WhereContext<D> {
+export interface DoContext<D, M = undefined> extends WhereContext<D, M> {
   readonly update: GraphUpdate & {
     /** Changes a copy of the resource's attributes with an immer recipe. */
     edit(kind: string, id: string, recipe: (attributes: Record<string, Json>) => void): void;
@@ -75,11 +79,13 @@ export interface DoContext<D> extends WhereContext<D> {
   why(text: string): void;
 }
 
-/** One rule: an event, a condition, an action. */
+/** One rule: an event or a pattern, a condition, an action. */
 export interface Rule {
+  /** Of a pattern: its first part's. */
   readonly event: EventType;
-  readonly conditions: readonly ((context: WhereContext<never>) => boolean)[];
-  readonly action: (context: DoContext<never>) => void;
+  readonly pattern?: Pattern<never, unknown>;
+  readonly conditions: readonly ((context: WhereContext<never, never>) => boolean)[];
+  readonly action: (context: DoContext<never, never>) => void;
 }
 
 /** The value of a rule file. */
@@ -92,24 +98,32 @@ export interface Rules {
   readonly resources: Readonly<Record<string, z.ZodType>>;
 }
 
-interface RuleBuilder<D> {
+interface RuleBuilder<D, M> {
   /** Adds a condition; all must hold. It must not change anything. */
-  where(condition: (context: WhereContext<D>) => boolean): RuleBuilder<D>;
-  do(action: (context: DoContext<D>) => void): Rule;
+  where(condition: (context: WhereContext<D, M>) => boolean): RuleBuilder<D, M>;
+  do(action: (context: DoContext<D, M>) => void): Rule;
 }
 
+/** Begins a rule on a pattern over time: it fires on each match. */
+export function on<D, M>(pattern: Pattern<D, M>): RuleBuilder<D, M>;
 /** Begins a rule on a type of event. */
 export function on<E extends EventType<string, never> | EventType>(
   event: E,
-): RuleBuilder<DataOf<E>> {
-  return builder<DataOf<E>>(event, []);
+): RuleBuilder<DataOf<E>, undefined>;
+export function on(what: EventType | Pattern<never, unknown>): RuleBuilder<never, never> {
+  if (!("kind" in what)) return builder({ event: what }, []);
+  const [first] = what.parts;
+  if (first === undefined) throw new TypeError("a pattern is of at least one type of event");
+  return builder({ event: first.event, pattern: what }, []);
 }
 
-function builder<D>(event: EventType, conditions: Rule["conditions"]): RuleBuilder<D> {
+function builder(
+  what: Pick<Rule, "event" | "pattern">,
+  conditions: Rule["conditions"],
+): RuleBuilder<never, never> {
   return {
-    where: (condition) =>
-      builder<D>(event, [...conditions, condition as Rule["conditions"][number]]),
-    do: (action) => ({ event, conditions, action: action as Rule["action"] }),
+    where: (condition) => builder(what, [...conditions, condition]),
+    do: (action) => ({ ...what, conditions, action }),
   };
 }
 
@@ -125,7 +139,9 @@ export function defineRules(
     readonly resources?: Readonly<Record<string, z.ZodType>>;
   } = {},
 ): Rules {
-  const heard = Object.values(rules).map((rule) => rule.event);
+  const heard = Object.values(rules).flatMap(({ event, pattern }) =>
+    pattern === undefined ? [event] : pattern.parts.map((part) => part.event),
+  );
   const declared = new Map(
     [...heard, ...(options.events ?? [])].map((event) => [event.type, event]),
   );

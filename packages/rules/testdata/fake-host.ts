@@ -1,18 +1,31 @@
-import type { Command, EventEnvelope, Firing, Json } from "@halon/protocol";
-import { indexRules, type Outcome, type RuleHost, runRules } from "../src/engine.ts";
+import type {
+  Command,
+  Contribution,
+  EventEnvelope,
+  Firing,
+  Json,
+  PatternDescription,
+  RuleContribution,
+} from "@halon/protocol";
+import { indexRules } from "../src/compiled.ts";
+import { type Outcome, runRules } from "../src/engine.ts";
+import type { RuleHost } from "../src/host.ts";
+import { Matching } from "../src/matching.ts";
 import type { Rules } from "../src/rule.ts";
 
 type ChangeOf = Firing["changes"][number];
 
 /** A host of rules whose graph is a list of the resources put into it. */
 export class FakeHost implements RuleHost {
-  readonly now = 1_000;
+  now = 1_000;
   readonly wallTime = 50_000;
   readonly epoch = 3;
   readonly changes: ChangeOf[] = [];
   readonly memories = new Map<string, Json>();
   readonly timers = new Set<string>();
   readonly outbox: Command[] = [];
+  readonly matching = new Matching();
+  readonly contributions: RuleContribution[] = [];
   answer: Command | undefined;
   #ids = 0;
 
@@ -41,6 +54,11 @@ export class FakeHost implements RuleHost {
 
   memory(file: string, key: string): Json | undefined {
     return this.memories.get(`${file}:${key}`);
+  }
+
+  contribute(rule: string, contribution: Contribution) {
+    this.contributions.push({ rule, ...contribution });
+    return this.matching.take(rule, contribution, this.now);
   }
 
   timerPending(key: string): boolean {
@@ -104,4 +122,17 @@ export function runFiles(
 ): Outcome {
   const envelope = { id: "e1", type: "Ping", version: 1, source: "client/e1", data: {}, ...event };
   return runRules(indexRules(files), envelope, host);
+}
+
+/** The patterns of rule files, as the graph names them. */
+export function patternsOf(
+  files: readonly { readonly name: string; readonly rules: Rules }[],
+): ReadonlyMap<string, PatternDescription> {
+  return new Map(
+    files.flatMap(({ name, rules }) =>
+      Object.entries(rules.rules).flatMap(([rule, { pattern }]) =>
+        pattern === undefined ? [] : [[`${name}/${rule}`, pattern.description] as const],
+      ),
+    ),
+  );
 }

@@ -10,7 +10,7 @@ import {
 import type { AppendResult, LoopDeadline, LoopEffect } from "./decision-effects.ts";
 import type { Input, Reply } from "./intake.ts";
 import { type RuleFileFailure, ruleFilesKey } from "./rule-files.ts";
-import type { CoordinatorState } from "./state.ts";
+import { type CoordinatorState, firstDue } from "./state.ts";
 import { type RuleSet, step } from "./step.ts";
 
 /** Inputs of one record. */
@@ -361,14 +361,13 @@ export class DecisionCore {
   }
 
   #isTimerDue(now: number): boolean {
-    const first = this.#state.timers.first();
-    return first !== undefined && first.due <= this.#logTime(now);
+    return firstDue(this.#state) <= this.#logTime(now);
   }
 
   #armTimer(now: number): LoopEffect {
-    const first = this.#state.timers.first();
-    if (first === undefined) return { type: "disarm", key: "timers" };
-    const inMs = Math.min(Math.max(1, first.due - this.#logTime(now)), waitMsMax);
+    const first = firstDue(this.#state);
+    if (first === Number.POSITIVE_INFINITY) return { type: "disarm", key: "timers" };
+    const inMs = Math.min(Math.max(1, first - this.#logTime(now)), waitMsMax);
     return { type: "arm", key: "timers", inMs };
   }
 }

@@ -1,6 +1,13 @@
-import type { Decision, DecisionRecord, EventEnvelope, Firing, Origin } from "@halon/protocol";
+import type {
+  Change,
+  Decision,
+  DecisionRecord,
+  EventEnvelope,
+  Firing,
+  Origin,
+} from "@halon/protocol";
 import { deepFreeze } from "./frozen.ts";
-import { type CoordinatorState, clientIdsMax, deadLettersMax } from "./state.ts";
+import { type CoordinatorState, clientIdsMax, deadLettersMax, patternsIn } from "./state.ts";
 
 /**
  * Applies a record to the state from which it was decided.
@@ -16,11 +23,35 @@ export function fold(state: CoordinatorState, record: DecisionRecord): void {
   );
   if (changes.length > 0) state.graph.apply({ revision: record.revision, changes });
   for (const decision of record.decisions) {
+    foldOrigin(state, record, decision.origin);
     foldIntake(state, record.index, decision.origin, decision.settles);
+    for (const { rule, ...contribution } of decision.contributions ?? [])
+      state.matching.take(rule, contribution, record.logTime);
     for (const firing of decision.firings) foldFiring(state, firing);
     foldDead(state, record.index, decision);
   }
+  foldPatterns(state, changes);
   foldStamp(state, record);
+}
+
+/** What time alone has completed is the first that is due, here as where it was decided. */
+function foldOrigin(
+  { matching }: CoordinatorState,
+  { index, logTime }: DecisionRecord,
+  origin: Origin,
+): void {
+  if (origin.type !== "pattern") return;
+  const due = matching.due(logTime);
+  if (due?.rule === origin.rule && due.match.key === origin.key) return;
+  throw new RangeError(
+    `record ${index} has the end of ${origin.rule} for "${origin.key}", which is not due first`,
+  );
+}
+
+/** At the end of a record: rule files that came with it begin with the next. */
+export function foldPatterns(state: CoordinatorState, changes: readonly Change[]): void {
+  const isOfRules = changes.some((change) => "key" in change && change.key.startsWith("RuleFile/"));
+  if (isOfRules) state.matching.bring(patternsIn(state.graph));
 }
 
 export function foldStamp(
@@ -53,6 +84,7 @@ export function foldIntake(
       state.timers.disarm(origin.key);
       break;
     case "derived":
+    case "pattern":
       break;
   }
   if (settles !== null) forgetCommand(state, settles);

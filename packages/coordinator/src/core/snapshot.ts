@@ -1,5 +1,6 @@
 import { fromJSON, type GraphJson, toJSON } from "@halon/graph";
 import { type Command, canonicalJson, compareText, type Json } from "@halon/protocol";
+import type { SavedMatching } from "@halon/rules";
 import { z } from "zod";
 import { deepFreeze } from "./frozen.ts";
 import { type CoordinatorState, type DeadLetter, emptyState } from "./state.ts";
@@ -17,6 +18,7 @@ const Snapshot = z.strictObject({
   logTime: z.number(),
   graph: z.unknown(),
   memories: z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.unknown()]))])),
+  matching: Items.default([]),
   timers: Items,
   outbox: Items,
   watermarks: z.array(
@@ -47,6 +49,7 @@ export function captureSnapshot(state: CoordinatorState): Generator<string> {
     graph: toJSON(state.graph),
     index: state.index,
     logTime: state.logTime,
+    matching: state.matching.save(),
     memories: sorted(state.memories).map(([file, memory]) => ({ file, memory: sorted(memory) })),
     outbox: state.outbox.toJSON(),
     timers: state.timers.toJSON(),
@@ -61,6 +64,7 @@ interface Captured {
   readonly graph: GraphJson;
   readonly index: number;
   readonly logTime: number;
+  readonly matching: SavedMatching;
   readonly memories: readonly { readonly file: string; readonly memory: readonly unknown[] }[];
   readonly outbox: readonly unknown[];
   readonly timers: readonly unknown[];
@@ -75,7 +79,9 @@ function* pieces(state: Captured): Generator<string> {
   yield* list('"relations":', state.graph.relations);
   yield* list(',"resources":', state.graph.resources);
   yield `,"revision":${canonicalJson(state.graph.revision)}},"index":${canonicalJson(state.index)}`;
-  yield `,"logTime":${canonicalJson(state.logTime)},"memories":[`;
+  yield `,"logTime":${canonicalJson(state.logTime)}`;
+  yield* list(',"matching":', state.matching);
+  yield ',"memories":[';
   for (const [position, { file, memory }] of state.memories.entries()) {
     yield* list(`${position === 0 ? "" : ","}[${canonicalJson(file)},`, memory);
     yield "]";
@@ -104,6 +110,7 @@ export function decodeSnapshot(text: string): CoordinatorState {
   state.logTime = snapshot.logTime;
   for (const [file, memory] of snapshot.memories)
     state.memories.set(file, new Map(deepFreeze(memory) as [string, Json][]));
+  state.matching.load(snapshot.matching as SavedMatching);
   for (const timer of snapshot.timers) state.timers.arm(timer as Timer);
   for (const command of snapshot.outbox) state.outbox.add(deepFreeze(command as Command));
   for (const [source, watermark] of snapshot.watermarks) state.watermarks.set(source, watermark);

@@ -1,5 +1,6 @@
 import { createGraph, type Graph } from "@halon/graph";
-import type { EventEnvelope, Json } from "@halon/protocol";
+import type { EventEnvelope, GraphView, Json, PatternDescription } from "@halon/protocol";
+import { Matching } from "@halon/rules";
 import { Outbox } from "./outbox.ts";
 import { Timers } from "./timers.ts";
 
@@ -34,6 +35,8 @@ export interface CoordinatorState {
   /** By rule file, then key. */
   readonly memories: Map<string, Map<string, Json>>;
   readonly timers: Timers;
+  /** Windows of the patterns of rule files. */
+  readonly matching: Matching;
   readonly outbox: Outbox;
   /** By source. */
   readonly watermarks: Map<string, Watermark>;
@@ -51,9 +54,29 @@ export function emptyState(graph: Graph = createGraph()): CoordinatorState {
     graph,
     memories: new Map(),
     timers: new Timers(),
+    matching: new Matching(),
     outbox: new Outbox(),
     watermarks: new Map(),
     clientIds: new Map(),
     deadLetters: [],
   };
+}
+
+/** When time alone makes the next decision, in log time; infinite when nothing waits. */
+export function firstDue({
+  timers,
+  matching,
+}: Pick<CoordinatorState, "timers" | "matching">): number {
+  return Math.min(timers.first()?.due ?? Number.POSITIVE_INFINITY, matching.firstDue);
+}
+
+/** Of all rules whose file is in the graph: the pattern over time, by `<file>/<rule>`. */
+export function patternsIn(graph: GraphView): ReadonlyMap<string, PatternDescription> {
+  return new Map(
+    graph
+      .list("RuleFile")
+      .flatMap(({ id, attributes: { patterns = {} } }) =>
+        Object.entries(patterns).map(([rule, pattern]) => [`${id}/${rule}`, pattern] as const),
+      ),
+  );
 }

@@ -8,9 +8,18 @@ import {
   events,
   type Firing,
   type Origin,
+  type RuleContribution,
 } from "@halon/protocol";
-import { type RuleHost, type RuleIndex, type RuleTransaction, runRules } from "@halon/rules";
-import { foldDead, foldFiring, foldIntake, foldStamp } from "./fold.ts";
+import {
+  type DueMatch,
+  type Outcome,
+  type RuleHost,
+  type RuleIndex,
+  type RuleTransaction,
+  runDue,
+  runRules,
+} from "@halon/rules";
+import { foldDead, foldFiring, foldIntake, foldPatterns, foldStamp } from "./fold.ts";
 import { deepFreeze } from "./frozen.ts";
 import { type DeclaredEvents, type Input, intake, type Reply } from "./intake.ts";
 import type { CoordinatorState } from "./state.ts";
@@ -52,7 +61,8 @@ export interface StepResult {
 }
 
 /**
- * Decides a batch: first the timers that are due, in order of time, then the inputs in the order given.
+ * Decides a batch: first the timers that are due, in order of time, then patterns that time alone completes, then the
+ * inputs in the order given.
  *
  * Changes the state in place; folding the record into the state as it was gives the same. Deterministic: equal
  * states, rules, inputs and stamps give byte-equal records.
@@ -65,6 +75,7 @@ export function step(
 ): StepResult {
   const batch = new Batch(state, rules, stamp);
   batch.takeTimers();
+  batch.takePatterns();
   const replies = inputs.map((input) => batch.take(input));
   return { ...batch.close(), replies };
 }
@@ -78,6 +89,8 @@ class Batch {
   readonly #host: RuleHost;
   /** The command that the event at hand answers. */
   #answer: Command | undefined;
+  /** What the event at hand has given to patterns. */
+  #contributions: RuleContribution[] = [];
   #commandCount = 0;
   #eventCount = 0;
 
@@ -112,6 +125,24 @@ class Batch {
     }
   }
 
+  takePatterns(): void {
+    // What rules contribute meanwhile is due later than now, so this ends.
+    const { logTime } = this.#stamp;
+    const { matching } = this.#state;
+    for (let due = matching.due(logTime); due !== null; due = matching.due(logTime)) {
+      const { rule, match } = due;
+      const { key, since, until } = match;
+      const envelope = {
+        id: this.#host.nextEventId(),
+        type: events.PatternDue.type,
+        version: events.PatternDue.version,
+        source: `pattern/${rule}`,
+        data: { rule, key, since, until },
+      };
+      this.#decide(envelope, { type: "pattern", rule, key }, due);
+    }
+  }
+
   take(input: Input): Reply {
     const taken = intake(this.#state, this.#rules.declared, input);
     if (taken.type === "reply") return taken.reply;
@@ -130,6 +161,7 @@ class Batch {
   close(): { readonly record: DecisionRecord | undefined; readonly commands: readonly Command[] } {
     const delta = this.#transaction.commit();
     if (this.#decisions.length === 0) return { record: undefined, commands: [] };
+    foldPatterns(this.#state, delta.changes);
     foldStamp(this.#state, this.#stamp);
     const { index, epoch, logTime, wallTime } = this.#stamp;
     const commands = this.#decisions
@@ -154,7 +186,7 @@ class Batch {
   }
 
   /** Decides the event and, breadth first, all that rules publish because of it. */
-  #decide(first: EventEnvelope, origin: Origin): void {
+  #decide(first: EventEnvelope, origin: Origin, due?: DueMatch): void {
     const queue: { event: EventEnvelope; origin: Origin; depth: number }[] = [
       { event: first, origin, depth: 0 },
     ];
@@ -166,7 +198,7 @@ class Batch {
         this.#record({ event: item.event, origin: item.origin, settles: null, firings: [], dead });
         continue;
       }
-      for (const event of this.#decideOne(item.event, item.origin)) {
+      for (const event of this.#decideOne(item.event, item.origin, next === 0 ? due : undefined)) {
         queue.push({
           event,
           origin: { type: "derived", of: item.event.id },
@@ -176,16 +208,24 @@ class Batch {
     }
   }
 
-  #decideOne(event: EventEnvelope, origin: Origin): readonly EventEnvelope[] {
+  #decideOne(event: EventEnvelope, origin: Origin, due?: DueMatch): readonly EventEnvelope[] {
     const command = this.#answered(event, origin);
     const settles = command?.id ?? null;
     this.#answer = command;
     foldIntake(this.#state, this.#stamp.index, origin, settles);
-    const { firings, dead } = runRules(this.#rules.index, deepFreeze(event), this.#host);
-    const decision = { event, origin, settles, firings, dead };
+    const { firings, dead } = this.#run(deepFreeze(event), due);
+    const contributions = this.#contributions;
+    const given = contributions.length === 0 ? {} : { contributions };
+    const decision = { event, origin, settles, ...given, firings, dead };
     foldDead(this.#state, this.#stamp.index, decision);
     this.#decisions.push(decision);
     return firings.flatMap((firing) => firing.published);
+  }
+
+  #run(event: EventEnvelope, due: DueMatch | undefined): Outcome {
+    this.#contributions = [];
+    if (due !== undefined) return runDue(this.#rules.index, due, event, this.#host);
+    return runRules(this.#rules.index, event, this.#host);
   }
 
   /** Takes a decision in which no rule had a part. */
@@ -224,6 +264,10 @@ class Batch {
       epoch,
       memory: (file, key) => state.memories.get(file)?.get(key),
       timerPending: (key) => state.timers.has(key),
+      contribute: (rule, contribution) => {
+        this.#contributions.push({ rule, ...contribution });
+        return state.matching.take(rule, contribution, logTime);
+      },
       outstanding: (node) => state.outbox.of(node),
       answered: () => this.#answer,
       nextCommandId: () => {

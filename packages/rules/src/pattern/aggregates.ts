@@ -1,4 +1,4 @@
-import type { AggregateDescription } from "./description.ts";
+import type { AggregateDescription } from "@halon/protocol";
 import type { Windows } from "./windows.ts";
 
 /** Numbers that a set of aggregates takes: how many events, then one for each. */

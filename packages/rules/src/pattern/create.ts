@@ -1,4 +1,4 @@
-import type { PatternDescription } from "./description.ts";
+import type { PatternDescription } from "@halon/protocol";
 import { Join } from "./join.ts";
 import type { Matcher } from "./matcher.ts";
 import { All, Count, Sequence, Throttle } from "./occurrences.ts";

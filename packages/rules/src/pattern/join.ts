@@ -1,5 +1,5 @@
-import type { Json } from "@halon/protocol";
-import type { Contribution, Match, PatternDescription } from "./description.ts";
+import type { Contribution, Json, PatternDescription } from "@halon/protocol";
+import type { Match } from "./match.ts";
 import { type Matcher, neverDue, noMatches } from "./matcher.ts";
 import { type SavedWindow, Windows } from "./windows.ts";
 

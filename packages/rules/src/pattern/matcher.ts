@@ -1,4 +1,5 @@
-import type { Contribution, Match } from "./description.ts";
+import type { Contribution } from "@halon/protocol";
+import type { Match } from "./match.ts";
 import type { SavedWindow } from "./windows.ts";
 
 export const noMatches: readonly Match[] = [];

@@ -1,4 +1,5 @@
-import type { Contribution, Match, PatternDescription } from "./description.ts";
+import type { Contribution, PatternDescription } from "@halon/protocol";
+import type { Match } from "./match.ts";
 import { type Matcher, neverDue, noMatches } from "./matcher.ts";
 import { type SavedWindow, Windows } from "./windows.ts";
 

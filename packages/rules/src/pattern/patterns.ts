@@ -1,11 +1,6 @@
+import type { AggregateType, Contribution, Overflow, PatternDescription } from "@halon/protocol";
 import { type DataOf, Duration, type EventType, type Json } from "@halon/protocol";
-import type {
-  AggregateType,
-  Contribution,
-  Match,
-  Overflow,
-  PatternDescription,
-} from "./description.ts";
+import type { Match } from "./match.ts";
 
 /** `500ms`, `10s`, `1m`, `2h`, `1d`, or milliseconds. */
 export type Span = string | number;

@@ -1,5 +1,6 @@
+import type { Contribution, PatternDescription } from "@halon/protocol";
 import { addTo, readFrom, widthOf } from "./aggregates.ts";
-import type { Contribution, Match, PatternDescription } from "./description.ts";
+import type { Match } from "./match.ts";
 import { type Matcher, neverDue, noMatches } from "./matcher.ts";
 import { marked, unmarked } from "./occurrences.ts";
 import { type SavedWindow, Windows } from "./windows.ts";

@@ -1,6 +1,7 @@
+import type { Contribution, PatternDescription } from "@halon/protocol";
 import { addTo, readFrom, widthOf } from "./aggregates.ts";
-import type { Contribution, Match, PatternDescription } from "./description.ts";
 import { DueTimes } from "./due-times.ts";
+import type { Match } from "./match.ts";
 import { type Matcher, noMatches } from "./matcher.ts";
 import { type SavedWindow, Windows } from "./windows.ts";
 

@@ -1,5 +1,4 @@
-import type { Json } from "@halon/protocol";
-import type { Overflow } from "./description.ts";
+import type { Json, Overflow } from "@halon/protocol";
 
 const none = -1;
 const firstRoom = 16;

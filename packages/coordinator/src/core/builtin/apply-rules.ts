@@ -95,8 +95,14 @@ function applyType(context: Context, type: ClusterSpec["types"][number]): void {
 }
 
 function applyRuleFile(context: Context, file: ClusterSpec["rules"][number]): void {
-  const { name, blob, rules, events: declared } = file;
-  context.update.put("RuleFile", name, { blob, rules: [...rules], events: [...declared] });
+  const { name, blob, rules, events: declared, patterns } = file;
+  const patterned = patterns === undefined ? {} : { patterns };
+  context.update.put("RuleFile", name, {
+    blob,
+    rules: [...rules],
+    events: [...declared],
+    ...patterned,
+  });
   contain(context, keyOf("RuleFile", name));
 }
 

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { HalonError, JsonSchema, RuleFileManifest } from "@halon/protocol";
+import { HalonError, JsonSchema, PatternDescription, RuleFileManifest } from "@halon/protocol";
 import { z } from "zod";
 import { bundleFile } from "./bundle.ts";
 import type { CompiledRules } from "./compiled.ts";
@@ -13,6 +13,7 @@ const Described = z.strictObject({
     z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
   ),
   resources: z.record(z.string(), JsonSchema).default({}),
+  patterns: z.record(z.string(), PatternDescription).default({}),
 });
 
 /** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID. */
@@ -23,13 +24,20 @@ export async function compileRuleFile(path: string): Promise<CompiledRules> {
     const message = `${bundle.path} does not export rules. Write: export default defineRules({…}).`;
     throw new HalonError("HAL_CONFIG_INVALID", message);
   }
-  const { rules, events, resources } = parseAuthored(Described, value, bundle.path);
+  const { rules, events, resources, patterns } = parseAuthored(Described, value, bundle.path);
   const name = basename(bundle.path)
     .replace(/(\.rules)?\.[a-z]+$/, "")
     .toLowerCase();
   const manifest = parseAuthored(
     RuleFileManifest,
-    { name, blob: bundle.blob.hash, rules, events, resources },
+    {
+      name,
+      blob: bundle.blob.hash,
+      rules,
+      events,
+      resources,
+      ...(Object.keys(patterns).length === 0 ? {} : { patterns }),
+    },
     bundle.path,
   );
   return { manifest, blob: bundle.blob };

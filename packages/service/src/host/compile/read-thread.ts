@@ -7,7 +7,7 @@ import type { ServiceDefinition } from "../../definition.ts";
 
 interface RulesDefinition {
   readonly kind: "rules";
-  readonly rules: Readonly<Record<string, unknown>>;
+  readonly rules: Readonly<Record<string, { readonly pattern?: { readonly description: object } }>>;
   readonly events: readonly { type: string; version: number; schema: z.ZodType }[];
   readonly resources?: Readonly<Record<string, z.ZodType>>;
 }
@@ -51,6 +51,11 @@ function describe(value: unknown): unknown {
       rules: Object.keys(definition.rules),
       events,
       resources: schemasOf(definition.resources),
+      patterns: Object.fromEntries(
+        Object.entries(definition.rules).flatMap(([name, { pattern }]) =>
+          pattern === undefined ? [] : [[name, pattern.description]],
+        ),
+      ),
     };
   }
   return value;
