@@ -24,7 +24,9 @@ export const usage = `npm run sim -- [options]
   --seed N               one seed; or
   --seeds A..B           a range of seeds (default 1..100)
   --scenario FILE        a saved scenario instead
-  --members N            members at the start, 1 to 7 (default 5)
+  --profile P            raft: members alone; cluster: whole nodes (default raft)
+  --members N            members at the start, 1 to 7 (default 5; of a cluster: the seed draws 1, 3 or 5)
+  --satellites N         nodes without a member, 0 to 8 (of a cluster; default: the seed draws 0 to 4)
   --seconds N            simulated seconds with faults (default 60)
   --machine M            registers, agency or both (default both: the seed draws it)
   --steps N              end each run after so many events
@@ -36,7 +38,7 @@ export const usage = `npm run sim -- [options]
   --out DIR              where the scenario of a violation goes (default .)
   --output json|text     json: the last line is the summary (default text)
 
-Exit code 7: a rule was broken, two runs differed, or a rare state was not reached in 1 % of 1,000 seeds or more.`;
+Exit code 7: a rule was broken, two runs differed, or a rare state was not reached in 1 % of 1,000 seeds or more (300 of clusters).`;
 
 /** The options in these arguments. Throws an `Error` that says what is wrong with them. */
 export function optionsOf(args: readonly string[]): CliOptions {
@@ -46,7 +48,9 @@ export function optionsOf(args: readonly string[]): CliOptions {
       seed: { type: "string" },
       seeds: { type: "string", default: "1..100" },
       scenario: { type: "string" },
-      members: { type: "string", default: "5" },
+      profile: { type: "string", default: "raft" },
+      members: { type: "string" },
+      satellites: { type: "string" },
       seconds: { type: "string", default: "60" },
       machine: { type: "string", default: "both" },
       steps: { type: "string" },
@@ -60,7 +64,11 @@ export function optionsOf(args: readonly string[]): CliOptions {
     },
   });
   const [from, to] = rangeOf(values.seed === undefined ? values.seeds : values.seed);
-  const { machine, output } = values;
+  const { machine, output, profile } = values;
+  if (profile !== "raft" && profile !== "cluster")
+    throw new Error(`--profile is raft or cluster, not ${profile}`);
+  if (profile === "raft" && values.satellites !== undefined)
+    throw new Error("--satellites is of the profile cluster: add --profile cluster");
   if (machine !== "registers" && machine !== "agency" && machine !== "both")
     throw new Error(`--machine is registers, agency or both, not ${machine}`);
   if (output !== "json" && output !== "text")
@@ -69,7 +77,8 @@ export function optionsOf(args: readonly string[]): CliOptions {
     from,
     to,
     plan: {
-      members: numberOf("--members", values.members, 1, 7),
+      members: numberOf("--members", values.members ?? "5", 1, 7),
+      ...(profile === "raft" ? {} : { cluster: clusterOf(values) }),
       seconds: numberOf("--seconds", values.seconds, 2, 86_400),
       machine: machine === "both" ? null : machine,
     },
@@ -82,6 +91,17 @@ export function optionsOf(args: readonly string[]): CliOptions {
     scenario: values.scenario ?? null,
     out: values.out,
     shrinkRuns: numberOf("--shrink-runs", values["shrink-runs"], 0),
+  };
+}
+
+function clusterOf(values: {
+  readonly members?: string | undefined;
+  readonly satellites?: string | undefined;
+}): NonNullable<PlanOptions["cluster"]> {
+  const { members, satellites } = values;
+  return {
+    tracking: members === undefined ? null : numberOf("--members", members, 1, 7),
+    satellites: satellites === undefined ? null : numberOf("--satellites", satellites, 0, 8),
   };
 }
 

@@ -25,6 +25,24 @@ export interface Counters {
   faults: number;
   answered: number;
   unknown: number;
+  takeovers: number;
+  takeoverWithWaitingEvents: number;
+  appendOutcomeUnknown: number;
+  exclusiveMoved: number;
+  leaseEndedByKeeper: number;
+  processAdopted: number;
+  strayEnded: number;
+  commandRefusedAsStale: number;
+  eventSentAgain: number;
+  breakerTripped: number;
+  configurationTakenBack: number;
+  operationOutlivedCoordinator: number;
+  suspectedAndTrusted: number;
+  nodeLostAndBack: number;
+  serviceBroken: number;
+  serviceMoved: number;
+  servicesLaunched: number;
+  records: number;
 }
 
 export const noCounts: Counters = {
@@ -53,6 +71,24 @@ export const noCounts: Counters = {
   faults: 0,
   answered: 0,
   unknown: 0,
+  takeovers: 0,
+  takeoverWithWaitingEvents: 0,
+  appendOutcomeUnknown: 0,
+  exclusiveMoved: 0,
+  leaseEndedByKeeper: 0,
+  processAdopted: 0,
+  strayEnded: 0,
+  commandRefusedAsStale: 0,
+  eventSentAgain: 0,
+  breakerTripped: 0,
+  configurationTakenBack: 0,
+  operationOutlivedCoordinator: 0,
+  suspectedAndTrusted: 0,
+  nodeLostAndBack: 0,
+  serviceBroken: 0,
+  serviceMoved: 0,
+  servicesLaunched: 0,
+  records: 0,
 };
 
 /** States that a run of a thousand seeds or more must reach in at least one seed of a hundred. */
@@ -75,4 +111,24 @@ export const rareHostStates: readonly (keyof Counters)[] = [
   "hostStateInstalled",
   "hostSnapshotWhileSaving",
   "leaderCampaigns",
+];
+
+/** The same of the profile `cluster`, judged from fewer seeds, as each has more in it. */
+export const rareClusterStates: readonly (keyof Counters)[] = [
+  "takeoverWithWaitingEvents",
+  "appendOutcomeUnknown",
+  "exclusiveMoved",
+  "leaseEndedByKeeper",
+  "processAdopted",
+  "strayEnded",
+  "commandRefusedAsStale",
+  "eventSentAgain",
+  "breakerTripped",
+  "configurationTakenBack",
+  "operationOutlivedCoordinator",
+  "suspectedAndTrusted",
+  "nodeLostAndBack",
+  "serviceBroken",
+  "serviceMoved",
+  "snapshotInstalled",
 ];

@@ -1,3 +1,4 @@
+import { clusterPlanOf } from "./cluster/plan.ts";
 import { Prng } from "./prng.ts";
 import type {
   ClientRequest,
@@ -19,6 +20,8 @@ export interface PlanOptions {
   readonly seconds: number;
   /** Null: the seed draws it. */
   readonly machine: Settings["machine"] | null;
+  /** Whole nodes run; how many of each kind, null: the seed draws it. Absent: members alone. */
+  readonly cluster?: { readonly tracking: number | null; readonly satellites: number | null };
 }
 
 const second = 1_000_000;
@@ -29,6 +32,8 @@ const second = 1_000_000;
  * Every seed switches about half of the kinds of fault off (swarm testing): else the strongest hides the rest.
  */
 export function planOf(seed: number, options: PlanOptions): Scenario {
+  const { cluster, seconds } = options;
+  if (cluster !== undefined) return clusterPlanOf(seed, { ...cluster, seconds });
   const drawn = settingsOf(new Prng(seed, "settings"), options);
   const hosts = hostsOf(new Prng(seed, "hosts"), drawn);
   const questions = questionsOf(new Prng(seed, "questions"));

@@ -1,4 +1,10 @@
-import { type Counters, noCounts, rareHostStates, rareStates } from "./counters.ts";
+import {
+  type Counters,
+  noCounts,
+  rareClusterStates,
+  rareHostStates,
+  rareStates,
+} from "./counters.ts";
 import type { Outcome, Violation } from "./run.ts";
 
 /** What came of one seed, as a thread of the command line reports it. */
@@ -21,7 +27,7 @@ export interface Summary {
   readonly totals: Counters;
   /** Share of seeds that reached each rare state, in percent. */
   readonly shares: Readonly<Record<string, number>>;
-  /** Rare states that fewer than one seed in a hundred reached; judged from 1,000 seeds on. */
+  /** Rare states that fewer than one seed in a hundred reached; judged from 1,000 seeds on, of whole clusters from 300. */
   readonly missing: readonly string[];
   /** Seeds of which two runs differed. */
   readonly different: readonly number[];
@@ -32,6 +38,7 @@ export interface Summary {
 
 /** Seeds from which on the shares of rare states are judged. */
 const judgedSeeds = 1_000;
+const judgedClusterSeeds = 300;
 
 /** Adds up what came of seeds. */
 export class Tally {
@@ -61,7 +68,8 @@ export class Tally {
 
   summary(cpuSeconds: number): Summary {
     const shares: Record<string, number> = {};
-    const states = this.totals.hostAppends > 0 ? [...rareStates, ...rareHostStates] : rareStates;
+    const states = statesOf(this.totals);
+    const judged = hasCluster(this.totals) ? judgedClusterSeeds : judgedSeeds;
     for (const name of states)
       shares[name] = round((100 * this.reached[name]) / Math.max(1, this.seeds));
     const hours = this.simulatedUs / 3.6e9;
@@ -74,12 +82,21 @@ export class Tally {
       simulatedHoursPerCoreMinute: round((60 * hours) / Math.max(0.001, cpuSeconds)),
       totals: this.totals,
       shares,
-      missing: this.seeds < judgedSeeds ? [] : states.filter((name) => (shares[name] ?? 0) < 1),
+      missing: this.seeds < judged ? [] : states.filter((name) => (shares[name] ?? 0) < 1),
       different: this.different.sort((left, right) => left - right),
       violations: this.violations.length,
       violation,
     };
   }
+}
+
+function hasCluster(totals: Counters): boolean {
+  return totals.records > 0;
+}
+
+function statesOf(totals: Counters): readonly (keyof Counters)[] {
+  if (hasCluster(totals)) return rareClusterStates;
+  return totals.hostAppends > 0 ? [...rareStates, ...rareHostStates] : rareStates;
 }
 
 function round(value: number): number {
@@ -98,7 +115,9 @@ export function describeSummary(summary: Summary): string {
     `${summary.seeds} seeds, ${summary.events} events, ${summary.eventsPerCoreSecond} events/s per core`,
     `${summary.simulatedHours} simulated hours, ${summary.simulatedHoursPerCoreMinute} per core-minute`,
     `${totals.faults} faults, ${totals.crashes} crashes, ${totals.elections} elections, ${totals.membersChanged} configurations`,
-    `${totals.answered} answers, ${totals.unknown} requests of unknown fate`,
+    hasCluster(totals)
+      ? `${totals.records} records, ${totals.takeovers} takeovers, ${totals.servicesLaunched} starts of services`
+      : `${totals.answered} answers, ${totals.unknown} requests of unknown fate`,
     ...Object.entries(shares).map(
       ([name, share]) => `  ${name.padEnd(32)} ${share.toFixed(2)} % of seeds`,
     ),

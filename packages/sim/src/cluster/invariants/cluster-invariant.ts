@@ -16,14 +16,8 @@ export interface Scene {
   readonly committed: CoordinatorState;
 }
 
-/**
- * One rule of the profile `cluster`.
- *
- * It is told what happens, keeps what it needs of it, and calls `violated` when the rule is broken.
- */
-export interface ClusterInvariant {
-  readonly id: ClusterInvariantId;
-  readonly name: string;
+/** Who is told what happens in a cluster. */
+export interface ClusterObserver {
   saw?(scene: Scene, what: Happening): void;
   /** A record is committed; each once, in order. `committed` has not folded it yet. */
   beforeRecord?(scene: Scene, record: DecisionRecord): void;
@@ -35,4 +29,14 @@ export interface ClusterInvariant {
   missing?(scene: Scene): string | null;
   /** The run is over: all is healed. */
   atEnd?(scene: Scene): void;
+}
+
+/**
+ * One rule of the profile `cluster`.
+ *
+ * It keeps what it needs of what happens, and calls `violated` when the rule is broken.
+ */
+export interface ClusterInvariant extends ClusterObserver {
+  readonly id: ClusterInvariantId;
+  readonly name: string;
 }

@@ -2,9 +2,10 @@ import { emptyState, fold } from "@halon/coordinator/core";
 import type { DecisionRecord } from "@halon/protocol";
 import { violated } from "../../invariants/invariant.ts";
 import type { World } from "../../world.ts";
+import { clusterCounting } from "../counting.ts";
 import type { ClusterRules, Happening } from "../happening.ts";
 import { clusterOf } from "../world.ts";
-import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
+import type { ClusterInvariant, ClusterObserver, Scene } from "./cluster-invariant.ts";
 
 const second = 1_000_000;
 
@@ -12,19 +13,19 @@ const second = 1_000_000;
 export class ClusterRuleSet implements ClusterRules {
   readonly all: readonly ClusterInvariant[];
   readonly committed = emptyState();
-  private readonly listening: readonly ClusterInvariant[];
+  private readonly observers: readonly ClusterObserver[];
   private scene: Scene | null = null;
   private lookedUs = 0;
 
   constructor(all: readonly ClusterInvariant[]) {
     this.all = all;
-    this.listening = all.filter(({ saw }) => saw !== undefined);
+    this.observers = [...all, clusterCounting()];
   }
 
   saw(world: World, what: Happening): void {
     const scene = this.sceneOf(world);
     if (what.type === "folded" || what.type === "committed") this.take(scene, what.record);
-    for (const rule of this.listening) rule.saw?.(scene, what);
+    for (const rule of this.observers) rule.saw?.(scene, what);
     if (world.now - this.lookedUs < second) return;
     this.lookedUs = world.now;
     for (const rule of this.all) rule.everySecond?.(scene);
@@ -50,9 +51,9 @@ export class ClusterRuleSet implements ClusterRules {
     if (record.index <= committed.index) return;
     if (record.index > committed.index + 1)
       violated("C9", `record ${record.index} is committed, and nobody had ${committed.index + 1}`);
-    for (const rule of this.all) rule.beforeRecord?.(scene, record);
+    for (const rule of this.observers) rule.beforeRecord?.(scene, record);
     fold(committed, record);
-    for (const rule of this.all) rule.afterRecord?.(scene, record);
+    for (const rule of this.observers) rule.afterRecord?.(scene, record);
   }
 
   private sceneOf(world: World): Scene {
