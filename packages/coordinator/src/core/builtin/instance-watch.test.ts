@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { clusterSpec, deployment, manifest } from "../../../testdata/samples.ts";
-import { fail } from "../../../testdata/scripted-node.ts";
+import { emit, fail, restartNode } from "../../../testdata/scripted-node.ts";
 import { TestCluster } from "../../../testdata/test-cluster.ts";
 import { instanceWatchPlan, type Watch, type WatchedInstance } from "./watch-plan.ts";
 
@@ -162,4 +162,73 @@ describe("the edges to instances of other nodes", () => {
   test("are none where the type asks for none", () => {
     expect(Object.values(foreign(cluster(["a", "b", "c"], 0))).flat()).toEqual([]);
   });
+
+  test("agree with the nodes that are there, and the counts beside them, whatever comes and goes", () => {
+    const names = ["a", "b", "c", "d"];
+    const step = fc.tuple(
+      fc.constantFrom("lose", "leave", "come", "fail", "doubt"),
+      fc.constantFrom(...names),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
+        const made = cluster(names, 2);
+        for (const [what, name] of steps) act(made, what, name);
+        // What failed waits for its restart.
+        made.tick(60_000);
+        made.settle();
+        const { graph } = made.state;
+        const there = graph
+          .list("Node")
+          .filter(({ attributes }) => attributes.state !== "down")
+          .map(({ id }) => id);
+        const edges = foreign(made);
+        for (const [id, watchers] of Object.entries(edges)) {
+          const { node, doubts = [] } = made.instance(id);
+          const others = there.filter((each) => each !== node);
+          expect(others, id).toEqual(expect.arrayContaining([...watchers]));
+          expect(watchers.length, id).toBe(Math.min(2, others.length));
+          expect(watchers).toEqual(expect.arrayContaining(doubts.map(({ by }) => by)));
+        }
+        const counts = names.map((name) => memoryOf(made, `watching/${name}`) ?? 0);
+        expect(Object.fromEntries(names.map((name, at) => [name, counts[at]]))).toEqual(
+          Object.fromEntries(
+            names.map((name) => [
+              name,
+              Object.values(edges)
+                .flat()
+                .filter((each) => each === name).length,
+            ]),
+          ),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
+
+function memoryOf({ state }: TestCluster, key: string): unknown {
+  return state.memories.get("builtin")?.get(key);
+}
+
+function act(made: TestCluster, what: string, name: string): void {
+  const node = made.node(name);
+  if (what === "lose" && node.isLinked) {
+    made.lose(name);
+    made.tick(300);
+  } else if (what === "leave" && node.isLinked) {
+    made.cut(name);
+    made.observe("NodeLeft", { node: name, incarnation: node.incarnation });
+  } else if (what === "come" && !node.isLinked) {
+    restartNode(node);
+    made.connect(name);
+  } else if (what === "fail") {
+    for (const instance of Object.keys(node.running)) fail(node, instance, 60_000);
+  } else if (what === "doubt" && node.isLinked) {
+    for (const [instance, watchers] of Object.entries(foreign(made))) {
+      const home = made.instance(instance).node;
+      const data = { node: home, service: "web", instance, by: name, reason: "silent" };
+      if (watchers.includes(name)) emit(node, "InstanceDoubted", data);
+    }
+  }
+  made.settle();
+}
