@@ -1,3 +1,4 @@
+import { milderClusters, positionsOf, shorter, withServices } from "./cluster/smaller.ts";
 import type { InvariantId } from "./invariants/invariant.ts";
 import { type RunOptions, run } from "./run.ts";
 import type { Scenario, Settings } from "./scenario.ts";
@@ -44,7 +45,27 @@ export function shrink(scenario: Scenario, invariant: InvariantId, options: Shri
   best = { ...best, requests: fewer(best.requests, (requests) => breaks({ ...best, requests })) };
   best = { ...best, faults: fewer(best.faults, (faults) => breaks({ ...best, faults })) };
   best = { ...best, requests: fewer(best.requests, (requests) => breaks({ ...best, requests })) };
+  if (best.settings.cluster !== undefined) best = smallerCluster(best, breaks);
   return { scenario: best, runs };
+}
+
+/** Of what faults and wishes are left: fewer services, shorter faults, an earlier end. */
+function smallerCluster(scenario: Scenario, breaks: (one: Scenario) => boolean): Scenario {
+  const { cluster } = scenario.settings;
+  if (cluster === undefined) return scenario;
+  const kept = fewer(positionsOf(cluster), (some) => breaks(withServices(scenario, some)));
+  let best = withServices(scenario, kept);
+  best = { ...best, faults: fewer(best.faults, (faults) => breaks({ ...best, faults })) };
+  best.faults.forEach((fault, at) => {
+    const short = shorter(fault);
+    if (short === null) return;
+    const candidate = { ...best, faults: best.faults.with(at, short) };
+    if (breaks(candidate)) best = candidate;
+  });
+  const lastUs = Math.max(0, ...best.faults.map(({ at }) => at));
+  const settings = { ...best.settings, faultsUs: lastUs + 1_000_000 };
+  const early = { ...best, settings };
+  return settings.faultsUs < best.settings.faultsUs && breaks(early) ? early : best;
 }
 
 function milder(settings: Settings): readonly Partial<Settings>[] {
@@ -60,6 +81,7 @@ function milder(settings: Settings): readonly Partial<Settings>[] {
     { delayMaxUs: settings.delayMinUs },
     { diskMaxUs: settings.diskMinUs },
   ];
+  if (settings.cluster !== undefined) mild.unshift(...milderClusters(settings));
   if (settings.members > 5) mild.unshift({ members: 5 });
   if (settings.members > 3) mild.unshift({ members: 3 });
   return mild;

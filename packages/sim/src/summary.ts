@@ -111,9 +111,10 @@ export function hasFailed(summary: Summary): boolean {
 /** The summary for people. */
 export function describeSummary(summary: Summary): string {
   const { totals, shares } = summary;
+  const hours = hasCluster(totals) ? "cluster-hours" : "simulated hours";
   return [
     `${summary.seeds} seeds, ${summary.events} events, ${summary.eventsPerCoreSecond} events/s per core`,
-    `${summary.simulatedHours} simulated hours, ${summary.simulatedHoursPerCoreMinute} per core-minute`,
+    `${summary.simulatedHours} ${hours}, ${summary.simulatedHoursPerCoreMinute} per core-minute`,
     `${totals.faults} faults, ${totals.crashes} crashes, ${totals.elections} elections, ${totals.membersChanged} configurations`,
     hasCluster(totals)
       ? `${totals.records} records, ${totals.takeovers} takeovers, ${totals.servicesLaunched} starts of services`
