@@ -109,6 +109,8 @@ export class AgencyProcess implements Process {
         });
       case "hostTurn":
         return this.hostTurn(input);
+      case "store":
+        return [];
       case "campaign":
         this.host?.crash(this.replica.records, this.raft.currentTerm);
         return this.replica.step(input);

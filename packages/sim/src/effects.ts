@@ -6,6 +6,7 @@ import { violated } from "./invariants/invariant.ts";
 import { endMember, scheduleStart } from "./lifecycle.ts";
 import { checksumOf, corrupted, fly, linkOf } from "./network.ts";
 import type { ProcessEffect } from "./process.ts";
+import { hasHosts } from "./scenario.ts";
 import { eventKind, type SimMember, type World } from "./world.ts";
 
 const reopenUs = 1_000_000;
@@ -31,7 +32,7 @@ export function perform(world: World, member: SimMember, effect: ProcessEffect):
         violated("I13", `${member.id} installs a snapshot that has not arrived`);
         return;
       }
-      if (world.scenario.settings.hosts !== undefined && !isWhole(incoming.bytes)) {
+      if (hasHosts(world.scenario.settings) && !isWhole(incoming.bytes)) {
         onBadSnapshot(world, member);
         return;
       }

@@ -47,6 +47,7 @@ export function feed(world: World, member: SimMember, input: ProcessInput): void
     if (member.incarnation !== incarnation) return;
     perform(world, member, effect);
   }
+  world.cluster?.hooks.memberStepped(world, member);
   crashWhenPrepared(world, member);
 }
 

@@ -1,6 +1,7 @@
 import { defaultOptions } from "@halon/raft";
 import { AgencyProcess } from "./agency-process.ts";
 import { onConnectionClosed } from "./clients.ts";
+import { MemberProcess } from "./cluster/member-process.ts";
 import { losePower } from "./disk.ts";
 import { ViolationError, violated } from "./invariants/invariant.ts";
 import { linkOf, resetConnection } from "./network.ts";
@@ -59,14 +60,15 @@ export function startMember(world: World, member: SimMember): void {
   world.trace.note(world.now, `${member.id} starts, incarnation ${member.incarnation}`);
   member.timers = 0;
   scheduleTick(world, member, member.diskPrng.below(tickUs));
-  if (member.process.host !== null) scheduleHost(world, member, member.process.host.pauseUs());
+  if (world.cluster !== null) world.cluster.hooks.memberStarted(world, member);
+  else if (member.process.host !== null) scheduleHost(world, member, member.process.host.pauseUs());
 }
 
 function createProcess(world: World, member: SimMember, start: ProcessStart): Process {
   try {
-    return world.scenario.settings.machine === "agency"
-      ? new AgencyProcess(start)
-      : new Registers(start, world.step);
+    const { machine, cluster } = world.scenario.settings;
+    if (cluster !== undefined) return new MemberProcess(start);
+    return machine === "agency" ? new AgencyProcess(start) : new Registers(start, world.step);
   } catch (error) {
     return violated("I19", `${member.id} did not start: ${textOf(error)}`);
   }
@@ -126,6 +128,7 @@ export function endMember(
     world.queue.push(world.now + inUs, eventKind.peerLost, other.slot, member.slot, null);
   }
   onConnectionClosed(world, member);
+  world.cluster?.hooks.memberEnded(world, member);
 }
 
 /** Crashes a member that starts again later. */

@@ -11,6 +11,7 @@ import type {
   RaftState,
   SnapshotMeta,
 } from "@halon/raft";
+import type { StoreInput } from "./cluster/member-process.ts";
 import type { StoredSnapshot } from "./disk.ts";
 import type { HostAppend, HostView } from "./host.ts";
 import type { LeadQuestion } from "./host-questions.ts";
@@ -61,6 +62,8 @@ export type ProcessInput =
   | { readonly type: "snapshotInstalled"; readonly snapshot: StoredSnapshot }
   /** The host does what it wants to do; `nonce` comes once in a run. */
   | { readonly type: "hostTurn"; readonly nonce: number; readonly isHealing: boolean }
+  /** The coordinator of this node wants something of its member. */
+  | { readonly type: "store"; readonly input: StoreInput }
   /** The host has ended, and the next one fences it. */
   | { readonly type: "campaign" }
   | { readonly type: "peerLost"; readonly peer: MemberId }

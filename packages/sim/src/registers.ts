@@ -76,6 +76,7 @@ export class Registers implements Process {
       case "flush":
       case "apply":
       case "hostTurn":
+      case "store":
       case "campaign":
       case "snapshotFailed":
         break;

@@ -75,6 +75,7 @@ export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
     loop(world, options.stepsMax ?? Number.POSITIVE_INFINITY);
     if (world.phase === "done")
       for (const invariant of world.invariants.all) invariant.atEnd?.(world);
+    if (world.phase === "done") world.cluster?.rules.atEnd(world);
   } catch (error) {
     // Whatever else is thrown broke something too: a write out of order, or the simulator itself.
     const broken = error instanceof ViolationError ? error : unexpected(error);
@@ -118,6 +119,7 @@ function boot(world: World): void {
     queue.push(at, eventKind.requestDue, i, 0, null);
   });
   queue.push(scenario.settings.faultsUs, eventKind.heal, 0, 0, null);
+  world.cluster?.hooks.boot(world);
   queue.push(1_000_000, eventKind.operator, 0, 0, null);
 }
 
@@ -169,7 +171,8 @@ function dispatch(world: World): void {
       return;
     }
     default: {
-      dispatchOther(world, kind, a, b, payload as SimAnswer | null);
+      if (kind >= eventKind.turn) world.cluster?.hooks.dispatch(world);
+      else dispatchOther(world, kind, a, b, payload as SimAnswer | null);
       return;
     }
   }
@@ -282,11 +285,13 @@ function onRequestArrives(world: World, id: number, slot: number): void {
 }
 
 function onAudit(world: World): void {
-  const missing: readonly (readonly [InvariantId, string | null])[] = [
+  const missing: (readonly [InvariantId, string | null])[] = [
     ["I20", whatIsMissing(world)],
     ["I26", whatHostsMiss(world)],
     ["I27", whatQuestionsMiss(world)],
   ];
+  const cluster = world.cluster?.rules.missing(world) ?? null;
+  if (cluster !== null) missing.push(["C16", cluster]);
   const first = missing.find(([, what]) => what !== null);
   if (first === undefined) {
     world.phase = "done";

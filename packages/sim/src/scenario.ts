@@ -218,6 +218,11 @@ export interface Settings {
   readonly keys: number;
 }
 
+/** Whether members keep a log for somebody else: snapshots have what is that one's, too. */
+export function hasHosts({ hosts, cluster }: Settings): boolean {
+  return hosts !== undefined || cluster !== undefined;
+}
+
 /** All that a run depends on. Equal scenarios give equal runs, event by event. */
 export interface Scenario {
   readonly format: 1;

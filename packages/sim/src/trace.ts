@@ -96,6 +96,8 @@ function inputLine(input: ProcessInput): string {
       return input.type;
     case "hostTurn":
       return `hostTurn ${input.nonce}`;
+    case "store":
+      return `its coordinator: ${input.input.type}`;
   }
 }
 

@@ -1,4 +1,8 @@
 import { type Configuration, defaultOptions, init } from "@halon/raft";
+import { clusterInvariants } from "./cluster/invariants/all.ts";
+import { ClusterRuleSet } from "./cluster/invariants/rules.ts";
+import { type ClusterParts, createCluster } from "./cluster/start.ts";
+import { Operators } from "./cluster/wishes.ts";
 import { noCounts } from "./counters.ts";
 import { emptyDisk } from "./disk.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -48,7 +52,7 @@ export function createWorld(
     found: null,
     configuration: first,
   });
-  return {
+  const world: World = {
     scenario,
     step,
     now: 0,
@@ -77,8 +81,13 @@ export function createWorld(
     activeCuts: 0,
     hostTurns: 0,
     healedAt: 0,
-    cluster: null,
+    cluster: createCluster(scenario, members, clusterParts(seed), () => world),
   };
+  return world;
+}
+
+function clusterParts(seed: number): ClusterParts {
+  return { rules: new ClusterRuleSet(clusterInvariants()), operators: new Operators(seed) };
 }
 
 function createMember(scenario: Scenario, slot: number, first: Configuration): SimMember {

@@ -53,4 +53,5 @@ export {
   type Supervision,
   type ThreadEnd,
 } from "./supervision.ts";
+export { type SupervisorBeat, SupervisorWatch } from "./supervisor-watch.ts";
 export { watchersOf } from "./watchers.ts";

@@ -2,12 +2,12 @@ import type { ErrorData, Json } from "@halon/protocol";
 import type { Prng } from "../prng.ts";
 import type { ClusterSettings } from "../scenario.ts";
 import type { SimMember, World } from "../world.ts";
-import type { SimCoordinator } from "./coordinator.ts";
+import type { SimCoordinator } from "./coordinator-thread.ts";
+import type { SimHalond } from "./halond.ts";
 import type { ClusterRules, Happening } from "./happening.ts";
 import type { LinkEvent, LinkFrame, SimLink } from "./links.ts";
-import type { SimHalond } from "./node.ts";
 import type { ServiceTable, ServiceTurn } from "./services.ts";
-import type { Thread, Timer } from "./threads.ts";
+import type { AnyThread, Timer } from "./threads.ts";
 
 /**
  * `up` has a `halond`; `down` starts again later; `dead` never.
@@ -31,6 +31,10 @@ export interface SimNode {
   readonly labels: Readonly<Record<string, string>>;
   readonly member: SimMember;
   status: NodeStatus;
+  /** The whole machine is away, and says nothing of it. */
+  isLost: boolean;
+  /** When it is to be told that its machine goes on after a pause; µs. */
+  resumesAt: number;
   /** Grows with every start of its `halond`; on its disk. */
   incarnation: number;
   /** What its machine's monotonic clock shows at the virtual time 0; ms. */
@@ -79,12 +83,13 @@ export interface SimBeat {
 
 /** Payloads of the cluster's events in the queue; see `eventKind`. */
 export type ClusterPayload =
-  | Thread<never>
+  | AnyThread
   | Timer
   | SimBeat
   | LinkFrame
   | LinkEvent
   | ServiceTurn
+  | { readonly packet: string }
   | OperatorRequest
   | { readonly ref: number; readonly answer: OperatorAnswer };
 
@@ -95,6 +100,18 @@ export interface OperatorPort {
   due(world: World, a: number, b: number): void;
 }
 
+/** Where the world of members lets the cluster take part. */
+export interface ClusterHooks {
+  /** The first events of the run. */
+  boot(world: World): void;
+  /** A member has started: its `halond` comes up around it. */
+  memberStarted(world: World, member: SimMember): void;
+  memberEnded(world: World, member: SimMember): void;
+  memberStepped(world: World, member: SimMember): void;
+  /** The event at hand is one of the cluster's. */
+  dispatch(world: World): void;
+}
+
 /** The cluster part of a run. */
 export interface ClusterWorld {
   readonly settings: ClusterSettings;
@@ -102,11 +119,15 @@ export interface ClusterWorld {
   /** By slot: tracking nodes, then satellites. */
   readonly nodes: readonly SimNode[];
   readonly byName: ReadonlyMap<string, SimNode>;
+  readonly byAddress: ReadonlyMap<string, SimNode>;
+  /** Requests of operators without an answer: the slot that was asked. */
+  readonly asked: Map<number, number>;
   /** Those that are open or being opened. */
   readonly links: Set<SimLink>;
   readonly services: ServiceTable;
   readonly rules: ClusterRules;
   readonly operators: OperatorPort;
+  readonly hooks: ClusterHooks;
   /** The last of the numbers that are unique in a run. */
   lastNumber: number;
 }

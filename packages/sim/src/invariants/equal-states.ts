@@ -1,4 +1,5 @@
 import { type Configuration, configurationAt, encodeConfiguration } from "@halon/raft";
+import { memberPartOf } from "../cluster/member-snapshot.ts";
 import type { StoredSnapshot } from "../disk.ts";
 import { canonicalBytes, splitSnapshot } from "../host-snapshot.ts";
 import { hashBytes, mix } from "../prng.ts";
@@ -32,8 +33,10 @@ export function snapshotsEqualReplay(): Invariant {
     name: "snapshot equals replay",
     onSnapshot(world, member, snapshot: StoredSnapshot) {
       const { index, configuration } = snapshot.meta;
-      const hasHost = world.scenario.settings.hosts !== undefined;
-      const bytes = hasHost ? withoutBase(member, snapshot.bytes) : snapshot.bytes;
+      const { hosts, cluster } = world.scenario.settings;
+      const hasHost = hosts !== undefined || cluster !== undefined;
+      const own = cluster === undefined ? snapshot.bytes : memberPartOf(snapshot.bytes);
+      const bytes = hasHost ? withoutBase(member, own) : own;
       compare("I13", hashes, member, index, bytes, configuration);
     },
     afterStep(_world, { member, input }) {
