@@ -7,6 +7,8 @@ export {
   Failure,
   failure,
   type Handlers,
+  Later,
+  later,
   type Meta,
   type MonitorRef,
   type Self,

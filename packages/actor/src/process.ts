@@ -3,6 +3,7 @@ import {
   type ExitReason,
   Failure,
   type Handlers,
+  Later,
   type Meta,
   type MonitorRef,
 } from "./core/behaviour.ts";
@@ -35,6 +36,8 @@ export interface Process {
   stopReason: ExitReason | null;
   /** The call being answered. */
   inFlight: ReplyTo;
+  /** Calls whose answers come while other messages are taken. */
+  readonly later: Set<NonNullable<ReplyTo>>;
 }
 
 /** What the loop of a process needs of its system. */
@@ -62,6 +65,7 @@ export function newProcess(pid: Pid, name: string | null, mailboxMax: number): P
     trapExits: false,
     stopReason: null,
     inFlight: null,
+    later: new Set(),
   };
 }
 
@@ -96,7 +100,9 @@ function step(process: Process, envelope: Envelope, port: ProcessPort): void {
   process.inFlight = envelope.reply;
   try {
     const result = process.handlers?.receive(envelope.message, envelope.meta);
-    if (isPromise(result)) {
+    if (result instanceof Later) {
+      answerLater(process, result, port);
+    } else if (isPromise(result)) {
       process.state = "busy";
       result.then(
         (value) => settle(process, value, port),
@@ -108,6 +114,25 @@ function step(process: Process, envelope: Envelope, port: ProcessPort): void {
   }
 }
 
+function answerLater(process: Process, { answer: promise }: Later, port: ProcessPort): void {
+  const reply = process.inFlight;
+  process.inFlight = null;
+  if (reply === null) {
+    // Of a message that nobody waits for the end does not matter either.
+    promise.then(undefined, () => undefined);
+    return;
+  }
+  process.later.add(reply);
+  promise.then(
+    (value) => {
+      if (process.later.delete(reply)) answer(port, reply, value);
+    },
+    (error: unknown) => {
+      if (process.later.delete(reply)) port.fail(reply, toErrorData(error));
+    },
+  );
+}
+
 function settle(process: Process, value: unknown, port: ProcessPort): void {
   if (process.state === "dead") return;
   finish(process, value, port);
@@ -117,7 +142,10 @@ function settle(process: Process, value: unknown, port: ProcessPort): void {
 function finish(process: Process, value: unknown, port: ProcessPort): void {
   const reply = process.inFlight;
   process.inFlight = null;
-  if (reply === null) return;
+  if (reply !== null) answer(port, reply, value);
+}
+
+function answer(port: ProcessPort, reply: ReplyTo, value: unknown): void {
   if (value instanceof Failure) port.fail(reply, value.error);
   else port.answer(reply, value);
 }

@@ -287,6 +287,8 @@ export class SystemCore {
         : { code: "HAL_NO_PROCESS", message: `${process.pid} ended: ${reason}.` };
     fail(this.#state, process.inFlight, error);
     process.inFlight = null;
+    for (const reply of process.later) fail(this.#state, reply, error);
+    process.later.clear();
     for (let left = process.mailbox.take(); left !== undefined; left = process.mailbox.take()) {
       if (left.meta.type === "send") this.#state.undelivered += 1;
       fail(this.#state, left.reply, error);

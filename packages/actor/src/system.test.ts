@@ -1,6 +1,6 @@
 import { HalonError } from "@halon/protocol";
-import { describe, expect, test } from "vitest";
-import { type Behaviour, type ExitReason, failure, type Self } from "./core/behaviour.ts";
+import { describe, expect, test, vi } from "vitest";
+import { type Behaviour, type ExitReason, failure, later, type Self } from "./core/behaviour.ts";
 import type { Pid } from "./core/pid.ts";
 import { createSystem } from "./system.ts";
 
@@ -111,6 +111,33 @@ describe("call", () => {
     }));
     await expect(system.call(pid, 1, within)).rejects.toMatchObject({ code: "HAL_CONFLICT" });
     expect(system.isAlive(pid)).toBe(true);
+  });
+
+  test("who answers later takes other messages meanwhile, and answers each call with its own", async () => {
+    const system = newSystem();
+    const waiting = new Map<unknown, (answer: string) => void>();
+    const pid = system.spawn(() => ({
+      receive: (message) => later(new Promise((resolve) => void waiting.set(message, resolve))),
+    }));
+    const first = system.call(pid, "first", within);
+    const second = system.call(pid, "second", within);
+    await vi.waitFor(() => expect([...waiting.keys()]).toEqual(["first", "second"]));
+    waiting.get("second")?.("two");
+    waiting.get("first")?.("one");
+    expect(await Promise.all([first, second])).toEqual(["one", "two"]);
+  });
+
+  test("who ends before it has answered later is said to have ended", async () => {
+    const system = newSystem();
+    const pid = system.spawn(() => ({
+      receive: (message) => {
+        if (message === "end") throw new RangeError("over");
+        return later(new Promise(() => undefined));
+      },
+    }));
+    const asked = system.call(pid, "ask", within);
+    system.send(pid, "end");
+    await expect(asked).rejects.toThrow("over");
   });
 
   test("what waits in the mailbox of a process that ends is rejected", async () => {

@@ -1,4 +1,4 @@
-import { type ActorSystem, failure } from "@halon/actor";
+import { type ActorSystem, failure, later } from "@halon/actor";
 import {
   type CoordinatorHost,
   type CoordinatorNews,
@@ -119,13 +119,13 @@ export class Tracker {
     clearInterval(this.#heardTimer);
   }
 
-  /** A promise holds the process: the next message of an agent is taken after the answer to this one. */
+  /** Answers come later: a lease that waits for its proof holds up no event. */
   #receive(message: ToTracker): unknown {
     switch (message.type) {
       case "attach":
-        return this.#ask((ref) => this.#core.attach(ref, message));
+        return later(this.#ask((ref) => this.#core.attach(ref, message)));
       case "renew":
-        return this.#ask((ref) => this.#core.renew(ref, message));
+        return later(this.#ask((ref) => this.#core.renew(ref, message)));
       case "events": {
         traceFailures("tracked", message.events);
         const { node, incarnation, events } = message;

@@ -38,7 +38,7 @@ export interface Meta {
 export interface Handlers {
   /**
    * What is returned answers a call. Throwing ends the process with the error, which a caller gets too;
-   * return `failure(…)` to answer with an error and go on.
+   * return `failure(…)` to answer with an error and go on, `later(…)` to take other messages before the answer.
    */
   receive(message: unknown, meta: Meta): unknown;
   /** Runs before the end, except at `killed`; watchers are told when it is done. */
@@ -93,4 +93,21 @@ export class Failure {
 /** Answers a call with an error, without ending the process. */
 export function failure(error: ErrorData): Failure {
   return new Failure(error);
+}
+
+/** An answer that comes while the process takes other messages. */
+export class Later {
+  readonly answer: PromiseLike<unknown>;
+  constructor(answer: PromiseLike<unknown>) {
+    this.answer = answer;
+  }
+}
+
+/**
+ * Answers a call when the promise is settled, and takes the next message at once (OTP: `gen_server:reply/2`).
+ *
+ * A rejection answers with its error and does not end the process. When the process ends first, the caller is told that.
+ */
+export function later(answer: PromiseLike<unknown>): Later {
+  return new Later(answer);
 }
