@@ -1,4 +1,4 @@
-import { relationTable, toJSON } from "@halon/graph";
+import { type GraphJson, relationTable, toJSON } from "@halon/graph";
 import { violated } from "../../invariants/invariant.ts";
 import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 
@@ -20,24 +20,34 @@ export function graphWhole(): ClusterInvariant {
 }
 
 function look({ committed }: Scene): void {
-  const { relations, resources } = toJSON(committed.graph);
+  const flaw = flawOf(toJSON(committed.graph));
+  if (flaw !== null) violated("C8", flaw);
+}
+
+/** What is wrong with a graph, or null. */
+export function flawOf({
+  relations,
+  resources,
+}: Pick<GraphJson, "relations" | "resources">): string | null {
   const known = new Set(resources.map(({ kind, id }) => `${kind}/${id}`));
   const seen = new Set<string>();
   for (const { from, name, to } of relations) {
-    for (const end of [from, to])
-      if (!known.has(end)) violated("C8", `${from} ${name} ${to}: there is no ${end}`);
+    const relation = `${from} ${name} ${to}`;
+    for (const end of [from, to]) if (!known.has(end)) return `${relation}: there is no ${end}`;
     const cardinality = cardinalityOf(name, from, to);
-    if (cardinality === undefined) violated("C8", `${from} ${name} ${to} is no relation`);
-    const [near = "", far = ""] = (cardinality ?? "").split(":");
+    if (cardinality === undefined) return `${relation} is no relation`;
+    const [near, far] = cardinality.split(":");
     // `1:n` reads: the far end has at most one near end.
-    if (near === "1") once(seen, `${kindOf(from)} ${name} > ${to}`);
-    if (far === "1") once(seen, `${from} > ${name} ${kindOf(to)}`);
+    const ends = [
+      ...(near === "1" ? [`${kindOf(from)} ${name} > ${to}`] : []),
+      ...(far === "1" ? [`${from} > ${name} ${kindOf(to)}`] : []),
+    ];
+    for (const end of ends) {
+      if (seen.has(end)) return `more than one relation ${end}`;
+      seen.add(end);
+    }
   }
-}
-
-function once(seen: Set<string>, end: string): void {
-  if (seen.has(end)) violated("C8", `more than one relation of ${end}`);
-  seen.add(end);
+  return null;
 }
 
 const byEnds = new Map(

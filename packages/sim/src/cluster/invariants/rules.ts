@@ -1,4 +1,4 @@
-import { emptyState, fold } from "@halon/coordinator/core";
+import { type CoordinatorState, emptyState, fold } from "@halon/coordinator/core";
 import type { DecisionRecord } from "@halon/protocol";
 import { violated } from "../../invariants/invariant.ts";
 import type { World } from "../../world.ts";
@@ -52,12 +52,22 @@ export class ClusterRuleSet implements ClusterRules {
     if (record.index > committed.index + 1)
       violated("C9", `record ${record.index} is committed, and nobody had ${committed.index + 1}`);
     for (const rule of this.observers) rule.beforeRecord?.(scene, record);
-    fold(committed, record);
+    foldInto(committed, record);
     for (const rule of this.observers) rule.afterRecord?.(scene, record);
   }
 
   private sceneOf(world: World): Scene {
     this.scene ??= { world, cluster: clusterOf(world), committed: this.committed };
     return this.scene;
+  }
+}
+
+/** The graph refuses what would break it, whoever wrote it into a record. */
+function foldInto(state: CoordinatorState, record: DecisionRecord): void {
+  try {
+    fold(state, record);
+  } catch (error) {
+    const what = error instanceof Error ? error.message : `${error}`;
+    violated("C8", `record ${record.index} cannot be folded: ${what}`);
   }
 }

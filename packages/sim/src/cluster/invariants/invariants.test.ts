@@ -1,0 +1,598 @@
+import { emptyState } from "@halon/coordinator/core";
+import type { Change, Command, DecisionRecord, Json, Origin } from "@halon/protocol";
+import { describe, expect, test } from "vitest";
+import { noCounts } from "../../counters.ts";
+import { ViolationError } from "../../invariants/invariant.ts";
+import type { World } from "../../world.ts";
+import type { Happening } from "../happening.ts";
+import type { SimProcess } from "../processes.ts";
+import { Operators } from "../wishes.ts";
+import type { SimNode } from "../world.ts";
+import { allRuns } from "./all-runs.ts";
+import { clusterBounds } from "./cluster-bounds.ts";
+import type { ClusterInvariant } from "./cluster-invariant.ts";
+import { commandsOnce } from "./commands-once.ts";
+import { epochs } from "./epochs.ts";
+import { equalFolds } from "./equal-folds.ts";
+import { exactlyOnce } from "./exactly-once.ts";
+import { exclusive } from "./exclusive.ts";
+import { expectedInputs } from "./expected-inputs.ts";
+import { fairLosses } from "./fair-losses.ts";
+import { flawOf, graphWhole } from "./graph-whole.ts";
+import { leftAlone } from "./left-alone.ts";
+import { notAgain } from "./not-again.ts";
+import { nothingStuck } from "./nothing-stuck.ts";
+import { oneOnANode } from "./one-on-a-node.ts";
+import { restartPolicy } from "./restart-policy.ts";
+import { ClusterRuleSet } from "./rules.ts";
+import { wishesEnd } from "./wishes-end.ts";
+
+const second = 1_000_000;
+
+interface DecisionLike {
+  readonly type?: string;
+  readonly data?: Json;
+  readonly origin?: Origin;
+  readonly dead?: string;
+  readonly changes?: readonly Change[];
+  readonly commands?: readonly Command[];
+}
+
+function nodeNamed(name: string, slot: number): SimNode {
+  const node = { name, slot, incarnation: 1, status: "up", halond: null, coordinator: null };
+  return node as unknown as SimNode;
+}
+
+const one = nodeNamed("node-1", 0);
+const two = nodeNamed("node-2", 1);
+
+/** A world in which only this rule looks, and what a test says happens. */
+class Stage {
+  private readonly rules: ClusterRuleSet;
+  private readonly world: World;
+  private readonly operators = new Operators(1);
+  private epoch = 1;
+
+  constructor(rule: ClusterInvariant) {
+    this.rules = new ClusterRuleSet([rule]);
+    const world = {
+      now: 0,
+      phase: "healing",
+      healedAt: 0,
+      counters: { ...noCounts },
+      members: [{ pausedUntil: 0 }, { pausedUntil: 0 }],
+      queue: { size: 0 },
+      trace: { note: () => undefined },
+      scenario: { faults: [], settings: { loss: 0, straggle: 0, faultsUs: 0 } },
+      cluster: {
+        nodes: [one, two],
+        settings: { services: [] },
+        services: { processes: new Map() },
+        operators: this.operators,
+      },
+    };
+    this.world = world as unknown as World;
+    this.saw({ type: "leading", node: one, epoch: 1, index: 1 });
+  }
+
+  get counters() {
+    return this.world.counters;
+  }
+
+  saw(what: Happening): void {
+    this.rules.saw(this.world, what);
+  }
+
+  after(us: number): void {
+    this.world.now += us;
+    this.saw({ type: "replicated", node: one, index: 0 });
+  }
+
+  inEpoch(epoch: number): this {
+    this.epoch = epoch;
+    return this;
+  }
+
+  /** A record with these decisions is committed. */
+  record(...decisions: readonly DecisionLike[]): void {
+    const { committed } = this.rules;
+    const record = {
+      index: committed.index + 1,
+      epoch: this.epoch,
+      logTime: committed.logTime,
+      wallTime: 0,
+      revision: committed.graph.revision + (decisions.some(({ changes }) => changes) ? 1 : 0),
+      decisions: decisions.map((decision) => ({
+        event: { id: "e", source: "s", type: "Said", version: 1, data: {}, ...decision },
+        origin: decision.origin ?? { type: "derived", of: "e" },
+        settles: null,
+        dead: decision.dead ?? null,
+        firings: [
+          {
+            rule: "builtin/planted",
+            why: "",
+            changes: decision.changes ?? [],
+            memory: [],
+            timers: [],
+            commands: decision.commands ?? [],
+            cancelled: [],
+            published: [],
+          },
+        ],
+      })),
+    } as unknown as DecisionRecord;
+    this.saw({ type: "committed", node: one, record, state: committed });
+  }
+
+  launch(instance: string, slot: number, token: number | null = null): SimProcess {
+    const service = instance.slice(0, instance.indexOf("@"));
+    const process = { instance, service, name: service, slot, token } as unknown as SimProcess;
+    this.saw({ type: "launched", node: slot === 0 ? one : two, process });
+    return process;
+  }
+
+  end(process: SimProcess): void {
+    this.saw({ type: "ended", node: one, process, end: "asked" });
+  }
+
+  begin(command: Command, node: SimNode = one): void {
+    this.saw({ type: "commandTaken", node, command, verdict: "begin" });
+  }
+
+  get missing(): string | null {
+    return this.rules.missing(this.world);
+  }
+
+  get asked(): Operators["asked"] {
+    return this.operators.asked;
+  }
+}
+
+function command(id: string, node = "node-1", instance = "web@node-1#1", epoch = 1): Command {
+  const action = { type: "StopService", service: "web", instance, reason: "" } as const;
+  return { id, epoch, node, deadline: 1_000, action };
+}
+
+function start(id: string, node: string, instance: string): Command {
+  const manifest = { name: "web" };
+  const action = { type: "StartService", service: "web", instance, manifest };
+  return { ...command(id, node, instance), action: action as unknown as Command["action"] };
+}
+
+function put(kind: string, id: string, after: object): Change {
+  return { type: "put", key: `${kind}/${id}`, before: null, after } as Change;
+}
+
+function relate(from: string, name: string, to: string): Change {
+  return { type: "relate", relation: { from, name, to } } as Change;
+}
+
+const cluster = (more: object) => put("Cluster", "c", { name: "c", createdAt: 0, ...more });
+const nodePut = (name: string, more: object) =>
+  put("Node", name, {
+    address: "a",
+    role: "satellite",
+    state: "up",
+    incarnation: 1,
+    labels: {},
+    version: "1",
+    since: 0,
+    ...more,
+  });
+const instancePut = (id: string, more: object) =>
+  put("ServiceInstance", id, {
+    service: "web",
+    type: "web",
+    version: "1.0.0",
+    node: "node-1",
+    slot: "web@node-1",
+    incarnation: 1,
+    state: "running",
+    health: "ok",
+    since: 0,
+    ...more,
+  });
+const policy = { maxFailures: 2, windowMs: 10_000 };
+const servicePut = put("Service", "web", { serviceName: "web", version: "1.0.0", restart: policy });
+const slotPut = put("ServiceName", "web@node-1", {
+  service: "web",
+  node: "node-1",
+  incarnation: 1,
+  restarts: 0,
+});
+const numbered = (sequence: number, incarnation = 1): DecisionLike => ({
+  origin: { type: "sequence", source: "node-1", incarnation, sequence },
+});
+
+/** What breaks each rule, and the nearest that does not. */
+const cases: readonly {
+  readonly rule: () => ClusterInvariant;
+  readonly id: string;
+  readonly breaks: Readonly<Record<string, (stage: Stage) => void>>;
+  readonly keeps: (stage: Stage) => void;
+}[] = [
+  {
+    id: "C1",
+    rule: epochs,
+    breaks: {
+      "two lead in one epoch": (stage) =>
+        stage.saw({ type: "leading", node: two, epoch: 1, index: 2 }),
+      "a record of an epoch in which nobody led": (stage) => stage.inEpoch(2).record({}),
+      "a node acts on what a deposed one said": (stage) => {
+        stage.begin(command("2.1", "node-1", "web@node-1#1", 2));
+        stage.begin(command("1.1"));
+      },
+    },
+    keeps: (stage) => {
+      stage.record({});
+      stage.saw({ type: "leading", node: two, epoch: 2, index: 2 });
+      stage.inEpoch(2).record({});
+    },
+  },
+  {
+    id: "C2",
+    rule: exactlyOnce,
+    breaks: {
+      "an event twice": (stage) => stage.record(numbered(1), numbered(1)),
+      "a gap": (stage) => stage.record(numbered(1), numbered(3)),
+      "an id of a client twice": (stage) => {
+        const origin = { type: "client", id: "wish-1" } as const;
+        stage.record({ origin }, { origin });
+      },
+      "an acknowledgement of what no record has": (stage) =>
+        stage.saw({
+          type: "acknowledged",
+          node: one,
+          source: "node-1",
+          incarnation: 1,
+          sequence: 1,
+        }),
+    },
+    keeps: (stage) => {
+      stage.record(numbered(1), numbered(2), numbered(1, 2));
+      stage.saw({ type: "acknowledged", node: one, source: "node-1", incarnation: 1, sequence: 2 });
+    },
+  },
+  {
+    id: "C3",
+    rule: commandsOnce,
+    breaks: {
+      "a command begun twice": (stage) => {
+        stage.record({ commands: [command("1.1")] });
+        stage.begin(command("1.1"));
+        stage.begin(command("1.1"));
+      },
+      "a command that no record has": (stage) => stage.begin(command("1.1")),
+      "a command of another node": (stage) => {
+        stage.record({ commands: [command("1.1")] });
+        stage.begin(command("1.1"), two);
+      },
+    },
+    keeps: (stage) => {
+      stage.record({ commands: [command("1.1"), command("1.2")] });
+      stage.begin(command("1.1"));
+      stage.begin(command("1.2"));
+    },
+  },
+  {
+    id: "C4",
+    rule: oneOnANode,
+    breaks: {
+      "two of a name live on a node": (stage) => {
+        stage.launch("web@node-1#1", 0);
+        stage.launch("web@node-1#2", 0);
+      },
+    },
+    keeps: (stage) => {
+      stage.end(stage.launch("web@node-1#1", 0));
+      stage.launch("web@node-1#2", 0);
+      stage.launch("web@node-2#1", 1);
+    },
+  },
+  {
+    id: "C5",
+    rule: exclusive,
+    breaks: {
+      "two of an exclusive service live": (stage) => {
+        stage.launch("web@node-1#1", 0, 1);
+        stage.launch("web@node-2#1", 1, 2);
+      },
+      "a token that does not grow": (stage) => {
+        stage.end(stage.launch("web@node-1#1", 0, 2));
+        stage.launch("web@node-2#1", 1, 2);
+      },
+    },
+    keeps: (stage) => {
+      stage.end(stage.launch("web@node-1#1", 0, 1));
+      stage.launch("web@node-2#1", 1, 2);
+    },
+  },
+  {
+    id: "C6",
+    rule: notAgain,
+    breaks: {
+      "an instance starts twice": (stage) => {
+        stage.end(stage.launch("web@node-1#1", 0));
+        stage.launch("web@node-1#1", 0);
+      },
+      "an older one starts after a newer": (stage) => {
+        stage.end(stage.launch("web@node-1#2", 0));
+        stage.launch("web@node-1#1", 0);
+      },
+      "it starts after its end was told": (stage) => {
+        const data = { instance: "web@node-1#1" };
+        stage.saw({ type: "emitted", node: one, event: { type: "ServiceStopped", data } });
+        stage.launch("web@node-1#1", 0);
+      },
+    },
+    keeps: (stage) => {
+      stage.end(stage.launch("web@node-1#1", 0));
+      stage.launch("web@node-1#2", 0);
+    },
+  },
+  {
+    id: "C7",
+    rule: nothingStuck,
+    breaks: {
+      "an instance starts, and nobody was told": (stage) => {
+        const changes = [nodePut("node-1", {}), instancePut("web@node-1#1", { state: "starting" })];
+        stage.record({ changes });
+        stage.after(second);
+      },
+      "an operation without a timer": (stage) => {
+        const operation = { action: "stop", target: "web", waiting: ["a"], since: 0, order: 1 };
+        stage.record({ changes: [put("Operation", "o", { ...operation, state: "running" })] });
+        stage.after(second);
+      },
+      "a timer that does not fire": (stage) => {
+        stage.record({ commands: [command("1.1")] });
+        stage.after(20 * second);
+      },
+    },
+    keeps: (stage) => {
+      const changes = [nodePut("node-1", {}), instancePut("web@node-1#1", { state: "stopping" })];
+      stage.record({ changes, commands: [command("1.1")] });
+      stage.after(second);
+    },
+  },
+  {
+    id: "C8",
+    rule: graphWhole,
+    breaks: {
+      "an instance of two nodes": (stage) => {
+        const changes = [
+          nodePut("node-1", {}),
+          nodePut("node-2", {}),
+          instancePut("web@node-1#1", {}),
+          relate("Node/node-1", "runs", "ServiceInstance/web@node-1#1"),
+          relate("Node/node-2", "runs", "ServiceInstance/web@node-1#1"),
+        ];
+        stage.record({ changes });
+        for (let i = 0; i < 5; i++) stage.after(second);
+      },
+    },
+    keeps: (stage) => {
+      const changes = [
+        nodePut("node-1", {}),
+        instancePut("web@node-1#1", {}),
+        relate("Node/node-1", "runs", "ServiceInstance/web@node-1#1"),
+      ];
+      stage.record({ changes });
+      for (let i = 0; i < 5; i++) stage.after(second);
+    },
+  },
+  {
+    id: "C9",
+    rule: equalFolds,
+    breaks: {
+      "a standby that has folded something else": (stage) => {
+        for (let i = 0; i < 64; i++) stage.record({});
+        const state = Object.assign(emptyState(), { index: 64 });
+        stage.saw({ type: "following", node: two, state });
+      },
+    },
+    keeps: (stage) => {
+      for (let i = 0; i < 65; i++) stage.record({});
+    },
+  },
+  {
+    id: "C10",
+    rule: restartPolicy,
+    breaks: {
+      "more starts than failures break it": (stage) => {
+        stage.record({ changes: [servicePut] });
+        for (let i = 1; i <= 3; i++) {
+          const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
+          stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
+        }
+      },
+    },
+    keeps: (stage) => {
+      stage.record({ changes: [servicePut] });
+      for (let i = 1; i <= 3; i++) {
+        const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
+        stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
+        stage.record({ type: "ServiceStartRequested", data: { service: "web" } });
+      }
+    },
+  },
+  {
+    id: "C11",
+    rule: clusterBounds,
+    breaks: {
+      "commands that nobody answers": (stage) => {
+        for (let i = 1; i < 400; i++) stage.record({ commands: [command(`${i}.1`)] });
+        stage.after(second);
+      },
+    },
+    keeps: (stage) => {
+      for (let i = 1; i < 10; i++) stage.record({ commands: [command(`${i}.1`)] });
+      stage.after(second);
+    },
+  },
+  {
+    id: "C12",
+    rule: fairLosses,
+    breaks: {
+      "a node is lost while all is well": (stage) => {
+        stage.after(60 * second);
+        lose(stage);
+      },
+    },
+    keeps: (stage) => {
+      stage.after(60 * second);
+      stage.saw({ type: "nodeEnded", node: two, isMachine: false });
+      stage.after(2 * second);
+      lose(stage);
+    },
+  },
+  {
+    id: "C13",
+    rule: expectedInputs,
+    breaks: {
+      "a rule throws": (stage) =>
+        stage.record({ type: "RuleFailed", data: { rule: "r", event: "e", reason: "x" } }),
+    },
+    keeps: (stage) => stage.record({ dead: "no rule is on Said" }),
+  },
+  {
+    id: "C14",
+    rule: leftAlone,
+    breaks: {
+      "a move while the breaker is open": (stage) => {
+        const breaker = { since: 0, reason: "", nodes: ["node-2"] };
+        stage.record({ changes: [cluster({ breaker }), nodePut("node-2", { state: "down" })] });
+        stage.record({
+          type: "ServiceMoved",
+          data: { service: "web", from: "node-2", to: "node-1" },
+        });
+      },
+      "a start in maintenance": (stage) => {
+        stage.record({ changes: [nodePut("node-1", { mode: "maintenance" })] });
+        stage.record({ commands: [start("2.1", "node-1", "web@node-1#1")] });
+      },
+    },
+    keeps: (stage) => {
+      stage.record({ changes: [cluster({}), nodePut("node-2", { state: "down" })] });
+      stage.record({
+        type: "ServiceMoved",
+        data: { service: "web", from: "node-2", to: "node-1" },
+      });
+      stage.record({ commands: [start("2.1", "node-1", "web@node-1#1")] });
+    },
+  },
+  {
+    id: "C15",
+    rule: wishesEnd,
+    breaks: {
+      "an answer that no record stands behind": (stage) => {
+        stage.asked.push({ ...asked, index: 3 });
+        stage.after(second);
+      },
+    },
+    keeps: (stage) => {
+      stage.record({ origin: { type: "client", id: asked.id } });
+      stage.asked.push({ ...asked, index: 1 });
+      stage.after(second);
+    },
+  },
+];
+
+const asked = {
+  id: "wish-1",
+  type: "ServiceStopRequested",
+  data: {},
+  sinceUs: 0,
+  epoch: 1,
+  tries: 1,
+  index: null,
+  refusal: null,
+};
+
+function lose(stage: Stage): void {
+  stage.saw({
+    type: "observed",
+    leader: one,
+    observation: "NodeLost",
+    node: "node-2",
+    incarnation: 1,
+    reason: "silence",
+  });
+}
+
+describe.each(cases)("$id", ({ id, rule, breaks, keeps }) => {
+  test.each(Object.entries(breaks))("is broken by %s", (_name, happens) => {
+    const stage = new Stage(rule());
+    const broken = brokenBy(() => happens(stage));
+    expect(broken).toBe(id);
+  });
+
+  test("is not broken by the nearest that is right", () => {
+    expect(brokenBy(() => keeps(new Stage(rule())))).toBeNull();
+  });
+});
+
+function brokenBy(happens: () => void): string | null {
+  try {
+    happens();
+    return null;
+  } catch (error) {
+    if (error instanceof ViolationError) return error.invariant;
+    throw error;
+  }
+}
+
+describe("C8", () => {
+  const resources = ["a", "b"].map((id) => ({ kind: "Node", id, attributes: {} }));
+  const slot = { kind: "ServiceName", id: "web@a", attributes: {} };
+  const provides = (from: string) => ({ from, name: "provides", to: "ServiceName/web@a" }) as const;
+
+  test.each([
+    ["an edge without its end", [provides("Node/a")], resources, "there is no ServiceName/web@a"],
+    [
+      "two ends where one may be",
+      [provides("Node/a"), provides("Node/b")],
+      [...resources, slot],
+      "more than one",
+    ],
+    [
+      "an unknown relation",
+      [{ ...provides("Node/a"), name: "likes" }],
+      [...resources, slot],
+      "is no relation",
+    ],
+  ])("finds %s", (_name, relations, all, flaw) => {
+    expect(flawOf({ relations: relations as never, resources: all as never })).toContain(flaw);
+  });
+
+  test("finds nothing wrong with a slot of one node", () => {
+    const relations = [provides("Node/a")] as never;
+    expect(flawOf({ relations, resources: [...resources, slot] as never })).toBeNull();
+  });
+});
+
+describe("C16", () => {
+  const wanted = [
+    nodePut("node-1", {}),
+    nodePut("node-2", {}),
+    servicePut,
+    slotPut,
+    relate("ServiceName/web@node-1", "wants", "Service/web"),
+  ];
+  const running = [
+    instancePut("web@node-1#1", {}),
+    relate("ServiceInstance/web@node-1#1", "holds", "ServiceName/web@node-1"),
+  ];
+
+  test("misses what is wanted and not started", () => {
+    const stage = new Stage(allRuns());
+    stage.record({ changes: wanted });
+    expect(stage.missing).toBe("C16: web@node-1 is wanted and not started");
+  });
+
+  test("misses the process of what the graph believes to run", () => {
+    const stage = new Stage(allRuns());
+    stage.record({ changes: [...wanted, ...running] });
+    expect(stage.missing).toBe("C16: 0 processes of web@node-1#1 live");
+  });
+});
