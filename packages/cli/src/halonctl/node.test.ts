@@ -48,7 +48,10 @@ function lostNode(): Parameters<typeof memoryPorts>[0] {
         ...view,
         get: (kind: string) => (kind === "Node" ? { ...node, attributes } : undefined),
         in: () => ["node-2", "node-3"].map(supervisor),
-        out: () => [supervisor("node-3")],
+        out: (_key: string, _relation: string, kind: string) =>
+          kind === "Supervisor"
+            ? [supervisor("node-3")]
+            : ["node-1", "node-2"].map((node) => ({ id: `web@${node}#1`, attributes: { node } })),
       }) as unknown as GraphView,
     status: () => ({ ...status(), nodes: [row] }),
   };
@@ -68,7 +71,7 @@ test("node show tells state, recovery, watchers and the evidence, a sentence a l
     "  version     0.1.0",
     "  labels      zone=a",
     "  watched by  node-2, node-3",
-    "  watches     node-3",
+    "  watches     node-3, web@node-2#1",
     "",
     "That rests on",
     "  node-1: last beat 1.2 s ago (phi 9.4)",
