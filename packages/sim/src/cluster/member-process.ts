@@ -7,10 +7,11 @@ import {
 } from "@halon/agency/core";
 import { emptyKv, type KvState, SnapshotReader, snapshotChunks } from "@halon/kv";
 import type { RaftState } from "@halon/raft";
+import { answerOf, requestOf } from "../agency-requests.ts";
 import type { StoredSnapshot } from "../disk.ts";
 import type { HostAppend } from "../host.ts";
 import { canonicalBytes } from "../host-snapshot.ts";
-import type { Process, ProcessEffect, ProcessInput, ProcessStart, SimAnswer } from "../process.ts";
+import type { Process, ProcessEffect, ProcessInput, ProcessStart } from "../process.ts";
 import { MemberHost } from "./member-host.ts";
 import {
   joinMemberSnapshot,
@@ -41,6 +42,7 @@ export class MemberProcess implements Process {
   readonly replica: Replica;
   /** The last epoch that a coordinator here has owned: the next one must not append under it. */
   ownedEpoch = 0;
+  readonly #keysOfReads = new Map<number, number>();
   #saving: SavedState = noSavedState;
   #answers: StoreAnswer[] = [];
   #seen = { lastPosition: -1, installs: 0, epoch: 0, leaderId: null as string | null };
@@ -150,7 +152,12 @@ export class MemberProcess implements Process {
       case "store":
         return this.replica.step(input.input);
       case "request":
-        return this.#request(input);
+        if (input.request.type === "read") this.#keysOfReads.set(input.id, input.request.key);
+        return this.replica.step({
+          type: "request",
+          id: input.id,
+          request: requestOf(input.request),
+        });
       case "snapshotSaved":
         return this.#snapshotSaved(input.snapshot);
       case "snapshotFailed":
@@ -162,16 +169,6 @@ export class MemberProcess implements Process {
       default:
         return this.replica.step(input);
     }
-  }
-
-  /** Operators alone ask here; what clients read and write is the profile `raft`'s. */
-  #request({ id, request }: ProcessInput & { readonly type: "request" }): readonly ReplicaEffect[] {
-    if (request.type === "changeMembers")
-      return this.replica.step({ type: "request", id, request });
-    if (request.type !== "transfer")
-      throw new Error(`a cluster has no clients that ${request.type}`);
-    const transfer = { type: "transferLeader", to: request.to } as const;
-    return this.replica.step({ type: "request", id, request: transfer });
   }
 
   #snapshotSaved({ meta, bytes }: StoredSnapshot): readonly ReplicaEffect[] {
@@ -196,8 +193,11 @@ export class MemberProcess implements Process {
 
   #translate(effect: ReplicaEffect): ProcessEffect {
     switch (effect.type) {
-      case "answer":
-        return { type: "answer", id: effect.id, answer: answerOf(effect.answer.type) };
+      case "answer": {
+        const key = this.#keysOfReads.get(effect.id) ?? 0;
+        this.#keysOfReads.delete(effect.id);
+        return { type: "answer", id: effect.id, answer: answerOf(effect.answer, key) };
+      }
       case "takeSnapshot":
         return this.#takeSnapshot(effect);
       case "notify":
@@ -253,9 +253,4 @@ function stateOf(bytes: Uint8Array): KvState {
   const reader = new SnapshotReader();
   for (const chunk of decode(bytes).split("\n")) reader.push(chunk);
   return reader.finish();
-}
-
-/** Nobody waits for what operators ask of members. */
-function answerOf(type: string): SimAnswer {
-  return type === "done" ? { type: "ok", value: null } : { type: "unknown" };
 }
