@@ -7,6 +7,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readReport, sum } from "./test-report.mjs";
@@ -58,7 +59,8 @@ function unit() {
     "run",
     "test",
     "--continue",
-    "--concurrency=2",
+    // One more than there are cores: those that start programs mostly wait for them.
+    `--concurrency=${availableParallelism() + 1}`,
     "--output-logs=new-only",
   ]);
   return { ...step, counts: packages.map((name) => readReport(name, reportOf(name))) };
@@ -71,7 +73,7 @@ function suite(kind) {
     vitest,
     "run",
     "--config=test/vitest.config.ts",
-    `--project=${kind}`,
+    `--project=${kind}*`,
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${report}`,

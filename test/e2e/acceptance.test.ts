@@ -9,6 +9,7 @@ import {
   field,
   halonctl,
   halondOf,
+  host,
   isRunning,
   kill,
   line,
@@ -37,7 +38,8 @@ function startHello(): Promise<Node> {
 
 test("npm start runs three nodes and all that the cluster file wants, and SIGINT leaves no process behind", async () => {
   const hello = await startHello();
-  expect(hello.output()).toMatch(/^cluster ready endpoint=http:\/\/127\.0\.0\.1:\d+ dashboard=/m);
+  expect(hello.output()).toContain(`cluster ready endpoint=${hello.endpoint} dashboard=`);
+  expect(new URL(hello.endpoint).hostname).toBe(host);
   const seen = await status(hello.endpoint);
   const { cluster, nodes } = seen;
   const services = ownServices(seen);

@@ -7,7 +7,7 @@ import { connectLink, type Hello, linkPath } from "@halon/actor";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { configOf, halondPath, type Member, startAgency } from "../conformance/agency/members.ts";
-import { cleanUp, run, temporaryDirectory } from "./cluster.ts";
+import { cleanUp, host, run, temporaryDirectory } from "./cluster.ts";
 
 let member: Member;
 let count = 0;
@@ -225,7 +225,7 @@ test.each([
 
 async function raw(text: string): Promise<Socket> {
   const { port } = new URL(member.endpoint);
-  const socket = connect(Number(port), "127.0.0.1");
+  const socket = connect(Number(port), host);
   socket.on("error", () => {});
   await once(socket, "connect");
   socket.write(text, "latin1");

@@ -4,7 +4,6 @@ import { afterEach, expect, test } from "vitest";
 import {
   type Config,
   configOf,
-  freePorts,
   halondPath,
   kill,
   leaderOf,
@@ -12,7 +11,7 @@ import {
   startAgency,
   startMember,
 } from "../conformance/agency/members.ts";
-import { cleanUp, isLong, run, temporaryDirectory, waitFor } from "./cluster.ts";
+import { cleanUp, freePorts, host, isLong, run, temporaryDirectory, waitFor } from "./cluster.ts";
 
 afterEach(cleanUp);
 
@@ -25,7 +24,7 @@ async function startInOrder(
   const ports = await freePorts(order.length);
   const members: Member[] = [];
   for (const place of order) {
-    const join_ = (joins[place] ?? []).map((other) => `127.0.0.1:${ports[other]}`);
+    const join_ = (joins[place] ?? []).map((other) => `${host}:${ports[other]}`);
     members.push(
       await startMember(join(directory, `a${place}`), ports[place] ?? 0, [
         ...["--name", `a${place}`, "--agency-size", String(order.length)],
@@ -195,7 +194,7 @@ test("a second process on a data directory is refused, and the first goes on", a
   if (member === undefined) throw new Error("no member");
   const { code, stderr } = await run([
     ...[halondPath, "agency", "--data-dir", member.dataDir],
-    ...["--listen", "127.0.0.1:0", "--agency-size", "1"],
+    ...["--listen", `${host}:0`, "--agency-size", "1"],
   ]);
   expect([code, stderr]).toEqual([4, expect.stringContaining("HAL_DATA_DIR_LOCKED")]);
   expect(await post(member, "write", [[{ "/a": 1 }]])).toEqual({ results: [expect.any(Number)] });

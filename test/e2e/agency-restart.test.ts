@@ -1,9 +1,10 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import {
   cleanUp,
+  freePorts,
   halond,
+  host,
   kill,
   type Program,
   root,
@@ -83,13 +84,11 @@ async function startAgency(): Promise<readonly Member[]> {
   const members = ports.map((port, at) => {
     const dataDir = join(directory, `member-${at}`);
     const command = [
-      ...[halondPath, "agency", "--listen", `127.0.0.1:${port}`, "--agency-size", "3"],
+      ...[halondPath, "agency", "--listen", `${host}:${port}`, "--agency-size", "3"],
       ...["--data-dir", dataDir],
-      ...ports
-        .filter((other) => other !== port)
-        .flatMap((other) => ["--join", `127.0.0.1:${other}`]),
+      ...ports.filter((other) => other !== port).flatMap((other) => ["--join", `${host}:${other}`]),
     ];
-    const endpoint = `http://127.0.0.1:${port}`;
+    const endpoint = `http://${host}:${port}`;
     return { endpoint, dataDir, command, program: start(command) };
   });
   await waitForAgreement(members);
@@ -160,21 +159,4 @@ async function ask(member: Member | undefined, route: string, body: unknown): Pr
   });
   if (!response.ok) throw new Error(`${route}: ${response.status} ${await response.text()}`);
   return response.json();
-}
-
-/** All are held until the last is found, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

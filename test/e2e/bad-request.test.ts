@@ -9,6 +9,7 @@ import {
   ctl,
   events,
   halonctl,
+  host,
   type Node,
   root,
   service,
@@ -105,7 +106,7 @@ test("garbage on a node link is cut off", async () => {
 });
 
 async function raw(port: string, text: string): Promise<Socket> {
-  const socket = connect(Number(port), "127.0.0.1");
+  const socket = connect(Number(port), host);
   socket.on("error", () => {});
   await once(socket, "connect");
   socket.write(text, "latin1");

@@ -8,6 +8,7 @@ import {
   events,
   halonctl,
   halond,
+  host,
   ownServices,
   project,
   root,
@@ -54,7 +55,7 @@ test("a port that is taken ends the start, and names the port", async () => {
 test("a data directory that a live node uses is refused, and that node goes on", async () => {
   const directory = temporaryDirectory();
   const node = await startNode(directory, ["--name", "node-1"]);
-  const listen = ["--listen", "127.0.0.1:0"];
+  const listen = ["--listen", `${host}:0`];
   const { code, stderr } = await halond("start", "--data-dir", directory, ...listen);
   expect(stderr).toContain("HAL_DATA_DIR_LOCKED");
   expect(stderr).toContain(directory);
@@ -122,7 +123,7 @@ test("damage to what a node keeps stops its start; once it is repaired, all that
     const path = file(directory);
     const whole = readFileSync(path);
     writeFileSync(path, damage(whole));
-    const listen = ["--listen", "127.0.0.1:0", "--name", "node-1"];
+    const listen = ["--listen", `${host}:0`, "--name", "node-1"];
     const { code, stdout, stderr } = await halond("start", "--data-dir", directory, ...listen);
     for (const part of says) expect(stderr, what).toContain(part);
     expect({ what, code, stdout }).toEqual({ what, code: 1, stdout: "" });

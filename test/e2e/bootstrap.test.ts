@@ -7,6 +7,7 @@ import {
   cleanUp,
   halond,
   halondOf,
+  host,
   isLong,
   kill,
   line,
@@ -142,7 +143,7 @@ test("while one is missing the others say so again and again, and nothing starts
 
 test("a local cluster says how to start a node again that died, and that does it", async () => {
   const directory = temporaryDirectory();
-  const args = ["start", "--local", "3", "--data-dir", directory, "--listen", "127.0.0.1:0"];
+  const args = ["start", "--local", "3", "--data-dir", directory, "--listen", `${host}:0`];
   const launcher = start([halondPath, ...args]);
   await line(launcher, /^cluster ready /m, readyMs);
   const { setup } = JSON.parse(readFileSync(join(directory, "node-2/setup.json"), "utf8"));
@@ -234,7 +235,7 @@ describe("refused, with the reason and what to do:", () => {
     const server = createServer(answer).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const { port } = server.address() as AddressInfo;
-    const listen = ["--data-dir", temporaryDirectory(), "--listen", "127.0.0.1:0"];
+    const listen = ["--data-dir", temporaryDirectory(), "--listen", `${host}:0`];
     const { code, stderr } = await halond("start", ...listen, "--join", `127.0.0.1:${port}`);
     server.closeAllConnections();
     server.close();

@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +22,23 @@ export const isLong = process.env["HALON_E2E_LONG"] !== undefined;
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 const halondPath = join(root, "packages/cli/bin/halond.js");
 const halonctlPath = join(root, "packages/cli/bin/halonctl.js");
+
+/** Where the nodes of this process listen: another address than those of a file beside it, so that they share no port. */
+export const host = `127.${1 + ((process.pid >> 8) & 127)}.${process.pid & 255}.5`;
+
+/** Ports of that address that were free a moment ago; all are held at once, so that they differ. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve) => server.listen(0, host, resolve));
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
 
 export type ServiceStatus = ClusterStatus["services"][number];
 
@@ -166,7 +184,7 @@ export async function startNode(
 ): Promise<Node> {
   const size = args.includes("--join") ? [] : ["--agency-size", "1", ...storeOf(dataDir)];
   const program = start(
-    [halondPath, "start", "--data-dir", dataDir, "--listen", "127.0.0.1:0", ...size, ...args],
+    [halondPath, "start", "--data-dir", dataDir, "--listen", `${host}:0`, ...size, ...args],
     surroundings,
   );
   const endpoint = await line(program, /^halond ready .*\bendpoint=(\S+)/m);
@@ -176,7 +194,7 @@ export async function startNode(
 /** Starts several nodes under one launcher and waits until the cluster is ready. */
 export async function startCluster(
   dataDir: string,
-  { launcher = halondPath, listen = "127.0.0.1:0", args = [] as readonly string[] } = {},
+  { launcher = halondPath, listen = `${host}:0`, args = [] as readonly string[] } = {},
 ): Promise<Node> {
   const first = launcher === halondPath ? ["start", "--local", "3"] : [];
   const program = start([
@@ -185,7 +203,7 @@ export async function startCluster(
     ...["--data-dir", dataDir, "--listen", listen, ...storeOf(dataDir)],
     ...args,
   ]);
-  const endpoint = await line(program, /^cluster ready endpoint=(\S+)/m, 30_000);
+  const endpoint = await line(program, /^cluster ready endpoint=(\S+)/m, 60_000);
   return { ...program, endpoint, dataDir };
 }
 

@@ -1,6 +1,5 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { line, type Program, root, start, waitFor } from "../../e2e/cluster.ts";
+import { freePorts, host, line, type Program, root, start, waitFor } from "../../e2e/cluster.ts";
 
 /** The program `halond`. */
 export const halondPath = join(root, "packages/cli/bin/halond.js");
@@ -29,27 +28,13 @@ export interface Config {
   };
 }
 
-/** Ports that were free a moment ago; all are held at once, so that they differ. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { readonly port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
 /** Starts one member and waits until it listens. */
 export async function startMember(
   dataDir: string,
   port: number,
   args: readonly string[],
 ): Promise<Member> {
-  const address = `127.0.0.1:${port}`;
+  const address = `${host}:${port}`;
   const all = [halondPath, "agency", "--data-dir", dataDir, "--listen", address, ...args];
   const member = {
     endpoint: `http://${address}`,
@@ -85,7 +70,7 @@ export async function startAgency(
     ports.map((port, at) =>
       startMember(join(directory, `a${at + 1}`), port, [
         ...["--name", `a${at + 1}`, "--agency-size", String(size), "--compaction.bytes", "0"],
-        ...(at === 0 ? [] : ["--join", `127.0.0.1:${ports[0]}`]),
+        ...(at === 0 ? [] : ["--join", `${host}:${ports[0]}`]),
         ...args,
       ]),
     ),

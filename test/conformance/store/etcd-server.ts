@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
-import { temporaryDirectory, waitFor } from "../../e2e/cluster.ts";
+import { freePorts, host, temporaryDirectory, waitFor } from "../../e2e/cluster.ts";
 
 /** Whether there is an etcd to test with. */
 export const hasEtcd = spawnSync("etcd", ["--version"]).status === 0;
@@ -37,8 +36,8 @@ export async function startEtcd(count: number, flags: readonly string[] = []): P
   const ports = await freePorts(count * 2);
   const plans = Array.from({ length: count }, (_, at) => ({
     name: `m${at}`,
-    client: `127.0.0.1:${ports[at * 2]}`,
-    peer: `http://127.0.0.1:${ports[at * 2 + 1]}`,
+    client: `${host}:${ports[at * 2]}`,
+    peer: `http://${host}:${ports[at * 2 + 1]}`,
     dataDir: join(directory, `m${at}`),
   }));
   const initial = plans.map(({ name, peer }) => `${name}=${peer}`).join(",");
@@ -127,16 +126,4 @@ async function post(
   const answer = (await response.json()) as Record<string, unknown>;
   if (!response.ok) throw new Error(`etcd answered ${path}: ${JSON.stringify(answer)}`);
   return answer;
-}
-
-/** Held all at once, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return address !== null && typeof address === "object" ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
