@@ -1,4 +1,6 @@
 import { describeMessage, describeState, type RaftState } from "@halon/raft";
+import { describeHappening, isTold } from "./cluster/describe.ts";
+import type { Happening } from "./cluster/happening.ts";
 import type { HostAppend } from "./host.ts";
 import { mix } from "./prng.ts";
 import type { ProcessEffect, ProcessInput } from "./process.ts";
@@ -6,7 +8,11 @@ import type { ProcessEffect, ProcessInput } from "./process.ts";
 /** Events that a violation is told with. */
 const violationEvents = 40;
 
+/** Of a run of whole nodes; each is a long story. */
+const clusterEvents = 120;
+
 type TraceEvent =
+  | { readonly type: "happening"; readonly time: number; readonly what: Happening }
   | { readonly type: "note"; readonly time: number; readonly text: string }
   | {
       readonly type: "step";
@@ -23,9 +29,13 @@ export class Trace {
   private readonly ring: (TraceEvent | undefined)[] = [];
   private readonly kept: number;
   private count = 0;
+  /** What members do is left out as long as they keep their roles. */
+  private readonly isCoarse: boolean;
+  private readonly roles = new Map<string, string>();
 
-  constructor(kept: number = violationEvents) {
-    this.kept = kept;
+  constructor(kept: number | undefined, isCoarse = false) {
+    this.kept = kept ?? (isCoarse ? clusterEvents : violationEvents);
+    this.isCoarse = isCoarse;
   }
 
   /** Adds a number to the hash. */
@@ -46,7 +56,14 @@ export class Trace {
   ): void {
     // A tick that changes nothing tells nothing.
     if (input.type === "tick" && effects.length === 0) return;
+    if (this.isCoarse && after.role === this.roles.get(after.id)) return;
+    if (this.isCoarse) this.roles.set(after.id, after.role);
     this.ring[this.count++ % this.kept] = { type: "step", time, input, after, effects };
+  }
+
+  /** What happened in a cluster. */
+  saw(time: number, what: Happening): void {
+    if (isTold(what)) this.ring[this.count++ % this.kept] = { type: "happening", time, what };
   }
 
   /** 16 hexadecimal digits; equal for equal runs. */
@@ -67,6 +84,7 @@ export class Trace {
 
 function lineOf(event: TraceEvent): string {
   const time = (event.time / 1000).toFixed(3).padStart(12);
+  if (event.type === "happening") return `${time} ms  ${describeHappening(event.what)}`;
   if (event.type === "note") return `${time} ms  ** ${event.text}`;
   const effects = event.effects.map((effect) => `\n${" ".repeat(18)}${effectLine(effect)}`);
   return `${time} ms  ${describeState(event.after)} <- ${inputLine(event.input)}${effects.join("")}`;

@@ -1,5 +1,6 @@
 import { type Configuration, defaultOptions, init } from "@halon/raft";
 import { clusterInvariants } from "./cluster/invariants/all.ts";
+import type { ClusterObserver } from "./cluster/invariants/cluster-invariant.ts";
 import { ClusterRuleSet } from "./cluster/invariants/rules.ts";
 import { type ClusterParts, createCluster } from "./cluster/start.ts";
 import { Operators } from "./cluster/wishes.ts";
@@ -25,6 +26,7 @@ export function createWorld(
   scenario: Scenario,
   step: StepFunction,
   transcriptEvents?: number,
+  observers: readonly ClusterObserver[] = [],
 ): World {
   const { settings, seed } = scenario;
   const ids: string[] = [];
@@ -67,7 +69,7 @@ export function createWorld(
     invariants: createInvariants(),
     observed: { member: observer, input: { type: "apply" }, before, after: before, effects: [] },
     counters: { ...noCounts },
-    trace: new Trace(transcriptEvents),
+    trace: new Trace(transcriptEvents, settings.cluster !== undefined),
     clients,
     operations: [],
     history: [],
@@ -81,13 +83,16 @@ export function createWorld(
     activeCuts: 0,
     hostTurns: 0,
     healedAt: 0,
-    cluster: createCluster(scenario, members, clusterParts(seed), () => world),
+    cluster: createCluster(scenario, members, clusterParts(seed, observers), () => world),
   };
   return world;
 }
 
-function clusterParts(seed: number): ClusterParts {
-  return { rules: new ClusterRuleSet(clusterInvariants()), operators: new Operators(seed) };
+function clusterParts(seed: number, observers: readonly ClusterObserver[]): ClusterParts {
+  return {
+    rules: new ClusterRuleSet(clusterInvariants(), observers),
+    operators: new Operators(seed),
+  };
 }
 
 function createMember(scenario: Scenario, slot: number, first: Configuration): SimMember {

@@ -62,7 +62,7 @@ class Stage {
       counters: { ...noCounts },
       members: [{ pausedUntil: 0 }, { pausedUntil: 0 }],
       queue: { size: 0 },
-      trace: { note: () => undefined },
+      trace: { note: () => undefined, saw: () => undefined },
       scenario: { faults: [], settings: { loss: 0, straggle: 0, faultsUs: 0 } },
       cluster: {
         nodes: [one, two],

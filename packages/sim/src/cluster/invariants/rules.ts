@@ -17,13 +17,15 @@ export class ClusterRuleSet implements ClusterRules {
   private scene: Scene | null = null;
   private lookedUs = 0;
 
-  constructor(all: readonly ClusterInvariant[]) {
+  /** `more` look on as well, and judge nothing. */
+  constructor(all: readonly ClusterInvariant[], more: readonly ClusterObserver[] = []) {
     this.all = all;
-    this.observers = [...all, clusterCounting()];
+    this.observers = [...all, clusterCounting(), ...more];
   }
 
   saw(world: World, what: Happening): void {
     const scene = this.sceneOf(world);
+    world.trace.saw(world.now, what);
     if (what.type === "folded" || what.type === "committed") this.take(scene, what.record);
     for (const rule of this.observers) rule.saw?.(scene, what);
     if (world.now - this.lookedUs < second) return;
