@@ -9,7 +9,7 @@ import type { DecisionRecord } from "@halon/protocol";
 import { feed } from "../feed.ts";
 import { violated } from "../invariants/invariant.ts";
 import type { World } from "../world.ts";
-import type { Decider } from "./decider.ts";
+import type { Decider } from "./askers.ts";
 import type { MemberProcess, StoreAnswer } from "./member-process.ts";
 import type { CoordinatorNews, ToCoordinator } from "./news.ts";
 import { type Due, endThread, give, type Thread } from "./threads.ts";

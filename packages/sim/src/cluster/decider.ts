@@ -1,12 +1,10 @@
 import {
-  answerOf,
   builtInRules,
   DecisionCore,
   firstObservation,
   type LeaseEffect,
   LeaseGrants,
   type LoopEffect,
-  type Reply,
   type RuleSet,
   watermarkOf,
 } from "@halon/coordinator/core";
@@ -14,6 +12,7 @@ import { type ErrorData, events } from "@halon/protocol";
 import { indexRules } from "@halon/rules";
 import { feed } from "../feed.ts";
 import type { World } from "../world.ts";
+import { asked, type Decider, type Reader, reply } from "./askers.ts";
 import {
   type CoordinatorInput,
   deltaOf,
@@ -24,53 +23,14 @@ import {
   saveIfDue,
   tell,
 } from "./coordinator-thread.ts";
+import { carryOutLeases, confirmedEffects } from "./lease-desk.ts";
 import type { StoreAnswer } from "./member-process.ts";
 import type { ToCoordinator } from "./news.ts";
 import { arm, disarm, give } from "./threads.ts";
 import { clusterOf, machineMs, saw, wallMs } from "./world.ts";
 
-/** Whom the reply to an input goes to. */
-type Asker =
-  | {
-      readonly type: "source";
-      readonly source: string;
-      readonly incarnation: number;
-      readonly sequence: number;
-      /** Of the last event that came with it. */
-      readonly last: number;
-    }
-  | { readonly type: "operator"; readonly ref: number }
-  | { readonly type: "loss"; readonly node: string };
-
-/** Who reads when all is durable. */
-type Reader =
-  | {
-      readonly type: "watermark";
-      readonly ref: number;
-      readonly source: string;
-      readonly incarnation: number;
-    }
-  | { readonly type: "grant"; readonly ref: number };
-
-/** What a coordinator has from when it begins to lead. */
-export interface Decider {
-  readonly epoch: number;
-  readonly loop: DecisionCore;
-  readonly grants: LeaseGrants;
-  readonly replies: Map<number, Asker>;
-  readonly reads: Map<number, Reader>;
-  /** Nodes whose leases are asked for, by the number of their main thread. */
-  readonly renewing: Map<number, string>;
-  /** The proof that is asked for: number of the question, and of the grants. */
-  confirming: { readonly id: number; readonly ref: number } | null;
-  /** The record that is being appended. */
-  append: { readonly id: number; readonly index: number; readonly data: Uint8Array } | null;
-}
-
 /** Wait before what consensus did not take is offered again; ms. */
 const againMs = 20;
-/** How long it may take to find out whether the store is still owned; ms. */
-const confirmMs = 1_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -156,7 +116,7 @@ export function takeDeciding(
     case "renew": {
       const { ref, node, asked: leases } = input;
       decider.renewing.set(ref, node);
-      carryOutLeases(world, coordinator, decider, decider.grants.renew(ref, node, leases));
+      grant(world, coordinator, decider, decider.grants.renew(ref, node, leases));
       return;
     }
     case "watermark":
@@ -166,12 +126,6 @@ export function takeDeciding(
     case "snapshotDone":
       return;
   }
-}
-
-function asked(world: World, decider: Decider, asker: Asker): number {
-  const number = nextNumber(world);
-  decider.replies.set(number, asker);
-  return number;
 }
 
 function takeEvents(
@@ -355,30 +309,6 @@ function onAppended(
   carryOut(world, coordinator, decider, loop.appended(result));
 }
 
-function reply(
-  world: World,
-  coordinator: SimCoordinator,
-  { replies, grants }: Decider,
-  { ref, reply: said }: { readonly ref: number; readonly reply: Reply },
-): void {
-  const asker = replies.get(ref);
-  replies.delete(ref);
-  if (asker === undefined) throw new Error(`reply ${ref} comes twice, or to nobody`);
-  if (asker.type === "loss") grants.decided(asker.node);
-  else if (asker.type === "operator")
-    tell(world, coordinator, { type: "reply", ref: asker.ref, reply: said });
-  else {
-    const { source, incarnation, sequence, last } = asker;
-    const answer = answerOf(said, sequence, last);
-    if (answer === null) return;
-    tell(world, coordinator, { ...answer, source });
-    if (answer.type === "ack") {
-      const { node } = coordinator;
-      saw(world, { type: "acknowledged", node, source, incarnation, sequence });
-    }
-  }
-}
-
 function read(world: World, coordinator: SimCoordinator, decider: Decider, number: number): void {
   const reader = decider.reads.get(number);
   decider.reads.delete(number);
@@ -386,51 +316,12 @@ function read(world: World, coordinator: SimCoordinator, decider: Decider, numbe
   const { state } = decider.loop;
   if (reader.type === "grant") {
     const now = machineMs(world, coordinator.node);
-    carryOutLeases(world, coordinator, decider, decider.grants.durable(reader.ref, state, now));
+    grant(world, coordinator, decider, decider.grants.durable(reader.ref, state, now));
     return;
   }
   const { ref, source, incarnation } = reader;
   const sequence = watermarkOf(state, source, incarnation);
   tell(world, coordinator, { type: "watermarkIs", ref, sequence });
-}
-
-function carryOutLeases(
-  world: World,
-  coordinator: SimCoordinator,
-  decider: Decider,
-  effects: readonly LeaseEffect[],
-): void {
-  const { node } = coordinator;
-  for (const effect of effects)
-    switch (effect.type) {
-      case "confirm":
-        confirm(world, coordinator, decider, effect.ref);
-        break;
-      case "whenDurable":
-        whenDurable(world, coordinator, decider, { type: "grant", ref: effect.ref });
-        break;
-      case "granted": {
-        const { ref, instances } = effect;
-        const to = decider.renewing.get(ref) ?? "";
-        decider.renewing.delete(ref);
-        tell(world, coordinator, { type: "granted", ref, instances });
-        if (instances.length > 0) saw(world, { type: "granted", leader: node, to, instances });
-        break;
-      }
-      case "refused": {
-        const { ref, code, message } = effect;
-        decider.renewing.delete(ref);
-        tell(world, coordinator, { type: "failed", ref, error: { code, message } });
-      }
-    }
-}
-
-function confirm(world: World, coordinator: SimCoordinator, decider: Decider, ref: number): void {
-  const id = nextNumber(world);
-  decider.confirming = { id, ref };
-  arm(world, coordinator, "confirm", confirmMs);
-  const input = { type: "confirmLead", id, epoch: decider.epoch } as const;
-  feed(world, coordinator.node.member, { type: "store", input });
 }
 
 function onConfirmed(
@@ -439,11 +330,17 @@ function onConfirmed(
   decider: Decider,
   isOwner: boolean,
 ): void {
-  const { confirming, loop, grants } = decider;
-  if (confirming === null) return;
-  decider.confirming = null;
-  disarm(coordinator, "confirm");
-  const now = machineMs(world, coordinator.node);
-  const effects = grants.confirmed(confirming.ref, isOwner, loop.state, now);
-  carryOutLeases(world, coordinator, decider, effects);
+  const effects = confirmedEffects(world, coordinator, decider, isOwner);
+  grant(world, coordinator, decider, effects);
+}
+
+function grant(
+  world: World,
+  coordinator: SimCoordinator,
+  decider: Decider,
+  effects: readonly LeaseEffect[],
+): void {
+  const wait = (ref: number): void =>
+    whenDurable(world, coordinator, decider, { type: "grant", ref });
+  carryOutLeases(world, coordinator, decider, { effects, whenDurable: wait });
 }
