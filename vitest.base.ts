@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
-const conditions = ["@halon/source", ...defaultServerConditions];
+/** Imports of the workspace find its sources, not what was built of them. */
+export const conditions = ["@halon/source", ...defaultServerConditions];
 
 const propertyTests = fileURLToPath(new URL("tools/property-tests.ts", import.meta.url));
 

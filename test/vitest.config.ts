@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { conditions } from "../vitest.base.ts";
 
 /** Minutes, because these suites start real processes on machines that may be busy. */
 const slow = { testTimeout: 120_000, hookTimeout: 120_000 };
@@ -12,6 +13,19 @@ export default defineConfig({
     projects: [
       {
         test: { name: "docs", include: ["test/docs/**/*.test.ts"], testTimeout: 60_000 },
+      },
+      {
+        ssr: { resolve: { conditions } },
+        resolve: { conditions },
+        test: {
+          name: "scenarios",
+          // Nothing of one file can meet another, and loading the simulator takes longer than running a file.
+          isolate: false,
+          maxWorkers: 2,
+          include: ["test/scenarios/**/*.test.ts"],
+          // Of simulated time; each of them takes a fraction of a second.
+          testTimeout: 60_000,
+        },
       },
       {
         test: {

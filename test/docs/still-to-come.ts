@@ -7,6 +7,5 @@ export const stillToCome: readonly string[] = [
   "packages/sim/src/cluster/run.test.ts",
   "packages/sim/src/cluster/shrink.test.ts",
   "packages/sim/src/cluster/planted-bugs.test.ts",
-  "test/scenarios",
   "test/rules",
 ];

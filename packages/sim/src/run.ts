@@ -107,7 +107,8 @@ function unexpected(error: unknown): ViolationError {
   );
 }
 
-function boot(world: World): void {
+/** Puts into the queue what a scenario begins with. */
+export function boot(world: World): void {
   const { queue, scenario } = world;
   const prng = new Prng(scenario.seed, "boot");
   for (const member of world.members.slice(0, scenario.settings.members))
@@ -124,14 +125,21 @@ function boot(world: World): void {
 }
 
 function loop(world: World, stepsMax: number): void {
-  const { queue, trace } = world;
-  while (world.phase !== "done" && world.events < stepsMax && queue.pop()) {
-    world.now = queue.time;
-    world.events += 1;
-    trace.add(queue.time);
-    trace.add(queue.kind);
-    dispatch(world);
+  while (world.phase !== "done" && world.events < stepsMax && takeEvent(world)) {
+    // Until it is over.
   }
+}
+
+/** Lets the next event happen; false when there is none. */
+export function takeEvent(world: World): boolean {
+  const { queue, trace } = world;
+  if (!queue.pop()) return false;
+  world.now = queue.time;
+  world.events += 1;
+  trace.add(queue.time);
+  trace.add(queue.kind);
+  dispatch(world);
+  return true;
 }
 
 function dispatch(world: World): void {
