@@ -63,3 +63,16 @@ export const BreakerResetRequested = defineEvent({
   type: "BreakerResetRequested",
   schema: z.strictObject(request),
 });
+
+const fileTarget = { ...request, file: Name };
+
+/** A person takes a rule file back: out of quarantine, and into force. */
+export const RuleEnableRequested = defineEvent({
+  type: "RuleEnableRequested",
+  schema: z.strictObject(fileTarget),
+});
+/** A person takes a rule file out of force. */
+export const RuleDisableRequested = defineEvent({
+  type: "RuleDisableRequested",
+  schema: z.strictObject(fileTarget),
+});

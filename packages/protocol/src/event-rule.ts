@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { defineEvent, Reason } from "./event-type.ts";
 import { CommandId, InstanceId, Name } from "./id.ts";
+import { JsonValue } from "./json.ts";
 
 /** Time alone has completed the pattern of a rule for one key; times are log time in ms. */
 export const PatternDue = defineEvent({
@@ -11,6 +12,59 @@ export const PatternDue = defineEvent({
     key: z.string(),
     since: z.number(),
     until: z.number(),
+  }),
+});
+
+/** One who asked for a job; `rule` and `key`: another job did. */
+export type JobRequester = z.infer<typeof JobRequester>;
+export const JobRequester = z.strictObject({
+  event: z.string(),
+  source: z.string(),
+  rule: z.string().optional(),
+  key: z.string().optional(),
+});
+
+/** A job of a statechart rule, `file/rule`, is asked for; `from`: by another job. One that runs for the same key is joined. */
+export const JobRequested = defineEvent({
+  type: "JobRequested",
+  schema: z.strictObject({
+    rule: z.string(),
+    data: JsonValue,
+    from: z.strictObject({ rule: z.string(), key: z.string() }).optional(),
+  }),
+});
+
+/** A job is to end before its work is done. */
+export const JobCancelRequested = defineEvent({
+  type: "JobCancelRequested",
+  schema: z.strictObject({ rule: z.string(), key: z.string(), reason: Reason }),
+});
+
+/** A delay of a job has passed: what its machine gets. Without `event`: its deadline has. */
+export const JobTimerDue = defineEvent({
+  type: "JobTimerDue",
+  sentBy: "rule",
+  schema: z.strictObject({
+    rule: z.string(),
+    key: z.string(),
+    timer: z.string(),
+    event: JsonValue.optional(),
+  }),
+});
+
+/** A job has ended; `since` is log time in ms. All who asked for it are in `requests`; `more`: how many have no room there. */
+export const JobEnded = defineEvent({
+  type: "JobEnded",
+  sentBy: "rule",
+  schema: z.strictObject({
+    rule: z.string(),
+    key: z.string(),
+    outcome: z.enum(["done", "failed", "cancelled", "timedOut"]),
+    since: z.number(),
+    output: JsonValue.optional(),
+    reason: Reason.optional(),
+    requests: z.array(JobRequester),
+    more: z.number().int().optional(),
   }),
 });
 

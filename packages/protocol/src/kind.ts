@@ -224,8 +224,14 @@ export const builtInKinds = {
     ),
     /** By rule: the pattern over time that it is on. */
     patterns: z.record(z.string(), PatternDescription).optional(),
-    /** Why it does not take part. */
+    /** Earlier versions that stay loaded until their jobs have ended. */
+    kept: z.array(Hash).optional(),
+    /** It was removed: it is here for its jobs alone. */
+    retired: z.boolean().optional(),
+    /** Why it does not take part, although it should. */
     quarantined: z.string().optional(),
+    /** Why a person has taken it out of force. */
+    disabled: z.string().optional(),
   }),
   /** A request of a person or a program, and how it ended. */
   Operation: z.strictObject({
@@ -242,6 +248,8 @@ export const builtInKinds = {
       "maintenance",
       "remove",
       "breaker",
+      "enable",
+      "disable",
     ]),
     target: z.string(),
     state: z.enum(["running", "done", "failed"]),

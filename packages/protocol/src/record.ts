@@ -16,7 +16,9 @@ export type Origin =
   | { readonly type: "timer"; readonly key: string }
   | { readonly type: "derived"; readonly of: string }
   /** Time alone has completed the pattern of a rule, for one key. */
-  | { readonly type: "pattern"; readonly rule: string; readonly key: string };
+  | { readonly type: "pattern"; readonly rule: string; readonly key: string }
+  /** The first of the events that were kept for this rule file. */
+  | { readonly type: "kept"; readonly file: string };
 
 /** What an event gave to the pattern of a rule, `<file>/<rule>`. */
 export interface RuleContribution extends Contribution {
@@ -58,6 +60,8 @@ export interface Decision {
   /** What it gave to patterns over time, in order. Absent: nothing. */
   readonly contributions?: readonly RuleContribution[];
   readonly firings: readonly Firing[];
+  /** The rule file in quarantine for which it is kept: it is decided once more when that is back. Absent: none. */
+  readonly kept?: string;
   /** Why no rule handled it. */
   readonly dead: string | null;
 }

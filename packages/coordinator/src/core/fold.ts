@@ -85,6 +85,7 @@ export function foldIntake(
       break;
     case "derived":
     case "pattern":
+    case "kept":
       break;
   }
   if (settles !== null) forgetCommand(state, settles);
