@@ -1,3 +1,7 @@
+// First, and by itself: `require` below needs what all service files import to be loaded, and not just being loaded.
+import "../../index.ts";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import type { Health, Json, JsonObject } from "@halon/protocol";
 import * as Comlink from "comlink";
 import type {
@@ -147,9 +151,29 @@ async function run(life: Life, context: MutableContext, ends: Ends): Promise<voi
 }
 
 async function load(url: string): Promise<ServiceDefinition> {
-  const module = (await import(url)) as { default?: ServiceDefinition };
+  const module = (requireNow(url) ?? (await import(url))) as { default?: ServiceDefinition };
   if (module.default?.kind === "halon.service") return module.default;
   throw new Error("the service file does not export defineService(…) by default");
+}
+
+const require = createRequire(import.meta.url);
+
+/**
+ * The module, loaded within this turn; undefined where only `import` can, as for one that awaits at its top.
+ *
+ * `import` asks the thread pool for each step of reading a file, and each answer waits for a processor.
+ */
+function requireNow(url: string): unknown {
+  // A query is unknown to it: the module without would be taken.
+  if (url.includes("?")) return undefined;
+  try {
+    return require(fileURLToPath(url));
+  } catch (error) {
+    // Then nothing of the module has run, or `import` throws the same again.
+    const code = (error as { readonly code?: unknown } | null)?.code;
+    if (typeof code === "string" && code.startsWith("ERR_REQUIRE_")) return undefined;
+    throw error;
+  }
 }
 
 function onStop({ stopping, handlers, options }: Life, end: (code: number) => void): void {

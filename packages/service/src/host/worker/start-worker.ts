@@ -63,7 +63,8 @@ function reportExit(
       reason: `the thread ended with exit code ${code}`,
       cause: "exit" as const,
     };
-    client.close(reason);
+    // A turn later: what was drained has yet to reach those who wait for it.
+    setImmediate(() => client.close(reason));
     port.close();
     void output.close();
     listener({ type: "exited", exit: { code, signal: null }, reason, cause });

@@ -21,12 +21,9 @@ parentPort?.once("message", (data: ThreadData) => {
   else serveAlone(data);
 });
 
-// Every service file imports it, and it takes longer to load than all the rest.
-await import("../../index.ts");
-if (!isNeeded) {
-  const { rehearse } = await import("./rehearsal.ts");
-  if (!isNeeded) await rehearse();
-}
+// Loaded later, so that what this thread is for has been heard by then.
+const { rehearse } = await import("./rehearsal.ts");
+if (!isNeeded) await rehearse();
 
 function serveAlone({ service, port }: Extract<ThreadData, { type: "own" }>): void {
   const served = serve({

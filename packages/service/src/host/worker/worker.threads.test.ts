@@ -102,6 +102,14 @@ test.each([
   expect(runtime.inventory()).toEqual([]);
 });
 
+test("a service file may await at its top", async () => {
+  const { runtime, events } = setUp("awaits-on-load");
+  runtime.start(startAction(1));
+  await events.next("ServiceStarted");
+  runtime.reportStatus({ type: "ReportStatus", ...at }, "1.1");
+  expect(await events.next("ServiceReported")).toMatchObject({ report: { greeting: "awaited" } });
+});
+
 test("the replacement of what crashed is taken at once, and finds its port free", async () => {
   const { runtime, events } = setUp("listens");
   runtime.start(startAction(1));
