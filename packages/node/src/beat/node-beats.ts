@@ -1,7 +1,7 @@
 import type { ActorSystem } from "@halon/actor";
 import { EventEmitter } from "eventemitter3";
 import type { Logger } from "pino";
-import { watchersOf } from "../core/index.ts";
+import { beatPlanOf, opinionAgeMs } from "../core/index.ts";
 import type { Identity } from "../identity.ts";
 import { type Opinion, observerName, type ToObserver } from "../messages.ts";
 import type { Replica } from "../replica.ts";
@@ -11,12 +11,6 @@ import { createProgress, type ProgressPart, turn } from "./progress.ts";
 
 /** Peers follow the graph at most so late. */
 const followMs = 100;
-/** Heard so lately, a node lives, whatever this observer has missed since. */
-const aliveMs = 500;
-/** Whom it has not heard for longer it may not watch any more. */
-const watchedMs = 10_000;
-/** An observer that was late within this time cannot say who is silent. */
-const doubtMs = 2_000;
 
 export interface NodeBeatsOptions {
   readonly identity: Pick<Identity, "name" | "incarnation" | "clusterId"> & {
@@ -95,17 +89,9 @@ export class NodeBeats implements HeardBeats {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const { identity, replica, leader } = this.#options;
-    const { view } = replica;
-    this.#observers = watchersOf(view);
-    if (this.#beats === undefined) return;
-    const others = view.list("Node").filter(({ id }) => id !== identity.name);
-    const leads = leader() === identity.name;
-    const hearers = new Set([leader(), ...(this.#observers.get(identity.name) ?? [])]);
-    const targets = others
-      .filter(({ id, attributes }) => (leads ? attributes.state !== "down" : hearers.has(id)))
-      .map(({ attributes }) => attributes.address);
-    const nodes = new Map(others.map(({ id, attributes }) => [id, attributes.incarnation]));
-    this.#beats.setPeers({ targets, nodes });
+    const { targets, known, observers } = beatPlanOf(replica.view, identity.name, leader());
+    this.#observers = observers;
+    this.#beats?.setPeers({ targets: targets.map(({ address }) => address), nodes: known });
   }
 
   async close(): Promise<void> {
@@ -125,9 +111,7 @@ export class NodeBeats implements HeardBeats {
     const isFresh = await this.#beats?.refresh();
     const arrival = this.last(about);
     if (isFresh !== true || arrival === undefined) return { ageMs: null };
-    const now = performance.now();
-    const ageMs = now - arrival.at;
-    const isDoubtful = ageMs >= aliveMs && now - this.#lateAt < doubtMs;
-    return { ageMs: isDoubtful || ageMs >= watchedMs ? null : ageMs };
+    const sight = { heardAt: arrival.at, lateAt: this.#lateAt };
+    return { ageMs: opinionAgeMs(sight, performance.now()) };
   }
 }

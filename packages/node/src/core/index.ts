@@ -11,6 +11,7 @@ export type {
   ToAgent,
   ToTracker,
 } from "./agent-messages.ts";
+export { type BeatPlan, beatPlanOf, opinionAgeMs, type Sight } from "./beat-views.ts";
 export { CommandIntake, type CommandVerdict } from "./command-intake.ts";
 export {
   EventQueue,

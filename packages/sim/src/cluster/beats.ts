@@ -1,11 +1,11 @@
-import { watchersOf } from "@halon/node/core";
+import { beatPlanOf, opinionAgeMs } from "@halon/node/core";
 import { eventKind, type World } from "../world.ts";
 import type { BeatArrival, SimHalond } from "./halond.ts";
 import { arrivalOf, isOpen } from "./links.ts";
 import { slotOf } from "./messages.ts";
 import { followWatched } from "./supervisor.ts";
 import { arm, give } from "./threads.ts";
-import { clusterOf, inMachineMs, machineMs, type SimBeat, type SimNode } from "./world.ts";
+import { inMachineMs, machineMs, type SimBeat } from "./world.ts";
 
 const beatEveryMs = 100;
 /** Later than this the beat thread says so; ms. */
@@ -14,12 +14,6 @@ const lateMs = 250;
 const followMs = 100;
 /** A main thread counts its turns so often; ms. */
 const mainTurnMs = 50;
-/** Heard so lately, a node lives, whatever this observer has missed since; ms. */
-const aliveMs = 500;
-/** Whom it has not heard for longer it may not watch any more; ms. */
-const watchedMs = 10_000;
-/** An observer that was late within this time cannot say who is silent; ms. */
-const doubtMs = 2_000;
 const freshMax = 10_000;
 
 /** The beat thread of a node begins. */
@@ -88,16 +82,10 @@ export function followBeatsSoon(world: World, halond: SimHalond): void {
 /** Beats to those who are to hear this node now: to the leader and its watchers; leading, to all. */
 export function followBeats(world: World, halond: SimHalond): void {
   const { replica, agent, beats, node } = halond;
-  const leader = agent.leader;
-  beats.observers = watchersOf(replica.graph);
-  const others = replica.graph.list("Node").filter(({ id }) => id !== node.name);
-  const leads = leader === node.name;
-  const hearers = new Set([leader, ...(beats.observers.get(node.name) ?? [])]);
-  beats.targets = others
-    .filter(({ id, attributes }) => (leads ? attributes.state !== "down" : hearers.has(id)))
-    .map(({ id }) => slotOf(world, id))
-    .filter((slot) => slot >= 0);
-  beats.known = new Map(others.map(({ id, attributes }) => [id, attributes.incarnation]));
+  const { targets, known, observers } = beatPlanOf(replica.graph, node.name, agent.leader);
+  beats.observers = observers;
+  beats.known = known;
+  beats.targets = targets.map((one) => slotOf(world, one.node)).filter((slot) => slot >= 0);
   for (const name of beats.last.keys()) if (!beats.known.has(name)) beats.last.delete(name);
   followWatched(halond);
 }
@@ -108,13 +96,6 @@ export function opinionOf(world: World, halond: SimHalond, about: string): numbe
   if (about === node.name) return 0;
   const arrival = beats.last.get(about);
   if (arrival === undefined) return null;
-  const now = machineMs(world, node);
-  const ageMs = now - arrival.at;
-  const isDoubtful = ageMs >= aliveMs && now - beats.lateAtMs < doubtMs;
-  return isDoubtful || ageMs >= watchedMs ? null : ageMs;
-}
-
-/** The nodes of a run by slot, those that hear beats. */
-export function beatNode(world: World, slot: number): SimNode | undefined {
-  return clusterOf(world).nodes[slot];
+  const sight = { heardAt: arrival.at, lateAt: beats.lateAtMs };
+  return opinionAgeMs(sight, machineMs(world, node));
 }

@@ -40,7 +40,8 @@ export interface SimCoordinator extends Thread<CoordinatorInput> {
   decider: Decider | null;
   /** Record up to which its member has the state, or is asked to. */
   savedIndex: number;
-  isSaving: boolean;
+  /** Number of the snapshot that it waits for. */
+  saving: number | null;
 }
 
 /** Slots that are read together, at least one; bytes. */
@@ -95,10 +96,10 @@ export function saveIfDue(
   state: CoordinatorState,
 ): void {
   const { snapshotRecords } = clusterOf(world).settings;
-  if (coordinator.isSaving || state.index - coordinator.savedIndex < snapshotRecords) return;
-  coordinator.isSaving = true;
-  coordinator.savedIndex = state.index;
+  if (coordinator.saving !== null || state.index - coordinator.savedIndex < snapshotRecords) return;
   const id = nextNumber(world);
+  coordinator.saving = id;
+  coordinator.savedIndex = state.index;
   const text = encodeSnapshot(state);
   const input = { type: "hostSnapshot", id, position: state.index, text } as const;
   feed(world, coordinator.node.member, { type: "store", input });

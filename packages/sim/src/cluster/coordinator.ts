@@ -35,7 +35,7 @@ export function startCoordinator(world: World, node: SimNode, process: MemberPro
     owner: null,
     decider: null,
     savedIndex: 0,
-    isSaving: false,
+    saving: null,
   };
   node.coordinator = coordinator;
   const inUs = node.prng.between(startMinUs, startMaxUs);
@@ -52,7 +52,7 @@ export function takeCoordinator(
   look(world, coordinator);
   if (!coordinator.isAlive || input.type === "look") return;
   if (input.type === "snapshotDone") {
-    coordinator.isSaving = false;
+    if (coordinator.saving === input.id) coordinator.saving = null;
     return;
   }
   if (input.type === "due" && input.key === "campaign") return;
