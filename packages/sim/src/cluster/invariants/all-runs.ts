@@ -59,6 +59,20 @@ function sharesName(graph: GraphView, type: string): boolean {
   return graph.get("Service", type)?.attributes.serviceName !== type;
 }
 
+/** Two types of one name are wanted on a node: the other one has it. */
+function isNameTaken(
+  graph: GraphView,
+  { id, attributes }: Resource<"ServiceName">,
+  { attributes: { serviceName } }: Resource<"Service">,
+): boolean {
+  return graph
+    .list("ServiceInstance", { node: attributes.node, state: "running" })
+    .some(
+      ({ attributes: { slot, type } }) =>
+        slot !== id && graph.get("Service", type)?.attributes.serviceName === serviceName,
+    );
+}
+
 function isUp(graph: GraphView, node: string): boolean {
   const known = graph.get("Node", node)?.attributes;
   return known?.state === "up" && known.mode === undefined;
@@ -74,8 +88,7 @@ function slotMissing(scene: Scene, slot: Resource<"ServiceName">): string | null
   const [instance] = graph.in(key, "holds", "ServiceInstance");
   if (type === undefined) return null;
   if (halted === true || waitsForOthers(graph, service)) return null;
-  // Two types of one name on a node: the one that came second may be broken, with that as its reason.
-  if (sharesName(graph, type.id) && broken !== undefined) return null;
+  if (isNameTaken(graph, slot, type)) return null;
   if (instance?.attributes.state !== "running")
     return `${slot.id} is wanted and ${broken ?? instance?.attributes.state ?? "not started"}${because(instance)}`;
   const [configuration] = graph.out(key, "wants", "Configuration");

@@ -126,7 +126,14 @@ class Stage {
 
   launch(instance: string, slot: number, token: number | null = null): SimProcess {
     const service = instance.slice(0, instance.indexOf("@"));
-    const process = { instance, service, name: service, slot, token } as unknown as SimProcess;
+    const process = {
+      instance,
+      service,
+      name: service,
+      slot,
+      token,
+      host: 1,
+    } as unknown as SimProcess;
     this.saw({ type: "launched", node: slot === 0 ? one : two, process });
     return process;
   }

@@ -11,12 +11,14 @@ const ends: ReadonlySet<string> = new Set([
 const rememberedMax = 20_000;
 
 /**
- * C6: what is stopped, removed or moved away is not started again by what comes late: an instance is started once, never
- * after its node told of its end, and never after a later one of its slot.
+ * C6: what is stopped, removed or moved away is not started again by what comes late: an instance is started once by each
+ * start of `halond`, never after its node told of its end, and never after a later one of its slot.
+ *
+ * Once more: when `halond` dies before its answer is in a record, the next one gets the same command.
  */
 export function notAgain(): ClusterInvariant {
   const over = new Set<string>();
-  const slots = new Map<string, number>();
+  const slots = new Map<string, { readonly incarnation: number; readonly host: number }>();
   return {
     id: "C6",
     name: "what is over is not started again",
@@ -30,15 +32,15 @@ export function notAgain(): ClusterInvariant {
           }
       }
       if (what.type !== "launched") return;
-      const { instance } = what.process;
+      const { instance, host } = what.process;
       const at = instance.lastIndexOf("#");
       const slot = instance.slice(0, at);
       const incarnation = Number(instance.slice(at + 1));
-      const last = slots.get(slot) ?? 0;
+      const last = slots.get(slot) ?? { incarnation: 0, host: 0 };
       if (over.has(instance)) violated("C6", `${instance} starts, and its end was told before`);
-      if (incarnation <= last)
-        violated("C6", `${instance} starts after incarnation ${last} of ${slot}`);
-      slots.set(slot, incarnation);
+      if (incarnation < last.incarnation || (incarnation === last.incarnation && host <= last.host))
+        violated("C6", `${instance} starts after incarnation ${last.incarnation} of ${slot}`);
+      slots.set(slot, { incarnation, host });
     },
   };
 }
