@@ -90,7 +90,7 @@ function look(world: World, coordinator: SimCoordinator): void {
   } else if (!coordinator.timers.has("campaign")) {
     // Another owned this term, and what it proposed last may be on its way yet.
     arm(world, coordinator, "campaign", campaignAgainMs);
-    feed(world, coordinator.node.member, { type: "store", input: { type: "campaign" } });
+    feed(world, coordinator.node.member, { type: "campaign" });
   }
 }
 

@@ -27,7 +27,7 @@ const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 /** What a coordinator asks of the member in its process. */
 export type StoreInput =
-  | Extract<ReplicaInput, { readonly type: "appendRecord" | "confirmLead" | "campaign" }>
+  | Extract<ReplicaInput, { readonly type: "appendRecord" | "confirmLead" }>
   | (Extract<ReplicaInput, { readonly type: "hostSnapshot" }> & { readonly text: string });
 
 /** A member's answer to its coordinator. */
@@ -138,8 +138,6 @@ export class MemberProcess implements Process {
       }
       case "hostSnapshot":
         this.host.offers(input.id, input.position, input.text);
-        return null;
-      case "campaign":
         return null;
     }
   }
