@@ -1,0 +1,1 @@
+export { type Evaluate, openRealm, type Realm } from "./realm.ts";
