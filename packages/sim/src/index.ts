@@ -13,5 +13,5 @@ export { type Outcome, type RunOptions, run, type Violation } from "./run.ts";
 export type { ClientRequest, Fault, Scenario, Settings, Target } from "./scenario.ts";
 export { type ShrinkOptions, shrink } from "./shrink.ts";
 export { createStage, type Stage } from "./stage.ts";
-export type { Fired } from "./stage-notes.ts";
+export type { DecidedEvent, Fired, Life, Observed } from "./stage-notes.ts";
 export type { StageOptions } from "./stage-scenario.ts";

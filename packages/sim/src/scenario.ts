@@ -175,6 +175,11 @@ export interface ClusterSettings {
   /** What trips the breaker: so many nodes, and more than this share of all, in percent. */
   readonly breakerNodes: number;
   readonly breakerPercent: number;
+  /** How the commands of the cluster file end. Absent: it has none. */
+  readonly hooks?: {
+    readonly recover?: "done" | "failed";
+    readonly fence?: "done" | "failed";
+  };
   /** A turn of a node takes so long; µs. */
   readonly turnMinUs: number;
   readonly turnMaxUs: number;

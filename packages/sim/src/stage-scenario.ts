@@ -1,5 +1,6 @@
+import type { Rules } from "@halon/rules";
 import type { SimService } from "./cluster/scripts.ts";
-import type { Scenario } from "./scenario.ts";
+import type { ClusterSettings, Scenario } from "./scenario.ts";
 
 /** What a stage begins with. All that is left out is plain: no loss, even clocks, quick disks. */
 export interface StageOptions {
@@ -13,6 +14,10 @@ export interface StageOptions {
   readonly services?: Readonly<Record<string, Partial<Omit<SimService, "name">>>>;
   /** The breaker trips at so many nodes, if they are more than this share of all in percent. */
   readonly breaker?: { readonly nodes: number; readonly percent: number };
+  /** How the recover and fence commands of the cluster file end; none is there where it is left out. */
+  readonly hooks?: ClusterSettings["hooks"];
+  /** A rule file, `site`, whose rules act after the built-in ones. */
+  readonly rules?: Rules;
   readonly seed?: number;
 }
 
@@ -81,6 +86,7 @@ export function scenarioOf(options: StageOptions): Scenario {
         })),
         breakerNodes: nodes,
         breakerPercent: percent,
+        ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
         turnMinUs: 20,
         turnMaxUs: 40,
         snapshotRecords: 100,

@@ -1,25 +1,25 @@
-import type { CoordinatorState } from "@halon/coordinator/core";
-import type { AttributesOf, GraphView } from "@halon/protocol";
+import type { JsonObject } from "@halon/protocol";
 import { step as raftStep } from "@halon/raft";
+import type { InstanceEvent } from "@halon/service/core";
 import {
   crashCoordinator,
   crashNode,
   crashSupervisor,
-  decidingNode,
   hangCoordinator,
   loseMachine,
   pauseNode,
   resetLinks,
 } from "./cluster/control.ts";
-import { ClusterRuleSet } from "./cluster/invariants/rules.ts";
 import type { SimProcess } from "./cluster/processes.ts";
+import { give } from "./cluster/threads.ts";
 import { type Asked, Operators } from "./cluster/wishes.ts";
-import { type ClusterWorld, clusterOf, type SimNode } from "./cluster/world.ts";
+import { type ClusterWorld, clusterOf } from "./cluster/world.ts";
 import { cutLinks, linkOf } from "./network.ts";
 import { boot, takeEvent } from "./run.ts";
-import type { Wish } from "./scenario.ts";
-import { type Fired, notesInto } from "./stage-notes.ts";
+import type { Fault, Wish } from "./scenario.ts";
+import { emptyNotes, notesInto } from "./stage-notes.ts";
 import { forEverUs, type StageOptions, scenarioOf } from "./stage-scenario.ts";
+import { StageView } from "./stage-view.ts";
 import { eventKind, type World } from "./world.ts";
 import { createWorld } from "./world-start.ts";
 
@@ -35,40 +35,30 @@ const transcriptEvents = 60;
  *
  * All rules of the simulator are looked at meanwhile; one that breaks is thrown. Equal stages driven alike do the same.
  */
-export class Stage {
+export class Stage extends StageView {
   readonly #world: World;
   readonly #cluster: ClusterWorld;
   readonly #operators: Operators;
-  readonly #rules: ClusterRuleSet;
   readonly #names: readonly string[];
-  readonly #fired: Fired[] = [];
+  /** What a rule on losses has to know of. */
+  readonly #faults: Fault[];
 
   constructor(options: StageOptions = {}) {
-    const scenario = scenarioOf(options);
+    const faults: Fault[] = [];
+    const scenario = { ...scenarioOf(options), faults };
+    const notes = emptyNotes();
+    const world = createWorld(scenario, raftStep, transcriptEvents, [notesInto(notes)]);
+    super(world, notes);
     this.#names = scenario.settings.cluster?.services.map(({ name }) => name) ?? [];
-    const notes = notesInto(this.#fired);
-    this.#world = createWorld(scenario, raftStep, transcriptEvents, [notes]);
-    this.#cluster = clusterOf(this.#world);
-    const { operators, rules } = this.#cluster;
-    if (!(operators instanceof Operators) || !(rules instanceof ClusterRuleSet))
-      throw new Error("a stage needs operators and rules of its own");
+    this.#world = world;
+    this.#faults = faults;
+    this.#cluster = clusterOf(world);
+    const { operators } = this.#cluster;
+    if (!(operators instanceof Operators)) throw new Error("a stage needs operators of its own");
     this.#operators = operators;
-    this.#rules = rules;
-    boot(this.#world);
-  }
-
-  get nowMs(): number {
-    return this.#world.now / 1_000;
-  }
-
-  /** What is committed: the fold of all records that anybody may rest on. */
-  get committed(): CoordinatorState {
-    return this.#rules.committed;
-  }
-
-  /** The graph as it is committed. */
-  get graph(): GraphView {
-    return this.committed.graph;
+    if (options.rules !== undefined)
+      this.#cluster.ruleFiles.push({ name: "site", rules: options.rules });
+    boot(world);
   }
 
   /** Lets so much time pass. */
@@ -153,23 +143,42 @@ export class Stage {
   }
 
   drain(node: string): Asked {
-    return this.#wish({ type: "drain", node: this.#node(node).slot });
+    return this.#wish({ type: "drain", node: this.nodeAt(node).slot });
   }
 
   resume(node: string): Asked {
-    return this.#wish({ type: "resume", node: this.#node(node).slot });
+    return this.#wish({ type: "resume", node: this.nodeAt(node).slot });
   }
 
   decommission(node: string): Asked {
-    return this.#wish({ type: "decommission", node: this.#node(node).slot });
+    return this.#wish({ type: "decommission", node: this.nodeAt(node).slot });
   }
 
   maintain(node: string, on: boolean): Asked {
-    return this.#wish({ type: "maintain", node: this.#node(node).slot, on });
+    return this.#wish({ type: "maintain", node: this.nodeAt(node).slot, on });
   }
 
   resetBreaker(): Asked {
     return this.#wish({ type: "resetBreaker" });
+  }
+
+  check(service: string): Asked {
+    return this.#wish({ type: "checkService", service: this.#at(service) });
+  }
+
+  status(service: string): Asked {
+    return this.#wish({ type: "statusService", service: this.#at(service) });
+  }
+
+  /** Any other request, by its event. */
+  request(type: string, data: JsonObject): Asked {
+    this.#operators.ask(this.#world, type, data);
+    return this.#lastAsked(type);
+  }
+
+  /** The same request once more, as by someone who has no answer yet. */
+  askAgain(asked: Asked): void {
+    this.#operators.again(this.#world, asked);
   }
 
   /** Whether the operation is done; false while it goes on, its reason when it was refused or has failed. */
@@ -184,53 +193,75 @@ export class Stage {
 
   /** `halond` dies; OS processes live on. It starts again after `forMs`, or never. */
   crashNode(node: string, forMs = Number.POSITIVE_INFINITY): void {
-    crashNode(this.#world, this.#node(node), usOf(forMs), "prefix");
+    this.#harm(node, forMs);
+    crashNode(this.#world, this.nodeAt(node), usOf(forMs), "prefix");
+  }
+
+  /** A person stops it: it says so, and what runs there ends first. */
+  stopNode(node: string, forMs = Number.POSITIVE_INFINITY): void {
+    const { halond } = this.nodeAt(node);
+    if (halond === null) throw new Error(`${node} does not run`);
+    this.#harm(node, forMs);
+    give(this.#world, halond, { type: "leaves", forUs: usOf(forMs) });
   }
 
   /** The machine is gone with all that runs on it. */
   loseMachine(node: string, forMs = Number.POSITIVE_INFINITY): void {
-    loseMachine(this.#world, this.#node(node), usOf(forMs), "lost");
+    this.#harm(node, forMs);
+    loseMachine(this.#world, this.nodeAt(node), usOf(forMs), "lost");
   }
 
   pauseNode(node: string, forMs: number): void {
-    pauseNode(this.#world, this.#node(node), usOf(forMs));
+    this.#harm(node, forMs);
+    pauseNode(this.#world, this.nodeAt(node), usOf(forMs));
   }
 
   /** Each turn of the node begins so much later, until it is told 0. */
   slowNode(node: string, byMs: number): void {
-    this.#node(node).lateUs = usOf(byMs);
+    this.#harm(node, Number.POSITIVE_INFINITY);
+    this.nodeAt(node).lateUs = usOf(byMs);
+  }
+
+  /** The main thread of its `halond` does nothing for a while; its beats go on. */
+  hangMain(node: string, forMs: number): void {
+    const { halond } = this.nodeAt(node);
+    if (halond === null) throw new Error(`${node} does not run`);
+    this.#harm(node, forMs);
+    halond.hungUntil = this.#world.now + usOf(forMs);
   }
 
   jumpWall(node: string, byMs: number): void {
-    this.#node(node).wallAheadMs += byMs;
+    this.nodeAt(node).wallAheadMs += byMs;
   }
 
   crashCoordinator(node: string = this.#leading()): void {
-    crashCoordinator(this.#world, this.#node(node));
+    crashCoordinator(this.#world, this.nodeAt(node));
   }
 
   hangCoordinator(node: string, forMs: number): void {
-    hangCoordinator(this.#world, this.#node(node), usOf(forMs));
+    hangCoordinator(this.#world, this.nodeAt(node), usOf(forMs));
   }
 
   crashSupervisor(node: string): void {
-    crashSupervisor(this.#world, this.#node(node));
+    crashSupervisor(this.#world, this.nodeAt(node));
   }
 
   /** Connections of the node close, and are opened again. */
   resetLinks(node: string): void {
-    resetLinks(this.#world, this.#node(node));
+    resetLinks(this.#world, this.nodeAt(node));
   }
 
   /** Cuts the node off, in one direction or both; what is answered joins it again. */
   cut(node: string, shape: "both" | "inbound" | "outbound" = "both"): () => void {
+    this.#harm(node, Number.POSITIVE_INFINITY);
     const slots = this.#cluster.nodes.map(({ slot }) => slot);
-    return this.#cut(cutLinks(shape === "both" ? "one" : shape, slots, this.#node(node).slot));
+    return this.#cut(cutLinks(shape === "both" ? "one" : shape, slots, this.nodeAt(node).slot));
   }
 
   /** Cuts the way between two nodes; the answer joins them again. */
   cutBetween(one: string, other: string): () => void {
-    const [a, b] = [this.#node(one).slot, this.#node(other).slot];
+    this.#harm(one, Number.POSITIVE_INFINITY);
+    const [a, b] = [this.nodeAt(one).slot, this.nodeAt(other).slot];
     return this.#cut([linkOf(a, b), linkOf(b, a)]);
   }
 
@@ -270,85 +301,26 @@ export class Stage {
     this.#cluster.services.arm(service, how, times);
   }
 
-  // What can be seen.
-
-  /** Name of the node whose coordinator decides. */
-  leader(): string | null {
-    return decidingNode(this.#world)?.name ?? null;
+  /** The service says something of itself. */
+  says(service: string, event: InstanceEvent, on?: string): void {
+    this.#cluster.services.tell(this.#process(service, on), event);
   }
 
-  /** Epoch under which that one decides; 0 when none does. */
-  epoch(): number {
-    return decidingNode(this.#world)?.coordinator?.decider?.epoch ?? 0;
-  }
-
-  /** The node as the graph has it. */
-  node(name: string): AttributesOf<"Node"> | undefined {
-    return this.graph.get("Node", name)?.attributes;
-  }
-
-  /** Whether `halond` runs there. */
-  isUp(name: string): boolean {
-    return this.#node(name).status === "up";
-  }
-
-  /** Processes of the service that live, by node. */
-  processes(service: string): readonly SimProcess[] {
-    return [...this.#cluster.services.processes.values()]
-      .filter((process) => process.service === service)
-      .sort((one, other) => one.slot - other.slot);
-  }
-
-  /** Names of the nodes where it runs and the graph says so. */
-  runsOn(service: string): readonly string[] {
-    return this.processes(service)
-      .filter(({ instance, state }) => {
-        const known = this.graph.get("ServiceInstance", instance)?.attributes.state;
-        return state === "running" && (known === "running" || known === "degraded");
-      })
-      .map(({ slot }) => this.#cluster.nodes[slot]?.name ?? "");
-  }
-
-  runs(service: string, on?: string): boolean {
-    const nodes = this.runsOn(service);
-    return on === undefined ? nodes.length > 0 : nodes.includes(on);
-  }
-
-  /** The instances of the service in the graph, with their ids. */
-  instances(
-    service: string,
-  ): readonly (AttributesOf<"ServiceInstance"> & { readonly id: string })[] {
-    return this.graph
-      .list("ServiceInstance", { service })
-      .map(({ id, attributes }) => ({ id, ...attributes }));
-  }
-
-  /** Its slot on a node. */
-  slot(service: string, node: string): AttributesOf<"ServiceName"> | undefined {
-    return this.graph.get("ServiceName", `${service}@${node}`)?.attributes;
-  }
-
-  /** What rules of this name have decided, oldest first. */
-  fired(rule?: string): readonly Fired[] {
-    return rule === undefined ? this.#fired : this.#fired.filter((one) => one.rule === rule);
-  }
-
-  /** Events of this type that were decided, oldest first. */
-  events(type: string): readonly Fired["event"][] {
-    const seen = new Set<Fired["event"]>();
-    for (const { event } of this.#fired) if (event.type === type) seen.add(event);
-    return [...seen];
-  }
-
-  /** The last events as text. */
-  transcript(): readonly string[] {
-    return this.#world.trace.lines();
+  /** The node tells the leader of something, true or not. */
+  emit(node: string, type: string, data: JsonObject): void {
+    const { halond } = this.nodeAt(node);
+    if (halond === null) throw new Error(`${node} does not run, so it tells nothing`);
+    halond.emit(this.#world, halond, type, data);
   }
 
   #wish(wish: WishNow): Asked {
     this.#operators.wish(this.#world, { ...wish, at: this.#world.now });
+    return this.#lastAsked(wish.type);
+  }
+
+  #lastAsked(type: string): Asked {
     const asked = this.#operators.asked.at(-1);
-    if (asked === undefined) throw new Error(`nothing was asked for by ${wish.type}`);
+    if (asked === undefined) throw new Error(`nothing was asked for by ${type}`);
     return asked;
   }
 
@@ -359,12 +331,6 @@ export class Stage {
     return position;
   }
 
-  #node(name: string): SimNode {
-    const node = this.#cluster.byName.get(name);
-    if (node !== undefined) return node;
-    throw new Error(`there is no node ${name}; there are ${[...this.#cluster.byName.keys()]}`);
-  }
-
   #leading(): string {
     const leader = this.leader();
     if (leader === null) throw new Error("nobody decides now");
@@ -372,10 +338,18 @@ export class Stage {
   }
 
   #process(service: string, on?: string): SimProcess {
-    const slot = on === undefined ? undefined : this.#node(on).slot;
+    const slot = on === undefined ? undefined : this.nodeAt(on).slot;
     const found = this.processes(service).find((one) => slot === undefined || one.slot === slot);
     if (found === undefined) throw new Error(`nothing of ${service} lives on ${on ?? "any node"}`);
     return found;
+  }
+
+  /** A loss may follow from it. */
+  #harm(node: string, forMs: number): void {
+    const { slot } = this.nodeAt(node);
+    const target = { role: "any", pick: slot } as const;
+    const fault = { at: this.#world.now, type: "crashNode", node: target } as const;
+    this.#faults.push({ ...fault, forUs: usOf(forMs) });
   }
 
   #cut(links: readonly number[]): () => void {

@@ -1,5 +1,5 @@
 import { type AgentEffect, type LeaseEffect, renewTimeoutMs, type ToAgent } from "@halon/node/core";
-import type { Command, JsonObject } from "@halon/protocol";
+import type { Command, CommandAction, JsonObject } from "@halon/protocol";
 import type { World } from "../world.ts";
 import { followBeatsSoon } from "./beats.ts";
 import { runFollower } from "./follower.ts";
@@ -8,7 +8,7 @@ import { failCall, noteCall, send, slotOf } from "./messages.ts";
 import { runSite } from "./site-driver.ts";
 import { restartSupervisor } from "./supervisor.ts";
 import { arm, disarm } from "./threads.ts";
-import { machineMs, saw } from "./world.ts";
+import { clusterOf, machineMs, saw } from "./world.ts";
 
 const attachTimeoutMs = 2_000;
 
@@ -159,16 +159,30 @@ function begin(
   { action, command }: Extract<AgentEffect, { readonly type: "perform" }>,
 ): void {
   if (action.type === "RestartSupervisor") restartSupervisor(world, halond, command);
-  // There are no programs of operators in a simulated cluster.
-  else if (action.type === "RunHook") {
-    const reason = "no program can be run here";
-    const refusal = { code: "HAL_FAILED", message: reason } as const;
-    const now = machineMs(world, halond.node);
-    runAgent(world, halond, halond.agent.notBegun(command, refusal, now));
-  } else {
+  else if (action.type === "RunHook") runHook(world, halond, action, command);
+  else {
     const now = machineMs(world, halond.node);
     runSite(world, halond, halond.site.perform(action, command, now));
   }
+}
+
+/** The programs of operators end at once, as the settings say. */
+function runHook(
+  world: World,
+  halond: SimHalond,
+  action: Extract<CommandAction, { readonly type: "RunHook" }>,
+  command: string,
+): void {
+  const { node } = halond;
+  const { service, instance, hook, target } = action;
+  const outcome = clusterOf(world).settings.hooks?.[hook];
+  if (outcome === undefined) {
+    const refusal = { code: "HAL_FAILED", message: "no program can be run here" } as const;
+    runAgent(world, halond, halond.agent.notBegun(command, refusal, machineMs(world, node)));
+    return;
+  }
+  const ended = { node: node.name, service, instance, command, hook, target, outcome };
+  halond.emit(world, halond, "HookEnded", ended);
 }
 
 /** Asks for the leases of what runs here, and of what waits for one. */

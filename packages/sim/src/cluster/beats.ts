@@ -40,11 +40,14 @@ export function onBeatTurn(world: World, halond: SimHalond): void {
   }
   scheduleBeat(world, halond);
   if (beats.targets.length === 0) return;
+  // A main thread that hangs does not count its turns.
+  if (halond.hungUntil <= world.now)
+    beats.mainTurns = Math.floor((world.now - halond.startedUs) / (1000 * mainTurnMs));
   const beat: SimBeat = {
     node: node.name,
     incarnation,
     counters: {
-      main: Math.floor((world.now - halond.startedUs) / (1000 * mainTurnMs)),
+      main: beats.mainTurns,
       supervisor: supervisor.looks,
       coordinator: 0,
       member: 0,

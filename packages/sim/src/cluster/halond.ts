@@ -39,7 +39,9 @@ export type MainInput =
   /** The beat thread saw beats so late; ms. */
   | { readonly type: "late"; readonly ms: number }
   /** The supervisor dies. */
-  | { readonly type: "supervisorEnds" };
+  | { readonly type: "supervisorEnds" }
+  /** It is stopped by a person, and starts again so long after its end; µs. */
+  | { readonly type: "leaves"; readonly forUs: number };
 
 /** The node's copy of the graph. */
 export interface SimReplica {
@@ -70,6 +72,8 @@ export interface SimBeats {
   /** Those that the main thread has not taken. */
   fresh: BeatArrival[];
   turnedAtMs: number;
+  /** Turns of the main thread, as the last beat had them. */
+  mainTurns: number;
   /** When it was late last; ms. */
   lateAtMs: number;
   /** Who gets the beats of each node besides the leader. */

@@ -16,6 +16,7 @@ import { lookEveryMs, Site } from "@halon/service/core";
 import type { World } from "../world.ts";
 import { emit, renew, runAgent, runRenewals } from "./agent-driver.ts";
 import { beginBeats, followBeats } from "./beats.ts";
+import { crashNode } from "./control.ts";
 import {
   endCall,
   onLinkAsked,
@@ -114,6 +115,7 @@ function createHalond(world: World, node: SimNode): SimHalond {
       last: new Map(),
       fresh: [],
       turnedAtMs: 0,
+      mainTurns: 0,
       lateAtMs: Number.NEGATIVE_INFINITY,
       observers: new Map(),
     },
@@ -218,6 +220,11 @@ export function takeMain(world: World, halond: SimHalond, input: MainInput): voi
     case "supervisorEnds":
       endSupervisor(world, halond);
       return;
+    case "leaves":
+      runAgent(world, halond, halond.agent.leave(machineMs(world, node)));
+      runSite(world, halond, site.shutdown(false, machineMs(world, node)));
+      arm(world, halond, `gone:${input.forUs}`, goneMs);
+      return;
   }
 }
 
@@ -269,7 +276,20 @@ function onDue(world: World, halond: SimHalond, key: string): void {
   if (kind === "site") runSite(world, halond, site.due(rest, now));
   else if (kind === "lease") runRenewals(world, halond, renewals.due(rest));
   else if (kind === "call") endCall(world, halond, Number(rest), tooLate);
+  else if (kind === "gone") endWhenEmpty(world, halond, Number(rest));
 }
+
+/** A node that is stopped ends when nothing runs on it any more. */
+function endWhenEmpty(world: World, halond: SimHalond, forUs: number): void {
+  const { node } = halond;
+  const { processes } = clusterOf(world).services;
+  const isEmpty = ![...processes.values()].some(({ slot }) => slot === node.slot);
+  if (isEmpty) crashNode(world, node, forUs, "prefix");
+  else arm(world, halond, `gone:${forUs}`, goneMs);
+}
+
+/** A node that is stopped looks so often whether all of it has ended; ms. */
+const goneMs = 100;
 
 const tooLate: CallAnswer = {
   type: "refused",

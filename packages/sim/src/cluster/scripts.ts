@@ -33,8 +33,16 @@ export interface SimService {
   readonly apart: readonly string[];
   readonly after: readonly string[];
   readonly prefer: readonly string[];
+  /** Beside these; absent: beside none. */
+  readonly with?: readonly string[];
+  /** Over the values of this label. */
+  readonly spread?: string;
+  /** Of an exclusive one: it moves when the fence command has confirmed. */
+  readonly fence?: "command";
   readonly onNodeLoss: "move" | "wait";
   readonly restart: RestartPolicy;
+  /** Kinds of resources that its type declares. */
+  readonly resources?: readonly string[];
   readonly stopTimeoutMs: number;
   readonly startTimeoutMs: number;
   readonly checkEveryMs: number;

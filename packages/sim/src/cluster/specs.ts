@@ -61,7 +61,7 @@ export function manifestOf(service: SimService, { codeVersion }: Wanted): Servic
     requires: [],
     configurationSchema,
     schemaHash,
-    resources: {},
+    resources: Object.fromEntries((service.resources ?? []).map((kind) => [kind, {}])),
     restart,
     startTimeoutMs: service.startTimeoutMs,
     stopTimeoutMs: service.stopTimeoutMs,
@@ -117,10 +117,15 @@ function deploymentOf(service: SimService, wanted: Wanted): DeploymentSpec {
     ...(apart.length === 0 ? {} : { apart: [...apart] }),
     ...(after.length === 0 ? {} : { after: [...after] }),
     ...(prefer.length === 0 ? {} : { prefer: [...prefer] }),
+    ...(service.with === undefined ? {} : { with: [...service.with] }),
+    ...(service.spread === undefined ? {} : { spread: service.spread }),
+    ...(service.fence === undefined ? {} : { fence: service.fence }),
     config,
     configHash: digestOf(config),
   };
 }
+
+const hookCommand = { command: ["true", "{target}"] };
 
 /** What `halonctl apply` sends of a cluster file with these services. */
 export function specOf(
@@ -137,6 +142,8 @@ export function specOf(
       recoverAttempts: 3,
       breakerNodes: settings.breakerNodes,
       breakerShare: settings.breakerPercent / 100,
+      ...(settings.hooks?.recover === undefined ? {} : { recover: hookCommand }),
+      ...(settings.hooks?.fence === undefined ? {} : { fence: hookCommand }),
     }),
     prune,
   };
