@@ -15,10 +15,11 @@ parentPort?.once("message", (data: ThreadData) => {
     Atomics.store(words, wordOf.memoryKib, Math.ceil((heapUsed + external) / 1_024));
     Atomics.add(words, wordOf.beat, 1);
   };
-  setInterval(beat, limits.beatEveryMs);
-  beat();
   if (data.type === "shared") serveShared(words);
   else serveAlone(data);
+  // Last: the service is waited for.
+  setInterval(beat, limits.beatEveryMs);
+  beat();
 });
 
 // Loaded later, so that what this thread is for has been heard by then.
