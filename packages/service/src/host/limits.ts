@@ -39,6 +39,8 @@ export const limits = {
   /** A service or rule file must load within this time when it is compiled. */
   readModuleMs: 5_000,
   readModuleMemoryMb: 256,
+  /** A rule file, and each file that it imports: more is no rule but data. */
+  ruleFileBytesMax: 1_048_576,
   /** A blob is sent over a link in chunks, but kept in memory while it is compiled. */
   blobBytesMax: 67_108_864,
 } as const;

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import { HalonError, JsonSchema, PatternDescription, RuleFileManifest } from "@halon/protocol";
 import { z } from "zod";
-import { bundleFile } from "./bundle.ts";
+import { bundleRuleFile } from "./bundle.ts";
 import type { CompiledRules } from "./compiled.ts";
 import { parseAuthored } from "./parse.ts";
 import { readModule } from "./read-module.ts";
@@ -16,9 +16,9 @@ const Described = z.strictObject({
   patterns: z.record(z.string(), PatternDescription).default({}),
 });
 
-/** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID. */
+/** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID, HAL_TOO_LARGE. */
 export async function compileRuleFile(path: string): Promise<CompiledRules> {
-  const bundle = await bundleFile(path);
+  const bundle = await bundleRuleFile(path);
   const value = await readModule(bundle);
   if ((value as { kind?: unknown } | undefined | null)?.kind !== "rules") {
     const message = `${bundle.path} does not export rules. Write: export default defineRules({…}).`;

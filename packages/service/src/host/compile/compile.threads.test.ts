@@ -5,7 +5,6 @@ import { createRuntime } from "../runtime/create-runtime.ts";
 import { createEventLog, temporaryDirectory } from "../runtime/testing.ts";
 import { startWorker } from "../worker/start-worker.ts";
 import { compileClusterFile } from "./compile-cluster.ts";
-import { compileRuleFile } from "./compile-rules.ts";
 import { compileServiceFile } from "./compile-service.ts";
 import { linkPackages } from "./links.ts";
 
@@ -111,20 +110,6 @@ test("a cluster file becomes a spec with defaults applied, and its service runs 
   runtime.reportStatus({ type: "ReportStatus", ...at }, "1.1");
   expect(await events.next("ServiceReported")).toMatchObject({ report: "hi ada" });
   await runtime.shutdown({ keep: false });
-});
-
-test("a rule file is read as names of rules and schemas of events", async () => {
-  const directory = write({
-    "recovery.rules.ts": `import { z } from "@halon/service";
-export default { kind: "rules", rules: { one: {}, two: {} },
-  events: [{ type: "Alarm", version: 1, schema: z.object({ what: z.string() }), sentBy: "client" }] };`,
-  });
-  const { manifest } = await compileRuleFile(join(directory, "recovery.rules.ts"));
-  expect(manifest).toMatchObject({
-    name: "recovery",
-    rules: ["one", "two"],
-    events: [{ type: "Alarm", version: 1, schema: { type: "object" } }],
-  });
 });
 
 const cluster = (services: string) => ({

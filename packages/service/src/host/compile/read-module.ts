@@ -11,6 +11,12 @@ import { workerEnvironment } from "../worker/spare.ts";
 import type { Bundle } from "./bundle.ts";
 import { linkPackages } from "./links.ts";
 
+/** What the thread is given. */
+export interface CompiledFile {
+  readonly form: Bundle["form"];
+  readonly url: string;
+}
+
 type Answer =
   | { readonly type: "value"; readonly value?: unknown }
   | {
@@ -33,7 +39,7 @@ export async function readModule(bundle: Bundle): Promise<unknown> {
     linkPackages(directory);
     const file = join(directory, `${bundle.blob.hash}.mjs`);
     await writeFile(file, bundle.blob.bytes);
-    const answer = await load(bundle, pathToFileURL(file).href);
+    const answer = await load(bundle, { form: bundle.form, url: pathToFileURL(file).href });
     if (answer.type === "value") return answer.value;
     throw loadError(bundle, answer);
   } finally {
@@ -41,10 +47,10 @@ export async function readModule(bundle: Bundle): Promise<unknown> {
   }
 }
 
-function load(bundle: Bundle, url: string): Promise<Answer> {
+function load(bundle: Bundle, compiled: CompiledFile): Promise<Answer> {
   return new Promise((settle, reject) => {
     const worker = new Worker(threadEntry("compile/read-thread"), {
-      workerData: url,
+      workerData: compiled,
       env: workerEnvironment(process.env),
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: limits.readModuleMemoryMb },

@@ -1,7 +1,13 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
 import { SecretReference, type ServiceKind, secretKeyword } from "@halon/protocol";
+import * as rules from "@halon/rules";
+import { openRealm } from "@halon/rules/realm";
 import { z } from "zod";
 import type { ServiceDefinition } from "../../definition.ts";
+import type { CompiledFile } from "./read-module.ts";
 
 // The entry of a throwaway thread: loads one compiled file and posts what it exports, as JSON.
 
@@ -13,16 +19,27 @@ interface RulesDefinition {
 }
 
 try {
-  const module = (await import(workerData as string)) as { default?: unknown };
-  post({ type: "value", value: describe(module.default) });
+  post({ type: "value", value: describe(await load(workerData as CompiledFile)) });
 } catch (error) {
+  // Errors of the realm of rule files are of another class Error.
   const { name, message, code, stack } = (
-    error instanceof Error ? error : { message: String(error) }
+    typeof error === "object" && error !== null && "message" in error
+      ? error
+      : { message: String(error) }
   ) as { name?: string; message: string; code?: unknown; stack?: string };
   post({ type: "error", name, message, code: typeof code === "string" ? code : undefined, stack });
 }
 // A module may have left timers and servers behind.
 setImmediate(() => process.exit(0));
+
+async function load({ form, url }: CompiledFile): Promise<unknown> {
+  if (form === "module") return ((await import(url)) as { default?: unknown }).default;
+  const file = fileURLToPath(url);
+  const text = await readFile(file, "utf8");
+  const context = createContext({}, { codeGeneration: { strings: false, wasm: false } });
+  const realm = openRealm((code, filename) => runInContext(code, context, { filename }), rules);
+  return realm.load(text, file);
+}
 
 function post(answer: object): void {
   const plain = (_: string, value: unknown) => (value instanceof RegExp ? value.source : value);

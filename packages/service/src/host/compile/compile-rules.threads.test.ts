@@ -1,0 +1,89 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { temporaryDirectory } from "../runtime/testing.ts";
+import { compileRuleFile } from "./compile-rules.ts";
+
+const good = `import { defineEvent, defineRules, on, z } from "@halon/rules";
+import { text } from "./text.ts";
+const Alarm = defineEvent({ type: "Alarm", schema: z.strictObject({ what: z.string() }) });
+export default defineRules({
+  one: on(Alarm).do(({ why }) => why(text)),
+  two: on(Alarm).do(() => undefined),
+});`;
+
+function write(text: string, name = "mine.rules.ts"): string {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, "text.ts"), 'export const text: string = "hm";');
+  writeFileSync(join(directory, name), text);
+  return join(directory, name);
+}
+
+test("a rule file is read as names of rules and schemas of events", async () => {
+  const { manifest } = await compileRuleFile(write(good));
+  expect(manifest).toMatchObject({
+    name: "mine",
+    rules: ["one", "two"],
+    events: [{ type: "Alarm", version: 1, schema: { type: "object" } }],
+  });
+});
+
+test("equal rule files give equal scripts wherever they stand", async () => {
+  const one = await compileRuleFile(write(good));
+  expect((await compileRuleFile(write(good))).blob.hash).toBe(one.blob.hash);
+});
+
+test("a rule file in JavaScript is one like any other", async () => {
+  const text = 'import { defineRules } from "@halon/rules";\nexport default defineRules({});';
+  expect((await compileRuleFile(write(text, "mine.rules.js"))).manifest.rules).toEqual([]);
+});
+
+const end = "\nexport default 1;";
+
+describe("a bad rule file is refused with the line and what is wrong:", () => {
+  test.each([
+    ["a syntax error", `\nconst x = ;${end}`, ":2:11", "Unexpected"],
+    ["a missing file", `import "./none.ts";${end}`, ":1:8", "./none.ts"],
+    ["a package", `\nimport { Q } from "zod";\nexport default Q;`, ":2:19", "zod is not there"],
+    ["a part of Node", `import fs from "node:fs";\nexport default fs;`, ":1:16", "node:fs"],
+    ["require", `export const x = require("fs");${end}`, ":1:26", "fs is not there"],
+    ["require of a value", `const x = (n) => require(n);\nexport default x;`, ":1:18", "require"],
+    ["import()", `export const x = () =>\n import("./text.ts");${end}`, ":2:9", "import() is not"],
+    ["import() of a value", `const x = (n) => import(n);\nexport default x;`, ":1:18", "import"],
+    ["eval", `const x = (n) => eval(n);\nexport default x;`, ":1:18", "eval"],
+    ["import.meta", `export default import.meta.url;`, ":1:16", "import.meta"],
+    ["await", `const x = await 1;\nexport default x;`, ":1:11", "await"],
+    ["two rules of one name", `\nexport default { a: 1, a: 2 };`, ":2:24", 'Duplicate key "a"'],
+    ["a clock", `\nexport default Date.now();`, ":2 throws", "Date.now() is not there"],
+    ["a timer", `export default\nsetTimeout(() => 1, 1);`, ":2 throws", "use timer.after"],
+    ["the process", `export default\nprocess.exit(3);`, ":2 throws", "process is not there"],
+    ["an error", `\nthrow new TypeError("no good");${end}`, ":2 throws", "TypeError: no good"],
+    ["endless recursion", `const f = () =>\n f() + 1;\nexport default f();`, ":2", "call stack"],
+  ])("%s", async (_, text, where, message) => {
+    await expect(compileRuleFile(write(text))).rejects.toMatchObject({
+      code: "HAL_COMPILE_FAILED",
+      message: expect.stringContaining(`mine.rules.ts${where}`),
+    });
+    await expect(compileRuleFile(write(text))).rejects.toThrow(message);
+  });
+
+  test("no rules", async () => {
+    await expect(compileRuleFile(write("export const x = 1;"))).rejects.toThrow(
+      "export default defineRules",
+    );
+  });
+
+  test("a large file, before it is read, with its size", async () => {
+    const path = write(`// ${"x".repeat(50_000_000)}${end}`);
+    await expect(compileRuleFile(path)).rejects.toMatchObject({
+      code: "HAL_TOO_LARGE",
+      message: expect.stringContaining("has 50000021 bytes"),
+    });
+  });
+
+  test("a large file that it imports", async () => {
+    const path = write('import { text } from "./text.ts";\nexport default text;');
+    writeFileSync(join(path, "../text.ts"), `export const text = "${"x".repeat(2_000_000)}";`);
+    await expect(compileRuleFile(path)).rejects.toThrow("text.ts has 2000023 bytes");
+  });
+});
