@@ -18,6 +18,7 @@ export {
 export * as events from "./event.ts";
 export { builtInEvents } from "./event.ts";
 export { InternalPart, InventoryInstance } from "./event-node.ts";
+export { JobRequester } from "./event-rule.ts";
 export { type Exit, FailureCause } from "./event-service.ts";
 export {
   type DataOf,

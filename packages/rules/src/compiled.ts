@@ -1,44 +1,95 @@
-import type { Rule, Rules } from "./rule.ts";
+import type { Heard, StatechartRule } from "./job/statechart.ts";
+import type { Rule, Rules, StepRule } from "./rule.ts";
 
 /** A rule of a file that is in force. */
-export interface CompiledRule {
+export interface CompiledRule<R extends Rule = Rule> {
   /** `<file>/<rule>`. */
   readonly id: string;
   readonly file: string;
-  readonly rule: Rule;
+  /** Of the file: its blob. */
+  readonly version: string;
+  /** An earlier version of the file: it is there for its jobs alone. */
+  readonly isKept: boolean;
+  readonly rule: R;
 }
 
-/** A rule as one type of event concerns it. */
-export interface Concern {
-  readonly compiled: CompiledRule;
+/** A single-step rule as one type of event concerns it. */
+export interface StepConcern {
+  readonly type: "step";
+  readonly compiled: CompiledRule<StepRule>;
   /** Parts of its pattern that the event may be, the last first; empty: it is on single events. */
   readonly parts: readonly number[];
 }
 
+/** The jobs of a statechart rule as one type of event concerns them. */
+export interface JobsConcern {
+  readonly type: "jobs";
+  readonly compiled: CompiledRule<StatechartRule>;
+  readonly heard: Heard;
+}
+
+/** A rule as one type of event concerns it. */
+export type Concern = StepConcern | JobsConcern;
+
 /** The rules in force: by type of event, in the order in which they act, and by name. */
 export interface RuleIndex {
   readonly byEvent: ReadonlyMap<string, readonly Concern[]>;
+  /** Of the versions in force. */
   readonly byId: ReadonlyMap<string, CompiledRule>;
+  /** All versions of each statechart rule. */
+  readonly charts: ReadonlyMap<string, readonly CompiledRule<StatechartRule>[]>;
+}
+
+/** A rule file in memory. */
+export interface LoadedFile {
+  readonly name: string;
+  /** Its blob; without one all files are taken to be of one version. */
+  readonly version?: string;
+  readonly isKept?: boolean;
+  readonly rules: Rules;
 }
 
 /** Indexes rule files. Files act in the order given, and their rules in the order they stand in. */
-export function indexRules(
-  files: readonly { readonly name: string; readonly rules: Rules }[],
-): RuleIndex {
+export function indexRules(files: readonly LoadedFile[]): RuleIndex {
   const byEvent = new Map<string, Concern[]>();
   const byId = new Map<string, CompiledRule>();
-  for (const { name, rules } of files) {
+  const charts = new Map<string, CompiledRule<StatechartRule>[]>();
+  for (const { name, rules, version = "", isKept = false } of files) {
     for (const [ruleName, rule] of Object.entries(rules.rules)) {
-      const compiled = { id: `${name}/${ruleName}`, file: name, rule };
-      byId.set(compiled.id, compiled);
-      for (const [type, parts] of concernsOf(rule))
-        byEvent.set(type, [...(byEvent.get(type) ?? []), { compiled, parts }]);
+      if (isKept && rule.kind === "step") continue;
+      const id = `${name}/${ruleName}`;
+      const about = { id, file: name, version, isKept };
+      if (!isKept) byId.set(id, { ...about, rule });
+      if (rule.kind === "statechart")
+        charts.set(id, [...(charts.get(id) ?? []), { ...about, rule }]);
+      for (const [type, concern] of concernsOf(about, rule))
+        byEvent.set(type, [...(byEvent.get(type) ?? []), concern]);
     }
   }
-  return { byEvent, byId };
+  return { byEvent, byId, charts };
 }
 
-function concernsOf({ event, pattern }: Rule): ReadonlyMap<string, readonly number[]> {
+/** The statechart rule in the version in which new jobs begin. */
+export function newestChart(
+  { charts }: RuleIndex,
+  id: string,
+): CompiledRule<StatechartRule> | undefined {
+  return charts.get(id)?.find(({ isKept }) => !isKept);
+}
+
+function concernsOf(
+  about: Omit<CompiledRule, "rule">,
+  rule: Rule,
+): readonly (readonly [type: string, concern: Concern])[] {
+  if (rule.kind === "statechart") {
+    const compiled = { ...about, rule };
+    return rule.hears.map((heard) => [heard.event.type, { type: "jobs", compiled, heard }]);
+  }
+  const compiled = { ...about, rule };
+  return [...partsOf(rule)].map(([type, parts]) => [type, { type: "step", compiled, parts }]);
+}
+
+function partsOf({ event, pattern }: StepRule): ReadonlyMap<string, readonly number[]> {
   if (pattern === undefined) return new Map([[event.type, []]]);
   const byType = new Map<string, readonly number[]>();
   // The last part first: an event that is two parts in turn must not follow itself.

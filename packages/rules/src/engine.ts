@@ -1,16 +1,11 @@
-import {
-  builtInEvents,
-  type Contribution,
-  type EventEnvelope,
-  events,
-  type Firing,
-} from "@halon/protocol";
-import type { CompiledRule, Concern, RuleIndex } from "./compiled.ts";
-import { envelope, FiringDraft } from "./firing.ts";
+import { builtInEvents, type Contribution, type EventEnvelope, type Firing } from "@halon/protocol";
+import type { CompiledRule, RuleIndex, StepConcern } from "./compiled.ts";
+import { FiringDraft, failedFiring } from "./firing.ts";
 import type { RuleHost } from "./host.ts";
+import { runJobEvent, runJobs } from "./job/run-jobs.ts";
 import type { Match } from "./pattern/match.ts";
-import { plain, reasonOf } from "./plain.ts";
-import type { DoContext, WhereContext } from "./rule.ts";
+import { plain } from "./plain.ts";
+import type { DoContext, StepRule, WhereContext } from "./rule.ts";
 
 export interface Outcome {
   readonly firings: readonly Firing[];
@@ -27,15 +22,19 @@ export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost)
   const concerns = index.byEvent.get(event.type) ?? [];
   const firings: Firing[] = [];
   let isTaken = false;
+  const flaw = runJobEvent(index, event, host, (firing) => take(firing, firings, host));
   for (const concern of concerns) {
     const { compiled } = concern;
     host.running(compiled.file);
-    if (concern.parts.length === 0) take(fire(compiled, event, host, null), firings, host);
-    else isTaken = contribute(concern, event, host, firings) || isTaken;
+    if (concern.type === "jobs")
+      runJobs(index, concern, event, host, (firing) => take(firing, firings, host));
+    else if (concern.parts.length === 0)
+      take(fire(index, concern.compiled, event, host, null), firings, host);
+    else isTaken = contribute(index, concern, event, host, firings) || isTaken;
     host.running(null);
   }
   const isHandled = isTaken || firings.length > 0;
-  return { firings, dead: isHandled ? null : deadReason(event, concerns.length) };
+  return { firings, dead: isHandled ? null : (flaw ?? deadReason(event, concerns.length)) };
 }
 
 /** Runs the rule whose pattern time alone has completed; `event` is the PatternDue that stands for it in the log. */
@@ -46,17 +45,20 @@ export function runDue(
   host: RuleHost,
 ): Outcome {
   const compiled = index.byId.get(due.rule);
-  if (compiled === undefined) return { firings: [], dead: `${due.rule} is not in force` };
+  if (compiled === undefined || compiled.rule.kind !== "step")
+    return { firings: [], dead: `${due.rule} is not in force` };
   const firings: Firing[] = [];
   host.running(compiled.file);
-  take(fire(compiled, event, host, due.match), firings, host);
+  const step = { ...compiled, rule: compiled.rule };
+  take(fire(index, step, event, host, due.match), firings, host);
   host.running(null);
   return { firings, dead: null };
 }
 
 /** Gives the event to the pattern of the rule, and runs it for each match; whether the pattern took anything. */
 function contribute(
-  { compiled, parts }: Concern,
+  index: RuleIndex,
+  { compiled, parts }: StepConcern,
   event: EventEnvelope,
   host: RuleHost,
   firings: Firing[],
@@ -73,13 +75,13 @@ function contribute(
     if (contribution === null) continue;
     isTaken = true;
     for (const match of host.contribute(compiled.id, contribution))
-      take(fire(compiled, event, host, match), firings, host);
+      take(fire(index, compiled, event, host, match), firings, host);
   }
   return isTaken;
 }
 
 function contributionOf(
-  { rule }: CompiledRule,
+  { rule }: CompiledRule<StepRule>,
   part: number,
   event: EventEnvelope,
 ): Contribution | null {
@@ -110,14 +112,19 @@ function deadReason(event: EventEnvelope, ruleCount: number): string | null {
 
 /** `match`: of its pattern; null for a rule on single events. */
 function fire(
-  compiled: CompiledRule,
+  index: RuleIndex,
+  compiled: CompiledRule<StepRule>,
   event: EventEnvelope,
   host: RuleHost,
   match: Match | null,
 ): Firing | null {
   const { transaction } = host;
   const savepoint = transaction.savepoint();
-  const draft = new FiringDraft(compiled, host, match);
+  const { pattern } = compiled.rule;
+  const draft = new FiringDraft(compiled, host, index, {
+    match: match === null ? undefined : pattern?.show(match),
+    why: causeOf(compiled.rule, match),
+  });
   try {
     const where = draft.whereContext(event);
     if (
@@ -141,27 +148,11 @@ function isThenable(value: unknown): boolean {
   return typeof value === "object" && value !== null && "then" in value;
 }
 
-function failedFiring(
-  compiled: CompiledRule,
-  event: EventEnvelope,
-  host: RuleHost,
-  error: unknown,
-): Firing {
-  const reason = reasonOf(error).slice(0, 4_000);
-  return {
-    rule: compiled.id,
-    why: `the rule threw ${reason}`,
-    changes: [],
-    memory: [],
-    timers: [],
-    commands: [],
-    cancelled: [],
-    published: [
-      envelope(host, compiled.id, events.RuleFailed, {
-        rule: compiled.id,
-        event: event.id,
-        reason,
-      }),
-    ],
-  };
+/** What it says when the rule itself says nothing. */
+function causeOf({ event, pattern }: StepRule, match: Match | null): string {
+  if (pattern === undefined || match === null) return `on ${event.type}`;
+  const { key, since, until } = match;
+  const types = [...new Set(pattern.parts.map((part) => part.event.type))].join(", ");
+  const of = key === "" ? "" : ` of ${key}`;
+  return `on ${pattern.description.type} of ${types}${of}, from ${since} to ${until}`;
 }

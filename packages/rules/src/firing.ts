@@ -12,45 +12,64 @@ import {
   type TimerChange,
 } from "@halon/protocol";
 import { produce } from "immer";
-import type { CompiledRule } from "./compiled.ts";
+import { z } from "zod";
+import { type CompiledRule, newestChart, type RuleIndex } from "./compiled.ts";
 import type { RuleHost } from "./host.ts";
-import type { Match } from "./pattern/match.ts";
-import { plain, wholeMs } from "./plain.ts";
+import { jobCountKey } from "./job/job.ts";
+import { plain, reasonOf, wholeMs } from "./plain.ts";
 import type { DoContext, RequestOptions, RuleGraph, WhereContext } from "./rule.ts";
 
 /** Characters of JSON that a rule may remember under one key. */
 const memoryValueMax = 1_048_576;
 
+/** Memory and timers of the engine itself, which rules cannot reach, have keys that begin like this. */
+const reserved = "@";
+
+/** What a rule fires on. */
+export interface FiringCause {
+  /** What its pattern has matched, as the rule sees it. */
+  readonly match?: unknown;
+  /** What it says when the rule itself says nothing. */
+  readonly why: string;
+  /** The key of the job that it belongs to. */
+  readonly job?: string;
+}
+
 /** Collects what one rule does with one event. */
 export class FiringDraft {
-  readonly #compiled: CompiledRule;
+  readonly #compiled: Pick<CompiledRule, "id" | "file">;
   readonly #host: RuleHost;
+  readonly #index: RuleIndex;
+  readonly #cause: FiringCause;
   readonly #why: string[] = [];
   readonly #memory = new Map<string, Json>();
   readonly #timers = new Map<string, TimerChange>();
   readonly #commands: Command[] = [];
   readonly #cancelled: string[] = [];
   readonly #published: EventEnvelope[] = [];
-  readonly #match: Match | null;
   #requests = 0;
 
-  constructor(compiled: CompiledRule, host: RuleHost, match: Match | null) {
+  constructor(
+    compiled: Pick<CompiledRule, "id" | "file">,
+    host: RuleHost,
+    index: RuleIndex,
+    cause: FiringCause,
+  ) {
     this.#compiled = compiled;
     this.#host = host;
-    this.#match = match;
+    this.#index = index;
+    this.#cause = cause;
   }
 
   whereContext(event: EventEnvelope): WhereContext<Json, unknown> {
     const host = this.#host;
-    const { pattern } = this.#compiled.rule;
-    const match = this.#match === null ? undefined : pattern?.show(this.#match);
     return {
-      match,
+      match: this.#cause.match,
       event: event.data,
       envelope: event,
       graph: ruleGraph(host.transaction.view),
       now: host.now,
-      memory: { get: (key) => this.#recall(key) },
+      memory: { get: (key) => this.recall(open(key)) },
     };
   }
 
@@ -77,28 +96,55 @@ export class FiringDraft {
         },
       },
       memory: {
-        get: (key) => this.#recall(key),
-        set: (key, value) => void this.#memory.set(key, bounded(key, plain(value))),
+        get: (key) => this.recall(open(key)),
+        set: (key, value) => this.remember(open(key), value),
       },
       command: this.#commandContext(),
       timer: {
-        after: (key, ms, event, data) => this.#arm(this.#ownKey(key), ms, event, data),
-        cancel: (key) => {
-          const own = this.#ownKey(key);
-          this.#timers.set(own, { type: "disarm", key: own });
-        },
-        pending: (key) => this.#isPending(this.#ownKey(key)),
+        after: (key, ms, event, data) => this.arm(open(key), ms, event, data),
+        cancel: (key) => this.disarm(open(key)),
+        pending: (key) => this.#isPending(this.#ownKey(open(key))),
       },
-      publish: (event, data) =>
-        void this.#published.push(envelope(host, this.#compiled.id, event, data)),
-      why: (text) => void this.#why.push(text),
+      job: this.#jobContext(),
+      publish: (event, data) => this.publish(event, data),
+      why: (text) => this.why(text),
     };
+  }
+
+  /** Adds a sentence to the reason. */
+  why(text: string): void {
+    this.#why.push(text);
+  }
+
+  publish(event: { readonly type: string; readonly version: number }, data: unknown): void {
+    this.#published.push(envelope(this.#host, this.#compiled.id, event, data));
+  }
+
+  /** The rule's memory, that of the engine included. */
+  recall(key: string): Json | undefined {
+    const own = this.#memory.get(key);
+    const value = own === undefined ? this.#host.memory(this.#compiled.file, key) : own;
+    return value === null ? undefined : value;
+  }
+
+  remember(key: string, value: unknown): void {
+    this.#memory.set(key, bounded(key, plain(value)));
+  }
+
+  /** Arms a timer of the rule's file. */
+  arm(key: string, ms: number, event: { readonly type: string }, data: unknown): void {
+    this.#arm(this.#ownKey(key), ms, event, data);
+  }
+
+  disarm(key: string): void {
+    const own = this.#ownKey(key);
+    this.#timers.set(own, { type: "disarm", key: own });
   }
 
   finish(changes: readonly Change[]): Firing {
     return {
       rule: this.#compiled.id,
-      why: this.#why.length > 0 ? this.#why.join("; ") : this.#cause(),
+      why: this.#why.length > 0 ? this.#why.join("; ") : this.#cause.why,
       changes,
       memory: [...this.#memory].map(([key, value]) => ({ key, value })),
       timers: [...this.#timers.values()],
@@ -106,22 +152,6 @@ export class FiringDraft {
       cancelled: this.#cancelled,
       published: this.#published,
     };
-  }
-
-  /** What it says when the rule itself says nothing. */
-  #cause(): string {
-    const { event, pattern } = this.#compiled.rule;
-    if (pattern === undefined || this.#match === null) return `on ${event.type}`;
-    const { key, since, until } = this.#match;
-    const types = [...new Set(pattern.parts.map((part) => part.event.type))].join(", ");
-    const of = key === "" ? "" : ` of ${key}`;
-    return `on ${pattern.description.type} of ${types}${of}, from ${since} to ${until}`;
-  }
-
-  #recall(key: string): Json | undefined {
-    const own = this.#memory.get(key);
-    const value = own === undefined ? this.#host.memory(this.#compiled.file, key) : own;
-    return value === null ? undefined : value;
   }
 
   /** Rule files do not see each other's timers, as they do not see each other's memory. */
@@ -187,6 +217,35 @@ export class FiringDraft {
     );
   }
 
+  #jobContext(): DoContext<Json>["job"] {
+    const host = this.#host;
+    return {
+      start: (rule, data) => {
+        const { id, rule: chart } = this.#chart(rule);
+        const parsed = chart.requests?.schema.safeParse(data);
+        if (parsed === undefined) throw new TypeError(`the rule ${id} takes no requests`);
+        if (!parsed.success)
+          throw new TypeError(`the rule ${id}: ${z.prettifyError(parsed.error)}`);
+        const { job } = this.#cause;
+        const from = job === undefined ? {} : { from: { rule: this.#compiled.id, key: job } };
+        this.publish(events.JobRequested, { rule: id, data, ...from });
+      },
+      cancel: (rule, key, reason) => {
+        const { id } = this.#chart(rule);
+        this.publish(events.JobCancelRequested, { rule: id, key, reason });
+      },
+      running: (file, version) => Number(host.memory(file, jobCountKey(version)) ?? 0),
+    };
+  }
+
+  /** A statechart rule in force, by its name in this file or `file/rule`. */
+  #chart(name: string) {
+    const id = name.includes("/") ? name : `${this.#compiled.file}/${name}`;
+    const chart = newestChart(this.#index, id);
+    if (chart !== undefined) return chart;
+    throw new RangeError(`there is no statechart rule ${id} in force`);
+  }
+
   #request(event: EventType, service: string, options: RequestOptions = {}): void {
     const data = {
       operation: `${this.#host.nextEventId()}-request`,
@@ -230,6 +289,12 @@ export function ruleGraph(view: GraphView): RuleGraph {
   };
 }
 
+/** A key as a rule gives it. */
+function open(key: string): string {
+  if (!key.startsWith(reserved)) return key;
+  throw new RangeError(`the key "${key}" begins with ${reserved}; those are Halon's own`);
+}
+
 /** Every value is in every snapshot: large ones belong outside of the log. */
 function bounded(key: string, value: Json): Json {
   const { length } = JSON.stringify(value);
@@ -252,5 +317,31 @@ export function envelope(
     version: type.version,
     source: `rule/${rule}`,
     data: plain(data),
+  };
+}
+
+/** What stays of a rule that threw: the word that it did. */
+export function failedFiring(
+  compiled: Pick<CompiledRule, "id">,
+  event: EventEnvelope,
+  host: RuleHost,
+  error: unknown,
+): Firing {
+  const reason = reasonOf(error).slice(0, 4_000);
+  return {
+    rule: compiled.id,
+    why: `the rule threw ${reason}`,
+    changes: [],
+    memory: [],
+    timers: [],
+    commands: [],
+    cancelled: [],
+    published: [
+      envelope(host, compiled.id, events.RuleFailed, {
+        rule: compiled.id,
+        event: event.id,
+        reason,
+      }),
+    ],
   };
 }

@@ -1,9 +1,28 @@
 export { defineEvent, events } from "@halon/protocol";
+export { and, assign, not, or, raise, setup, stateIn } from "xstate";
 export { z } from "zod";
 export { type CompiledRule, indexRules, type RuleIndex } from "./compiled.ts";
 export { type Outcome, runDue, runRules } from "./engine.ts";
 export { ruleGraph } from "./firing.ts";
 export type { RuleHost, RuleTransaction } from "./host.ts";
+export { checkMachine } from "./job/check-machine.ts";
+export {
+  awaited,
+  by,
+  type EffectContext,
+  type Effects,
+  effect,
+  type Happened,
+  type Heard,
+  type JobCancel,
+  type JobEvent,
+  type JobRequest,
+  type Key,
+  type MigratedJob,
+  type OldJob,
+  type StatechartRule,
+  statechart,
+} from "./job/statechart.ts";
 export { type DueMatch, type MatcherCount, Matching, type SavedMatching } from "./matching.ts";
 export type { Match } from "./pattern/match.ts";
 export {
@@ -28,11 +47,13 @@ export {
   type CommandContext,
   type DoContext,
   defineRules,
+  type JobContext,
   on,
   type RequestOptions,
   type Rule,
   type RuleGraph,
   type Rules,
+  type StepRule,
   type TimerContext,
   type WhereContext,
 } from "./rule.ts";

@@ -10,6 +10,8 @@ import {
   type Json,
 } from "@halon/protocol";
 import type { z } from "zod";
+import { checkMachine } from "./job/check-machine.ts";
+import type { StatechartRule } from "./job/statechart.ts";
 import type { Pattern } from "./pattern/patterns.ts";
 
 /** The graph as rules see it, with the questions that most rules ask. */
@@ -62,6 +64,16 @@ export interface TimerContext {
   pending(key: string): boolean;
 }
 
+/** Jobs: instances of statechart rules, one for each key. A rule is named as in its file, or `file/rule`. */
+export interface JobContext {
+  /** Asks for a job; one that runs for the same key is joined. Throws when the rule takes no requests. */
+  start(rule: string, data: unknown): void;
+  /** Asks a job to end: its machine gets `cancel` where its state waits for it, and else it ends at once. */
+  cancel(rule: string, key: string, reason: string): void;
+  /** Jobs of that version (blob) of a rule file that have not ended. */
+  running(file: string, version: string): number;
+}
+
 /** What a rule's action sees and may do. Everything it does becomes one firing in the record. */
 export interface DoContext<D, M = undefined> extends WhereContext<D, M> {
   readonly update: GraphUpdate & {
@@ -73,14 +85,19 @@ export interface DoContext<D, M = undefined> extends WhereContext<D, M> {
   readonly memory: { get(key: string): Json | undefined; set(key: string, value: unknown): void };
   readonly command: CommandContext;
   readonly timer: TimerContext;
+  readonly job: JobContext;
   /** Publishes an event; rules decide on it next, in the same record. */
   publish<T extends string, E>(event: EventType<T, E>, data: E): void;
   /** Adds a sentence to the reason that people read. */
   why(text: string): void;
 }
 
-/** One rule: an event or a pattern, a condition, an action. */
-export interface Rule {
+/** One rule: of a single step, or of several. */
+export type Rule = StepRule | StatechartRule;
+
+/** A rule of a single step: an event or a pattern, a condition, an action. */
+export interface StepRule {
+  readonly kind: "step";
   /** Of a pattern: its first part's. */
   readonly event: EventType;
   readonly pattern?: Pattern<never, unknown>;
@@ -101,7 +118,7 @@ export interface Rules {
 interface RuleBuilder<D, M> {
   /** Adds a condition; all must hold. It must not change anything. */
   where(condition: (context: WhereContext<D, M>) => boolean): RuleBuilder<D, M>;
-  do(action: (context: DoContext<D, M>) => void): Rule;
+  do(action: (context: DoContext<D, M>) => void): StepRule;
 }
 
 /** Begins a rule on a pattern over time: it fires on each match. */
@@ -118,18 +135,19 @@ export function on(what: EventType | Pattern<never, unknown>): RuleBuilder<never
 }
 
 function builder(
-  what: Pick<Rule, "event" | "pattern">,
-  conditions: Rule["conditions"],
+  what: Pick<StepRule, "event" | "pattern">,
+  conditions: StepRule["conditions"],
 ): RuleBuilder<never, never> {
   return {
     where: (condition) => builder(what, [...conditions, condition]),
-    do: (action) => ({ ...what, conditions, action }),
+    do: (action) => ({ kind: "step", ...what, conditions, action }),
   };
 }
 
 /**
  * Gives a rule file its value. Rules of one file act in the order in which they stand here.
  *
+ * Throws HAL_CONFIG_INVALID on a statechart that cannot be run (checkMachine), naming rule and state.
  * Types of event that its rules are on are declared with it; `events` names those that it only publishes.
  */
 export function defineRules(
@@ -139,12 +157,17 @@ export function defineRules(
     readonly resources?: Readonly<Record<string, z.ZodType>>;
   } = {},
 ): Rules {
-  const heard = Object.values(rules).flatMap(({ event, pattern }) =>
-    pattern === undefined ? [event] : pattern.parts.map((part) => part.event),
-  );
+  for (const [name, rule] of Object.entries(rules))
+    if (rule.kind === "statechart") checkMachine(name, rule);
+  const heard = Object.values(rules).flatMap(heardBy);
   const declared = new Map(
     [...heard, ...(options.events ?? [])].map((event) => [event.type, event]),
   );
   const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
   return { kind: "rules", rules, events: own, resources: options.resources ?? {} };
+}
+
+function heardBy(rule: Rule): readonly EventType[] {
+  if (rule.kind === "statechart") return rule.hears.map(({ event }) => event);
+  return rule.pattern === undefined ? [rule.event] : rule.pattern.parts.map(({ event }) => event);
 }

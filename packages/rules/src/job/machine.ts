@@ -1,0 +1,112 @@
+import type { Json } from "@halon/protocol";
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  initialTransition,
+  transition,
+} from "xstate";
+import { plain } from "../plain.ts";
+
+/** Microsteps of one event before a machine counts as one that never rests. */
+const microstepsMax = 1_000;
+
+/** What a machine asks for. */
+export interface MachineAction {
+  readonly type: string;
+  readonly info: { readonly context: unknown; readonly event: unknown };
+  readonly params: unknown;
+}
+
+/** A machine has moved, and asks for actions, in this order. */
+export interface Moved {
+  readonly snapshot: AnyMachineSnapshot;
+  readonly actions: readonly MachineAction[];
+}
+
+/** Begins a machine with its input. Throws what the machine throws. */
+export function begin(machine: AnyStateMachine, input: unknown): Moved {
+  bound(machine);
+  const [snapshot, actions] = initialTransition(machine, input);
+  // XState keeps what is thrown here; it throws what is thrown later.
+  if (snapshot.status === "error") throw snapshot.error;
+  return { snapshot, actions };
+}
+
+/** Gives the machine an event; null when it stays as it is and asks for nothing. Throws what the machine throws. */
+export function advance(
+  machine: AnyStateMachine,
+  snapshot: AnyMachineSnapshot,
+  event: { readonly type: string },
+): Moved | null {
+  bound(machine);
+  const [next, actions] = transition(machine, snapshot, event);
+  return next === snapshot && actions.length === 0 ? null : { snapshot: next, actions };
+}
+
+/** The snapshot as plain JSON; a TypeError names what in it is none. */
+export function persist(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): Json {
+  if (Object.keys(snapshot.children).length > 0)
+    throw new TypeError("the machine has begun an actor; publish an event or start a job instead");
+  const { value, context, historyValue, status } = machine.getPersistedSnapshot(
+    snapshot,
+  ) as unknown as AnyMachineSnapshot;
+  return plain({ value, context, historyValue, status }, "snapshot");
+}
+
+/** The machine where `persist` left it. */
+export function restore(machine: AnyStateMachine, saved: Json): AnyMachineSnapshot {
+  // It has no children, so nothing of the scope is used.
+  return machine.restoreSnapshot({ ...(saved as object), children: {} } as never, {} as never);
+}
+
+type Node = AnyMachineSnapshot["_nodes"][number];
+
+/** What `meta` of a state may say. */
+interface StateMeta {
+  readonly defer?: readonly string[];
+}
+
+/** Of the types of event that the machine can get: those that its states take now, and those that they put off. */
+export function expectations(
+  { _nodes, status }: Pick<AnyMachineSnapshot, "_nodes" | "status">,
+  types: readonly string[],
+): { readonly waits: readonly string[]; readonly defers: readonly string[] } {
+  const waits = new Set<string>();
+  const defers = new Set<string>();
+  for (const leaf of status === "active" ? _nodes.filter(isLeaf) : []) {
+    // The innermost state that says something of a type is asked, as for transitions.
+    const said = new Set<string>();
+    for (let node: Node | undefined = leaf; node !== undefined; node = node.parent) {
+      const { ownEvents } = node;
+      const takes = types.filter((type) => ownEvents.includes(type) || ownEvents.includes("*"));
+      for (const type of takes) if (!said.has(type)) waits.add(type);
+      for (const type of deferOf(node))
+        if (!said.has(type) && !takes.includes(type)) defers.add(type);
+      for (const type of [...takes, ...deferOf(node)]) said.add(type);
+    }
+  }
+  return {
+    waits: [...waits].sort(),
+    defers: [...defers].filter((type) => !waits.has(type)).sort(),
+  };
+}
+
+/** Types of event that a state puts off. */
+export function deferOf({ meta }: Pick<Node, "meta">): readonly string[] {
+  return (meta as StateMeta | undefined)?.defer ?? [];
+}
+
+/** A state as people read it: `waiting`, `{"a":"b"}`. */
+export function stateText({ value }: Pick<AnyMachineSnapshot, "value">): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function isLeaf(node: Node): boolean {
+  return Object.keys(node.states).length === 0;
+}
+
+/** Raised events can go round for ever, which no check of the chart can see. */
+function bound({ options }: AnyStateMachine): void {
+  if (!Number.isFinite(options.maxIterations ?? Number.POSITIVE_INFINITY))
+    options.maxIterations = microstepsMax;
+}
