@@ -34,17 +34,20 @@ const againMs = 20;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The rules of all clusters: there are no rule files in a simulated one. */
-const rules: RuleSet = {
-  index: indexRules([{ name: "builtin", rules: builtInRules }]),
-  declared: new Map(),
-};
+/** The rules of all clusters, and those that a test adds: they run as they are, without a realm of their own. */
+function rulesOf(world: World): RuleSet {
+  const { ruleFiles } = clusterOf(world);
+  return {
+    index: indexRules([{ name: "builtin", rules: builtInRules }, ...ruleFiles]),
+    declared: new Map(),
+  };
+}
 
 /** The standby has folded all there is, and decides from now on under this epoch. */
 export function beginToDecide(world: World, coordinator: SimCoordinator, epoch: number): void {
   const { node, folded } = coordinator;
   const now = machineMs(world, node);
-  const loop = new DecisionCore({ epoch, state: folded, rules, now });
+  const loop = new DecisionCore({ epoch, state: folded, rules: rulesOf(world), now });
   const decider: Decider = {
     epoch,
     loop,
@@ -230,7 +233,7 @@ function carryOutOne(
       return;
     }
     case "bringRules":
-      carryOut(world, coordinator, decider, decider.loop.rulesBrought(rules, []));
+      carryOut(world, coordinator, decider, decider.loop.rulesBrought(rulesOf(world), []));
       return;
     case "send":
       tell(world, coordinator, { type: "commands", commands: effect.commands });

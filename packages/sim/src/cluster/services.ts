@@ -361,7 +361,8 @@ export class ServiceTable {
     });
   }
 
-  private tell(process: SimProcess, event: InstanceEvent): void {
+  /** What it says, if anybody hears it. */
+  tell(process: SimProcess, event: InstanceEvent): void {
     if (this.isHeard(process)) this.port.hear(process.slot, process.instance, event);
   }
 

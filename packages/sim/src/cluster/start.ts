@@ -60,6 +60,7 @@ export function createCluster(
     services: new ServiceTable(portOf(worldOf, nodes), cluster.services, seed),
     rules: parts.rules,
     operators: parts.operators,
+    ruleFiles: [],
     hooks,
     lastNumber: 0,
   };

@@ -128,6 +128,11 @@ export class Operators implements OperatorPort {
     }
   }
 
+  /** Asks for it once more, whatever was answered. */
+  again(world: World, asked: Asked): void {
+    this.try(world, this.asked.indexOf(asked));
+  }
+
   private deploy(world: World, positions: readonly number[], prune: boolean): void {
     const { settings } = clusterOf(world);
     const services = positions.flatMap((position) => {
@@ -166,7 +171,7 @@ export class Operators implements OperatorPort {
     if (node !== undefined) this.ask(world, type, { node: node.name, ...data });
   }
 
-  private ask(world: World, type: string, data: JsonObject): void {
+  ask(world: World, type: string, data: JsonObject): void {
     const id = `wish-${this.asked.length + 1}`;
     const epoch = decidingNode(world)?.coordinator?.decider?.epoch ?? 0;
     this.asked.push({

@@ -1,4 +1,5 @@
 import type { ErrorData, Json } from "@halon/protocol";
+import type { Rules } from "@halon/rules";
 import type { Prng } from "../prng.ts";
 import type { ClusterSettings } from "../scenario.ts";
 import type { SimMember, World } from "../world.ts";
@@ -127,6 +128,8 @@ export interface ClusterWorld {
   readonly services: ServiceTable;
   readonly rules: ClusterRules;
   readonly operators: OperatorPort;
+  /** Those of the cluster beside the built-in rules; they act after them. */
+  readonly ruleFiles: { readonly name: string; readonly rules: Rules }[];
   readonly hooks: ClusterHooks;
   /** The last of the numbers that are unique in a run. */
   lastNumber: number;
