@@ -103,6 +103,7 @@ export async function compileCluster(
     deploymentOf(entry, types.get(resolve(directory, entry.type)), `${file}: services[${index}]`),
   );
   refuseDoubles(deployments, file);
+  refuseDoubleRules(ruleFiles, file);
   const compiled = [...types.values()];
   const spec = {
     types: compiled.map(({ manifest }) => manifest),
@@ -150,6 +151,18 @@ function configOf(entry: ServiceEntry, compiled: CompiledService, where: string)
   if (outcome.type === "valid") return outcome.config;
   const message = `${where}.${outcome.reason}. Correct it and apply again.`;
   throw new HalonError("HAL_SCHEMA_VIOLATION", message);
+}
+
+function refuseDoubleRules(files: readonly CompiledRules[], file: string): void {
+  const seen = new Set<string>();
+  for (const { manifest } of files) {
+    const { name } = manifest;
+    if (seen.has(name)) {
+      const message = `${file}: two rule files are called "${name}", each by its file name. Give one of them another name.`;
+      throw new HalonError("HAL_CONFIG_INVALID", message);
+    }
+    seen.add(name);
+  }
 }
 
 function refuseDoubles(deployments: readonly DeploymentSpec[], file: string): void {

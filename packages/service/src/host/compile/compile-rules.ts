@@ -16,6 +16,9 @@ const Described = z.strictObject({
   patterns: z.record(z.string(), PatternDescription).default({}),
 });
 
+/** What the rules that every cluster has are called. */
+const builtIn = "builtin";
+
 /** Compiles a rule file; it is known by its file name. Throws HAL_COMPILE_FAILED, HAL_CONFIG_INVALID, HAL_TOO_LARGE. */
 export async function compileRuleFile(path: string): Promise<CompiledRules> {
   const bundle = await bundleRuleFile(path);
@@ -28,6 +31,10 @@ export async function compileRuleFile(path: string): Promise<CompiledRules> {
   const name = basename(bundle.path)
     .replace(/(\.rules)?\.[a-z]+$/, "")
     .toLowerCase();
+  if (name === builtIn) {
+    const message = `${bundle.path}: the rules of Halon itself are called "${builtIn}". Give the file another name.`;
+    throw new HalonError("HAL_CONFIG_INVALID", message);
+  }
   const manifest = parseAuthored(
     RuleFileManifest,
     {

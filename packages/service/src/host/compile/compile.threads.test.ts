@@ -112,6 +112,7 @@ test("a cluster file becomes a spec with defaults applied, and its service runs 
   await runtime.shutdown({ keep: false });
 });
 
+const rulesText = 'import { defineRules } from "@halon/rules";\nexport default defineRules({});';
 const cluster = (services: string) => ({
   "cluster.ts": `${head}export default defineCluster({ services: [${services}] });`,
 });
@@ -154,6 +155,25 @@ test.each([
     files: cluster(`${good}, ${good}`),
     code: "HAL_CONFIG_INVALID",
     message: 'two services are called "ping"',
+  },
+  {
+    name: "two rule files of one name",
+    files: {
+      "cluster.ts": `${head}export default defineCluster({ services: [], rules: ["./a.rules.ts", "./sub/a.rules.ts"] });`,
+      "a.rules.ts": rulesText,
+      "sub/a.rules.ts": rulesText,
+    },
+    code: "HAL_CONFIG_INVALID",
+    message: 'two rule files are called "a"',
+  },
+  {
+    name: "a rule file that is called as Halon's own rules",
+    files: {
+      "cluster.ts": `${head}export default defineCluster({ services: [], rules: ["./builtin.rules.ts"] });`,
+      "builtin.rules.ts": rulesText,
+    },
+    code: "HAL_CONFIG_INVALID",
+    message: 'the rules of Halon itself are called "builtin"',
   },
   {
     name: "a syntax error is named by file and line",
