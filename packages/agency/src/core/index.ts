@@ -3,6 +3,7 @@ export { isSnapshotDue, type SinceSnapshot } from "./compaction.ts";
 export type { HostSnapshotRefusal, ReplicaEffect } from "./effect.ts";
 export type { Clock, ReplicaInput } from "./input.ts";
 export type { RecordsLeading } from "./leadership.ts";
+export { campaignAgainMs, LogOwnership, type OwnershipVerdict } from "./log-ownership.ts";
 export { type HostSlot, noRecords, type Records } from "./records.ts";
 export { Replica } from "./replica.ts";
 export type { ReplicaOptions, ReplicaStart } from "./replica-options.ts";

@@ -1,15 +1,14 @@
 import type { MessagePort } from "node:worker_threads";
 import { HalonError, toErrorData } from "@halon/protocol";
+import { campaignAgainMs, LogOwnership } from "../core/log-ownership.ts";
 import type { HostLog, HostLogStatus } from "../host-log.ts";
 import { type Answer, type FromMember, ownBytes, type ToMember } from "./wire.ts";
 
-/** How long a step into a new term may take before it is asked for again. */
-const campaignAgainMs = 1_000;
 /** Snapshots that a client may have loaded and not read to their end; the oldest is released for another. */
 const loadsMax = 4;
 
-/** The last epoch that a client of the log has owned: the next one must not append under it. */
-const ownedEpochs = new WeakMap<HostLog, number>();
+/** What clients of each log have owned: the next one must not append under it. */
+const ownerships = new WeakMap<HostLog, LogOwnership>();
 
 /**
  * Lets another thread use a member's host log through a port, until either closes it.
@@ -21,6 +20,12 @@ export function serveHostLog(log: HostLog, port: MessagePort): { close(): void }
   return { close: () => server.close() };
 }
 
+function ownershipOf(log: HostLog): LogOwnership {
+  const ownership = ownerships.get(log) ?? new LogOwnership();
+  ownerships.set(log, ownership);
+  return ownership;
+}
+
 interface Chunks {
   readonly resolve: (chunk: Uint8Array | null) => void;
   readonly reject: (error: unknown) => void;
@@ -29,6 +34,7 @@ interface Chunks {
 class PortServer {
   readonly #log: HostLog;
   readonly #port: MessagePort;
+  readonly #ownership: LogOwnership;
   readonly #stopListening: readonly (() => void)[];
   #isStatusAsked = false;
   /** A status was sent and is not yet seen. */
@@ -43,6 +49,7 @@ class PortServer {
   constructor(log: HostLog, port: MessagePort) {
     this.#log = log;
     this.#port = port;
+    this.#ownership = ownershipOf(log);
     this.#stopListening = [
       log.onStatus(() => this.#changed()),
       log.onCommit(() => this.#changed()),
@@ -131,20 +138,16 @@ class PortServer {
     const ref = this.#leadRef;
     if (ref === null) return;
     const { leading } = this.#log.status;
-    if (leading === null) {
+    const verdict = this.#ownership.claim(leading?.epoch ?? null);
+    if (verdict !== "campaigns") {
       clearTimeout(this.#campaignTimer);
       this.#campaignTimer = undefined;
-      return;
     }
-    if (leading.epoch > (ownedEpochs.get(this.#log) ?? 0)) {
-      clearTimeout(this.#campaignTimer);
-      ownedEpochs.set(this.#log, leading.epoch);
+    if (verdict === "owns" && leading !== null) {
       this.#leadRef = null;
       this.#answer(ref, { type: "leads", epoch: leading.epoch });
-      return;
     }
-    // Another owned this term, and what it proposed last may be on its way yet.
-    if (this.#campaignTimer !== undefined) return;
+    if (verdict !== "campaigns" || this.#campaignTimer !== undefined) return;
     this.#campaignTimer = setTimeout(() => {
       this.#campaignTimer = undefined;
       this.#tryToLead();
@@ -171,7 +174,7 @@ class PortServer {
   }
 
   async #confirm(ref: number, epoch: number): Promise<void> {
-    const isLast = ownedEpochs.get(this.#log) === epoch;
+    const isLast = this.#ownership.isLast(epoch);
     const leads = isLast && (await this.#log.confirm(epoch));
     this.#answer(ref, { type: "confirmed", leads });
   }

@@ -1,3 +1,4 @@
+import { campaignAgainMs } from "@halon/agency/core";
 import { emptyState } from "@halon/coordinator/core";
 import { fromJSON, toJSON } from "@halon/graph";
 import { feed } from "../feed.ts";
@@ -14,14 +15,12 @@ import {
 } from "./coordinator-thread.ts";
 import { beginToDecide, loseLead, takeDeciding } from "./decider.ts";
 import type { MemberProcess } from "./member-process.ts";
-import { arm, give, giveLater, newThread } from "./threads.ts";
+import { arm, disarm, give, giveLater, newThread } from "./threads.ts";
 import { clusterOf, machineMs, type SimNode, saw } from "./world.ts";
 
 /** A thread reads its log when it has come up; µs. */
 const startMinUs = 2_000;
 const startMaxUs = 20_000;
-/** How long a step into a new term may take before it is asked for again; ms. */
-const campaignAgainMs = 1_000;
 
 /** Starts the coordinator of a node whose member runs. */
 export function startCoordinator(world: World, node: SimNode, process: MemberProcess): void {
@@ -80,18 +79,13 @@ function look(world: World, coordinator: SimCoordinator): void {
     return;
   }
   follow(world, coordinator);
-  if (recordsLeading === null) {
-    coordinator.timers.delete("campaign");
-    return;
-  }
-  if (recordsLeading.epoch > process.ownedEpoch) {
-    process.ownedEpoch = recordsLeading.epoch;
+  const verdict = process.ownership.claim(recordsLeading?.epoch ?? null);
+  if (verdict !== "campaigns") disarm(coordinator, "campaign");
+  if (verdict === "owns" && recordsLeading !== null)
     beginToDecide(world, coordinator, recordsLeading.epoch);
-  } else if (!coordinator.timers.has("campaign")) {
-    // Another owned this term, and what it proposed last may be on its way yet.
-    arm(world, coordinator, "campaign", campaignAgainMs);
-    feed(world, coordinator.node.member, { type: "campaign" });
-  }
+  if (verdict !== "campaigns" || coordinator.timers.has("campaign")) return;
+  arm(world, coordinator, "campaign", campaignAgainMs);
+  feed(world, coordinator.node.member, { type: "campaign" });
 }
 
 function tellOwner(world: World, coordinator: SimCoordinator): void {

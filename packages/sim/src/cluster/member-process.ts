@@ -1,5 +1,6 @@
 import {
   type AppendAnswer,
+  LogOwnership,
   noRecords,
   Replica,
   type ReplicaEffect,
@@ -40,8 +41,8 @@ export type StoreAnswer =
 export class MemberProcess implements Process {
   readonly host: MemberHost;
   readonly replica: Replica;
-  /** The last epoch that a coordinator here has owned: the next one must not append under it. */
-  ownedEpoch = 0;
+  /** What coordinators of this process have owned: the next one must not append under it. */
+  readonly ownership = new LogOwnership();
   readonly #keysOfReads = new Map<number, number>();
   #saving: SavedState = noSavedState;
   #answers: StoreAnswer[] = [];
