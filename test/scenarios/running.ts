@@ -16,7 +16,7 @@ export function ready(options: StageOptions): Stage {
   return stage;
 }
 
-/** Until the process of the service is gone; its id and its instance. */
+/** The one process of the service that lives. */
 export function onlyProcess(stage: Stage, service: string) {
   const [process, ...others] = stage.processes(service);
   if (process === undefined || others.length > 0)

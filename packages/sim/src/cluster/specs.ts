@@ -61,7 +61,9 @@ export function manifestOf(service: SimService, { codeVersion }: Wanted): Servic
     requires: [],
     configurationSchema,
     schemaHash,
-    resources: Object.fromEntries((service.resources ?? []).map((kind) => [kind, {}])),
+    resources: Object.fromEntries(
+      (service.resources ?? []).map((kind) => [kind, { type: "object" }]),
+    ),
     restart,
     startTimeoutMs: service.startTimeoutMs,
     stopTimeoutMs: service.stopTimeoutMs,
