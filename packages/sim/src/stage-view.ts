@@ -138,6 +138,14 @@ export class StageView {
       .sort();
   }
 
+  /** Names of the nodes whose supervisors watch that of the node, sorted. */
+  watchers(node: string): readonly string[] {
+    return this.graph
+      .in(keyOf("Supervisor", node), "monitors", "Supervisor")
+      .map(({ id }) => id)
+      .sort();
+  }
+
   /** The breaker, while it is tripped. */
   breaker(): AttributesOf<"Cluster">["breaker"] {
     return this.graph.list("Cluster")[0]?.attributes.breaker;

@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { SupervisorWatch } from "./supervisor-watch.ts";
 
-const beat = (at: number, supervisor: number, main = at / 50, incarnation = 1) => ({
+const beat = (at: number, supervisor: number, main = at / 50, incarnation = 1, start = 1) => ({
   at,
   supervisor,
   main,
   incarnation,
+  start,
 });
 
 test("one that looks is well, however seldom its beats come", () => {
@@ -39,6 +40,13 @@ test("a new start of the node begins anew", () => {
   const watch = new SupervisorWatch();
   watch.heard("b", beat(0, 7));
   expect(watch.heard("b", beat(2_000, 7, 40, 2))).toBeNull();
+});
+
+test("a new start of the supervisor begins anew: it is not told of for what the one before did not do", () => {
+  const watch = new SupervisorWatch();
+  watch.heard("b", beat(0, 7));
+  expect(watch.heard("b", beat(2_000, 7, 40, 1, 2))).toBeNull();
+  expect(watch.heard("b", beat(4_000, 7, 80, 1, 2))).not.toBeNull();
 });
 
 test("one that is watched no more is forgotten", () => {

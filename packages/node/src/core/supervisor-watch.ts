@@ -6,6 +6,8 @@ const mainTurnsMin = 10;
 /** What a beat says of a node's supervisor. Counters are of 32 bits, and wrap. */
 export interface SupervisorBeat {
   readonly incarnation: number;
+  /** The supervisor's last start, as far as the watcher knows. */
+  readonly start: number;
   readonly main: number;
   readonly supervisor: number;
   /** Monotonic, in ms. */
@@ -27,6 +29,8 @@ export class SupervisorWatch {
     if (
       seen === undefined ||
       seen.last.incarnation !== beat.incarnation ||
+      // Another watcher was first, and it has started again: what it did before says nothing of it.
+      seen.last.start !== beat.start ||
       seen.last.supervisor !== beat.supervisor
     ) {
       this.#seen.set(node, { last: beat, isTold: false });

@@ -66,9 +66,9 @@ export class Internals {
       const supervisor = watched.find(({ id }) => id === node);
       if (supervisor === undefined) continue;
       const { main, supervisor: looks } = counters;
-      const reason = this.#watch.heard(node, { incarnation, main, supervisor: looks, at });
-      if (reason === null) continue;
       const start = supervisor.attributes.incarnation ?? 0;
+      const reason = this.#watch.heard(node, { incarnation, start, main, supervisor: looks, at });
+      if (reason === null) continue;
       emit("SupervisorFailed", { node, by, incarnation: start, reason });
     }
   }

@@ -60,7 +60,8 @@ export function watchSupervisors(world: World, halond: SimHalond): void {
     const start = supervisor.watched.get(name);
     if (start === undefined) continue;
     const { main, supervisor: looks } = counters;
-    const reason = supervisor.watch.heard(name, { incarnation, main, supervisor: looks, at });
+    const beat = { incarnation, start, main, supervisor: looks, at };
+    const reason = supervisor.watch.heard(name, beat);
     if (reason === null) continue;
     const failed = { node: name, by: node.name, incarnation: start, reason };
     halond.emit(world, halond, "SupervisorFailed", failed);
