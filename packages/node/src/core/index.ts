@@ -46,6 +46,7 @@ export {
   renewEveryMs,
   renewTimeoutMs,
 } from "./lease-renewals.ts";
+export { type PartCheck, type PartEffect, type PartName, PartsCore } from "./parts.ts";
 export { clusterStatus, type Leadership, operationStatus } from "./status.ts";
 export {
   afterEnd,
