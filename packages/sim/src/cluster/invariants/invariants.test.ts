@@ -594,12 +594,14 @@ describe("C16", () => {
   test("misses what is wanted and not started", () => {
     const stage = new Stage(allRuns());
     stage.record({ changes: wanted });
+    stage.after(10 * second);
     expect(stage.missing).toBe("C16: web@node-1 is wanted and not started");
   });
 
   test("misses the process of what the graph believes to run", () => {
     const stage = new Stage(allRuns());
     stage.record({ changes: [...wanted, ...running] });
+    stage.after(10 * second);
     expect(stage.missing).toBe("C16: 0 processes of web@node-1#1 live");
   });
 });
