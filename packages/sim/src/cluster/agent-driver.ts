@@ -5,6 +5,7 @@ import { followBeatsSoon } from "./beats.ts";
 import { runFollower } from "./follower.ts";
 import type { SimHalond } from "./halond.ts";
 import { failCall, noteCall, send, slotOf } from "./messages.ts";
+import { runParts } from "./parts.ts";
 import { runSite } from "./site-driver.ts";
 import { restartSupervisor } from "./supervisor.ts";
 import { arm, disarm } from "./threads.ts";
@@ -161,8 +162,10 @@ function begin(
   if (action.type === "RestartSupervisor") restartSupervisor(world, halond, command);
   else if (action.type === "RunHook") runHook(world, halond, action, command);
   else {
+    const ofPart = halond.parts.perform(action, command);
     const now = machineMs(world, halond.node);
-    runSite(world, halond, halond.site.perform(action, command, now));
+    if (ofPart !== null) runParts(world, halond, ofPart);
+    else runSite(world, halond, halond.site.perform(action, command, now));
   }
 }
 

@@ -9,6 +9,7 @@ import type {
   LeaseRenewals,
   LogFollower,
   LostLeader,
+  PartsCore,
   Supervision,
   SupervisorWatch,
 } from "@halon/node/core";
@@ -105,6 +106,11 @@ export interface SimTracker {
   owner: string | null;
   supervision: Supervision;
   coordinatorStartedMs: number;
+  /** Coordinators that have ended, and how many of them its part was told of; -1: none began. */
+  ends: number;
+  toldEnds: number;
+  /** Why the last of them ended. */
+  lastEnd: string | null;
   /** Operators that wait, by the number that the coordinator knows. */
   readonly operators: Map<number, number>;
 }
@@ -131,6 +137,7 @@ export interface SimHalond extends Thread<MainInput> {
   /** Starts that wait for their lease, by instance: the agent's numbers. */
   readonly acquiring: Map<string, number>;
   readonly site: Site;
+  readonly parts: PartsCore;
   readonly tracker: SimTracker | null;
   readonly satellite: SimSatellite | null;
   readonly replica: SimReplica;

@@ -8,6 +8,7 @@ import {
   LeaderSearch,
   LeaseRenewals,
   LogFollower,
+  PartsCore,
   renewEveryMs,
   SupervisorWatch,
   lookEveryMs as searchEveryMs,
@@ -31,6 +32,7 @@ import { connect, connectLater } from "./leader-link.ts";
 import { peerOf } from "./links.ts";
 import type { CallAnswer } from "./messages.ts";
 import { takeRequest } from "./operators-desk.ts";
+import { beginParts, lookAtParts } from "./parts.ts";
 import { adoptProcesses, runSite, takeProcessAnswer } from "./site-driver.ts";
 import { beginSupervisor, endSupervisor, lookAround } from "./supervisor.ts";
 import { arm, newThread } from "./threads.ts";
@@ -48,6 +50,7 @@ import { clusterOf, machineMs, type SimNode, saw } from "./world.ts";
 export function startHalond(world: World, node: SimNode): SimHalond {
   node.incarnation += 1;
   node.status = "up";
+  node.isLost = false;
   const halond = createHalond(world, node);
   node.halond = halond;
   saw(world, { type: "nodeStarted", node });
@@ -62,6 +65,7 @@ export function startHalond(world: World, node: SimNode): SimHalond {
     arm(world, halond, "tellHeard", heardEveryMs);
     beginCoordinator(world, halond, halond.tracker);
   } else arm(world, halond, "search", 0);
+  beginParts(world, halond);
   beginBeats(world, halond);
   return halond;
 }
@@ -73,11 +77,12 @@ function createHalond(world: World, node: SimNode): SimHalond {
     { node: name, checkConfig: (_manifest, config) => ({ type: "valid", config }) },
     machineMs(world, node),
   );
+  const parts = new PartsCore(name, incarnation);
   const agent = new AgentCore(
     { name, incarnation },
     {
       describe: () => describe(node),
-      inventory: () => ({ instances: site.inventory(), parts: [] }),
+      inventory: () => ({ instances: site.inventory(), parts: parts.inventory() }),
       hasBlob: () => true,
     },
   );
@@ -93,6 +98,7 @@ function createHalond(world: World, node: SimNode): SimHalond {
     renewals: new LeaseRenewals(),
     acquiring: new Map(),
     site,
+    parts,
     tracker: node.role === "tracking" ? createTracker(world, node) : null,
     satellite:
       node.role === "satellite"
@@ -169,6 +175,9 @@ function createTracker(world: World, node: SimNode): SimHalond["tracker"] {
     owner: null,
     supervision: firstSupervision,
     coordinatorStartedMs: 0,
+    ends: 0,
+    toldEnds: -1,
+    lastEnd: null,
     operators: new Map(),
   };
 }
@@ -250,6 +259,9 @@ function onDue(world: World, halond: SimHalond, key: string): void {
       return;
     case "supervisor":
       if (!halond.supervisor.isAlive) beginSupervisor(world, halond, null);
+      return;
+    case "parts":
+      lookAtParts(world, halond);
       return;
     case "beats":
       followBeats(world, halond);

@@ -209,10 +209,8 @@ function dispatchTo(world: World, node: SimNode, kind: number): void {
       if (payload !== null && "event" in payload) onAsked(world, node, payload);
       return;
     case eventKind.node:
-      if (node.role === "satellite" && node.status === "down" && node.incarnation === b) {
-        node.isLost = false;
+      if (node.role === "satellite" && node.status === "down" && node.incarnation === b)
         startHalond(world, node);
-      }
       return;
   }
 }

@@ -1,6 +1,7 @@
 import { type GraphView, instanceId, keyOf, slotId } from "@halon/protocol";
 import type { World } from "../world.ts";
 import type { SimHalond } from "./halond.ts";
+import { supervisorBegan } from "./parts.ts";
 import { lookAtSite, runSite } from "./site-driver.ts";
 import { arm } from "./threads.ts";
 import { machineMs } from "./world.ts";
@@ -30,6 +31,7 @@ export function beginSupervisor(world: World, halond: SimHalond, command: string
     incarnation,
     monitors: site.watched().length,
   });
+  supervisorBegan(world, halond);
 }
 
 /** It ends and begins again at once. */

@@ -296,6 +296,8 @@ function onEnded(
   const end = code === "HAL_NO_LEADER" ? "lost" : "crashed";
   const [supervision, next] = afterEnd(tracker.supervision, end, { now, ranMs });
   tracker.supervision = supervision;
+  tracker.ends += 1;
+  tracker.lastEnd = reason;
   runLeader(world, halond, tracker, tracker.core.rest());
   disarm(halond, "leader");
   failWaiting(world, halond, tracker);
