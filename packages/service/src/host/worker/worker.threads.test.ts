@@ -115,11 +115,13 @@ test("the replacement of what crashed is taken at once, and finds its port free"
   runtime.start(startAction(1));
   await events.next("ServiceStarted");
   const port = await runtime.call("good@node-1#1", "port", [], 1_000);
-  void runtime.call("good@node-1#1", "crash", [], 1_000).catch(() => undefined);
+  const answer = runtime.call("good@node-1#1", "crash", [], 1_000);
   expect(await events.next("ServiceFailed")).toMatchObject({ cause: "exception" });
   runtime.start(startAction(2, manifestOf(), { port }), "2.0");
   const answers = () => events.all.filter(({ data }) => "command" in data);
   await expect.poll(answers, { timeout: 5_000 }).toMatchObject([{ type: "ServiceStarted" }]);
+  // It was sent before the crash.
+  expect(await answer).toBeNull();
 });
 
 test("pending calls end when the service dies", async () => {
