@@ -1,5 +1,6 @@
 import { afterEnd, type LeaderEffect, type Observation, opinionMs, tickMs } from "@halon/node/core";
-import type { World } from "../world.ts";
+import { feed } from "../feed.ts";
+import { eventKind, type World } from "../world.ts";
 import { runAgent } from "./agent-driver.ts";
 import { lateness, opinionOf } from "./beats.ts";
 import { startCoordinator } from "./coordinator.ts";
@@ -12,10 +13,12 @@ import type { CoordinatorNews, ToCoordinator } from "./news.ts";
 import { answerOperator } from "./operators-desk.ts";
 import { watchSupervisors } from "./supervisor.ts";
 import { arm, disarm, give } from "./threads.ts";
-import { machineMs, saw } from "./world.ts";
+import { clusterOf, machineMs, type SimNode, saw } from "./world.ts";
 
 /** While no coordinator runs here, the member is asked so often who leads; ms. */
 const askMemberEveryMs = 100;
+/** What a member is asked waits so long for what else comes; µs. */
+const flushUs = 50;
 
 /** The tracker gets a message: it is taken after the answer to the one before it. */
 export function takeForTracker(
@@ -52,8 +55,7 @@ function takeNext(
 }
 
 function nextRef(world: World): number {
-  const { cluster } = world;
-  if (cluster === null) throw new Error("this run has no cluster");
+  const cluster = clusterOf(world);
   cluster.lastNumber += 1;
   return cluster.lastNumber;
 }
@@ -298,12 +300,28 @@ function onEnded(
   tracker.supervision = supervision;
   tracker.ends += 1;
   tracker.lastEnd = reason;
+  if (next.handsOver) handOver(world, node);
   runLeader(world, halond, tracker, tracker.core.rest());
   disarm(halond, "leader");
   failWaiting(world, halond, tracker);
   if (tracker.owner === node.address) setOwner(world, halond, tracker, null);
   arm(world, halond, "askMember", askMemberEveryMs);
   arm(world, halond, "coordinator", next.waitMs);
+}
+
+/** Asks the agency, through this node's own member, for another leader. */
+function handOver(world: World, node: SimNode): void {
+  const others = clusterOf(world).nodes.filter(
+    (other) => other !== node && other.role === "tracking" && other.status === "up",
+  );
+  const [other] = others;
+  const { member } = node;
+  if (other === undefined || member.process === null) return;
+  const request = { type: "transfer", to: other.member.id } as const;
+  feed(world, member, { type: "request", id: -1, request });
+  if (member.isFlushDue) return;
+  member.isFlushDue = true;
+  world.queue.push(world.now + flushUs, eventKind.flush, node.slot, member.incarnation, null);
 }
 
 /** What the coordinator was asked has no answer any more. */
