@@ -33,6 +33,7 @@ export interface Counters {
   processAdopted: number;
   strayEnded: number;
   commandRefusedAsStale: number;
+  deposedSends: number;
   eventSentAgain: number;
   breakerTripped: number;
   configurationTakenBack: number;
@@ -79,6 +80,7 @@ export const noCounts: Counters = {
   processAdopted: 0,
   strayEnded: 0,
   commandRefusedAsStale: 0,
+  deposedSends: 0,
   eventSentAgain: 0,
   breakerTripped: 0,
   configurationTakenBack: 0,
@@ -122,6 +124,7 @@ export const rareClusterStates: readonly (keyof Counters)[] = [
   "processAdopted",
   "strayEnded",
   "commandRefusedAsStale",
+  "deposedSends",
   "eventSentAgain",
   "breakerTripped",
   "configurationTakenBack",

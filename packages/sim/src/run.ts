@@ -56,6 +56,8 @@ export interface Outcome {
 export interface RunOptions {
   /** Instead of raft's own: one with a planted bug. Registers only. */
   readonly step?: StepFunction;
+  /** Changes the world before the first event: a planted bug. */
+  readonly plant?: (world: World) => void;
   /** The run ends after so many events, without its end being judged. */
   readonly stepsMax?: number;
   /** How many of the last events become text; by default 40, and only those of a violation. */
@@ -70,6 +72,7 @@ export interface RunOptions {
 export function run(scenario: Scenario, options: RunOptions = {}): Outcome {
   const world = createWorld(scenario, options.step ?? raftStep, options.transcriptEvents);
   let violation: Violation | null = null;
+  options.plant?.(world);
   try {
     boot(world);
     loop(world, options.stepsMax ?? Number.POSITIVE_INFINITY);

@@ -27,9 +27,12 @@ export interface NodeTarget {
   readonly pick: number;
 }
 
-/** Which instance a fault meets: the `pick`-th of those that run then, of exclusive services alone or of all. */
+/**
+ * Which instance a fault meets: the `pick`-th of those that run then, of all, of exclusive services alone, or of those
+ * whose `halond` is gone.
+ */
 export interface InstanceTarget {
-  readonly of: "exclusive" | "any";
+  readonly of: "exclusive" | "orphan" | "any";
   readonly pick: number;
 }
 

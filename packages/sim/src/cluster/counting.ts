@@ -5,16 +5,29 @@ export function clusterCounting(): ClusterObserver {
   const places = new Map<string, number>();
   const sent = new Map<string, number>();
   const askedIn = new Map<string, number>();
+  /** By node: the record that it asked for, and of which it has not heard. */
+  const appending = new Map<string, number>();
+  let epoch = 0;
   return {
     saw({ world: { counters }, cluster }, what) {
       switch (what.type) {
         case "leading":
           counters.takeovers += 1;
+          epoch = what.epoch;
           if (cluster.nodes.some(({ halond }) => (halond?.agent.waiting ?? 0) > 0))
             counters.takeoverWithWaitingEvents += 1;
           return;
-        case "unknownOutcome":
-          counters.appendOutcomeUnknown += 1;
+        case "appending":
+          appending.set(what.node.name, what.index);
+          return;
+        case "committed":
+          if (appending.get(what.node.name) === what.record.index) appending.delete(what.node.name);
+          return;
+        case "coordinatorEnded":
+          if (appending.delete(what.node.name)) counters.appendOutcomeUnknown += 1;
+          return;
+        case "commandsSent":
+          if (what.epoch < epoch) counters.deposedSends += 1;
           return;
         case "adopted":
           counters.processAdopted += 1;
@@ -48,15 +61,16 @@ export function clusterCounting(): ClusterObserver {
         default:
       }
     },
-    afterRecord({ world: { counters } }: Scene, { epoch, decisions }) {
+    afterRecord({ world: { counters } }: Scene, { epoch: decidedIn, decisions }) {
       counters.records += 1;
       for (const { event, origin } of decisions) {
-        if (origin.type === "client") askedIn.set(origin.id, epoch);
+        if (origin.type === "client") askedIn.set(origin.id, decidedIn);
         const counter = byEvent[event.type];
         if (counter !== undefined) counters[counter] += 1;
         if (event.type !== "OperationEnded") continue;
         const { operation } = event.data as { readonly operation: string };
-        if ((askedIn.get(operation) ?? epoch) < epoch) counters.operationOutlivedCoordinator += 1;
+        if ((askedIn.get(operation) ?? decidedIn) < decidedIn)
+          counters.operationOutlivedCoordinator += 1;
       }
     },
   };

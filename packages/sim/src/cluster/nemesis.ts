@@ -96,7 +96,7 @@ export function onClusterFaultEnd(world: World, fault: Fault, slot: number | und
 }
 
 function onInstanceFault(world: World, { services }: ClusterWorld, fault: InstanceFault): void {
-  const process = processOf(services.processes.values(), fault.instance);
+  const process = processOf(services, fault.instance);
   if (process === null) return;
   world.trace.add(process.pid);
   world.trace.note(world.now, `${fault.type} of ${process.instance}`);
@@ -145,11 +145,13 @@ function nodeOf(world: World, { role, pick }: NodeTarget): SimNode | null {
 }
 
 function processOf(
-  processes: Iterable<SimProcess>,
+  services: ClusterWorld["services"],
   { of, pick }: InstanceTarget,
 ): SimProcess | null {
-  const fitting = [...processes].filter(
-    ({ state, token }) => state === "running" && (of === "any" || token !== null),
+  const running = [...services.processes.values()].filter(({ state }) => state === "running");
+  const fitting = running.filter(
+    (process) =>
+      of === "any" || (of === "exclusive" ? process.token !== null : services.isOrphan(process)),
   );
   return fitting[pick % Math.max(1, fitting.length)] ?? null;
 }

@@ -70,8 +70,8 @@ function settingsOf(
     diskMinUs,
     diskMaxUs: diskMinUs * prng.pick([2, 5, 10]),
     clockRates,
-    compactEntries: prng.pick([50, 200, 500]),
-    keepEntries: prng.pick([0, 20, 100]),
+    compactEntries: prng.pick([20, 50, 200]),
+    keepEntries: prng.pick([0, 5, 50]),
     snapshotChunkBytes: prng.pick([4_096, 65_536]),
     appendBytesMax: prng.pick([65_536, 1_048_576]),
     inflightMax: prng.pick([4, 64]),
@@ -96,7 +96,7 @@ function clusterSettingsOf(seed: number, members: number, satellites: number): C
     breakerPercent: prng.pick([25, 34, 50]),
     turnMinUs,
     turnMaxUs: turnMinUs * prng.pick([2, 4]),
-    snapshotRecords: prng.pick([20, 100, 500]),
+    snapshotRecords: prng.pick([10, 30, 100]),
   };
 }
 
@@ -232,7 +232,7 @@ function nodeTargetOf(prng: Prng): NodeTarget {
 }
 
 function instanceTargetOf(prng: Prng): InstanceTarget {
-  return { of: prng.pick(["exclusive", "any", "any"]), pick: prng.below(64) };
+  return { of: prng.pick(["exclusive", "orphan", "any", "any"]), pick: prng.below(64) };
 }
 
 function durationOf(prng: Prng): number {

@@ -366,6 +366,11 @@ export class ServiceTable {
     if (this.isHeard(process)) this.port.hear(process.slot, process.instance, event);
   }
 
+  /** Whether the `halond` above it is gone. */
+  isOrphan(process: SimProcess): boolean {
+    return !this.isHeard(process);
+  }
+
   private isHeard(process: SimProcess): boolean {
     return process.host !== 0 && this.hosts[process.slot] === process.host;
   }

@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { run } from "../run.ts";
+import { shrink } from "../shrink.ts";
+import type { World } from "../world.ts";
+import { clusterPlanOf } from "./plan.ts";
+
+/** `halond` does not find what runs when it comes back. */
+function forgetful({ cluster }: World): void {
+  if (cluster !== null) cluster.services.adopt = () => [];
+}
+
+/** Keepers do not look at their leases. */
+function carelessKeepers({ cluster }: World): void {
+  if (cluster !== null) cluster.services.renew = (slot, instance) => never(cluster, slot, instance);
+}
+
+function never({ services }: NonNullable<World["cluster"]>, slot: number, instance: string): void {
+  for (const process of services.processes.values())
+    if (process.slot === slot && process.instance === instance)
+      process.untilMs = Number.POSITIVE_INFINITY;
+}
+
+const seedsMax = 20;
+
+/** The first seed whose run breaks a rule with this bug planted. */
+function firstBroken(plant: (world: World) => void) {
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const scenario = clusterPlanOf(seed, { tracking: 3, satellites: 2, seconds: 40 });
+    const { violation } = run(scenario, { plant });
+    if (violation !== null) return { scenario, invariant: violation.invariant };
+  }
+  return null;
+}
+
+test.each([
+  ["processes that are not taken over", forgetful, "C4"],
+  ["keepers that do not keep", carelessKeepers, "C5"],
+] as const)("finds %s", { timeout: 120_000 }, (_name, plant, rule) => {
+  expect(firstBroken(plant)?.invariant).toBe(rule);
+});
+
+test("a smaller scenario of a cluster breaks the same rule", { timeout: 120_000 }, () => {
+  const found = firstBroken(forgetful);
+  if (found === null) throw new Error("the planted bug was not found");
+  const { scenario, invariant } = found;
+  const small = shrink(scenario, invariant, { plant: forgetful, runsMax: 60 });
+  expect(run(small.scenario, { plant: forgetful }).violation?.invariant).toBe(invariant);
+  expect(small.scenario.faults.length).toBeLessThan(8);
+  expect(small.scenario.settings.cluster?.services.length).toBeLessThan(4);
+});
