@@ -327,7 +327,8 @@ export function failedFiring(
   host: RuleHost,
   error: unknown,
 ): Firing {
-  const reason = reasonOf(error).slice(0, 4_000);
+  const where = host.threw?.(compiled.id, error) ?? null;
+  const reason = reasonOf(error, where).slice(0, 4_000);
   return {
     rule: compiled.id,
     why: `the rule threw ${reason}`,

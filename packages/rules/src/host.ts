@@ -36,6 +36,8 @@ export interface RuleHost {
   nextEventId(): string;
   /** Whose code runs from now on; null: none. So that a file that never returns can be named from outside. */
   running(file: string | null): void;
+  /** Code of the rule `<file>/<rule>` threw this. Where in the author's file, such as `mine.rules.ts:12`; null when that is not known. */
+  threw?(rule: string, error: unknown): string | null;
   /** Throws a RangeError when the firing of the file would leave more waiting than the log may hold. */
   admit(file: string, firing: Pick<Firing, "timers" | "commands">): void;
   /** Takes over what a rule did, so that the next rule sees it. */

@@ -111,6 +111,14 @@ export class Matching {
     }));
   }
 
+  /** Windows of the rules of a file, as `save` has them. */
+  saveOf(file: string): readonly SavedWindow[] {
+    const prefix = `${file}/`;
+    return [...this.#entries].flatMap(([rule, { matcher }]) =>
+      rule.startsWith(prefix) ? matcher.save() : [],
+    );
+  }
+
   /** Takes the place of all that is here. */
   load(saved: SavedMatching): void {
     this.#entries = new Map();

@@ -40,10 +40,16 @@ export function wholeMs(ms: number, of: string): number {
   return Math.max(0, Math.round(ms));
 }
 
-/** What a rule threw, whatever it is. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof Error) return `${error.name}: ${error.message}`;
-  return typeof error === "object" && error !== null ? "an object that is no Error" : String(error);
+/** What a rule threw, whatever it is, and where in its file. An error of its realm is no instance of our Error. */
+export function reasonOf(error: unknown, where: string | null = null): string {
+  return where === null ? textOf(error) : `${textOf(error)} (${where})`;
+}
+
+function textOf(error: unknown): string {
+  if (typeof error !== "object" || error === null) return String(error);
+  const { name, message } = error as { readonly name?: unknown; readonly message?: unknown };
+  const isError = typeof name === "string" && typeof message === "string";
+  return isError ? `${name}: ${message}` : "an object that is no Error";
 }
 
 function named(value: unknown): string {

@@ -1,17 +1,13 @@
-import {
-  type Command,
-  canonicalJson,
-  type DecisionRecord,
-  type ErrorCode,
-  type ErrorData,
-  events,
-  type Json,
-} from "@halon/protocol";
+import { canonicalJson, type ErrorData, type Json } from "@halon/protocol";
 import type { AppendResult, LoopDeadline, LoopEffect } from "./decision-effects.ts";
+import { FileHealth } from "./file-health.ts";
 import type { Input, Reply } from "./intake.ts";
-import { type RuleFileFailure, ruleFilesKey } from "./rule-files.ts";
+import { blame, type Interruption, type Pace, paceAfter, stepDeadlineMs } from "./interruption.ts";
+import { noLeader, notKnown, notTaken, refusal, replyTo } from "./loop-replies.ts";
+import type { Appending, LoopStart, Reading, Waiting, Work } from "./loop-work.ts";
+import { failureInputs, type RuleFileFailure, ruleFilesKey, withoutCode } from "./rule-files.ts";
 import { type CoordinatorState, firstDue } from "./state.ts";
-import { type RuleSet, step } from "./step.ts";
+import { dueKept, type RuleSet, step } from "./step.ts";
 
 /** Inputs of one record. */
 const batchMax = 512;
@@ -22,44 +18,6 @@ const observedMax = 2 * queueMax;
 /** Commands that got no answer are sent again. */
 const resendMs = 2_000;
 const waitMsMax = 2_147_483_647;
-
-/** What a decision loop begins with. */
-export interface LoopStart {
-  /** Under which the store is owned. */
-  readonly epoch: number;
-  /** As of the last record; it belongs to the loop from now on. */
-  readonly state: CoordinatorState;
-  /** Those that the state names. */
-  readonly rules: RuleSet;
-  /** Monotonic ms. */
-  readonly now: number;
-}
-
-interface Waiting {
-  readonly input: Input;
-  /** The driver's number; null when nobody wants the reply. */
-  readonly ref: number | null;
-  /** What it is told when the store is lost before it is decided. */
-  readonly whenLost: string;
-}
-
-/** A record that is being appended. */
-interface Appending {
-  readonly record: DecisionRecord;
-  readonly text: string;
-  readonly replies: readonly Reply[];
-  readonly commands: readonly Command[];
-}
-
-/** What the loop waits for. While it is `append`, `read` or `recover`, the state holds what may not be durable. */
-type Work =
-  | { readonly type: "idle" | "turn" | "telling" | "rules" | "recover" }
-  | { readonly type: "append" | "read"; readonly appending: Appending };
-
-/** What waits for the moment between two appends: who asked with this number, or commands to a node. */
-type Reading =
-  | { readonly type: "ref"; readonly ref: number }
-  | { readonly type: "resend"; readonly node: string };
 
 const idle: Work = { type: "idle" };
 const decideNow: LoopEffect = { type: "decide", when: "now" };
@@ -83,6 +41,10 @@ export class DecisionCore {
   #phase: "running" | "closing" | "lost" = "running";
   #isClosing = false;
   #observed = 0;
+  /** Rule files that cannot take part, of which no record tells yet. */
+  readonly #failures: RuleFileFailure[] = [];
+  #health: FileHealth;
+  #pace: Pace = { inputs: batchMax, deadlineMs: stepDeadlineMs };
   #readings: Reading[] = [];
   readonly #clockBase: { readonly logTime: number; readonly at: number };
 
@@ -91,6 +53,7 @@ export class DecisionCore {
     this.#state = state;
     this.#rules = rules;
     this.#rulesKey = ruleFilesKey(state.graph);
+    this.#health = new FileHealth(state);
     this.#clockBase = { logTime: state.logTime, at: now };
   }
 
@@ -103,10 +66,16 @@ export class DecisionCore {
     return this.#epoch;
   }
 
+  /** How long `decide` may take while rule files are in force; what is longer is told by `interrupted`. */
+  get deadlineMs(): number {
+    return this.#pace.deadlineMs;
+  }
+
   /** First of all inputs: the rule files that could not be loaded for the state that it begins with. */
   begin(failures: readonly RuleFileFailure[], now: number): readonly LoopEffect[] {
     const armed: readonly LoopEffect[] = [armResend, this.#armTimer(now)];
-    return [...armed, ...this.#observeFailures(failures)];
+    this.#failures.push(...failures);
+    return [...armed, ...(failures.length > 0 ? this.#schedule() : [])];
   }
 
   /** Takes an input. Its one `reply` comes when its record is durable, or at once when it is refused. */
@@ -149,17 +118,43 @@ export class DecisionCore {
     }
     this.#work = idle;
     if (this.#phase !== "running") return this.#end();
-    if (this.#queue.length === 0 && !this.#isTimerDue(now)) {
-      return [...this.#readAll(), this.#armTimer(now)];
-    }
-    this.#underWay = this.#queue.splice(0, batchMax);
+    if (this.#hasNothing(now)) return [...this.#readAll(), this.#armTimer(now)];
+    this.#underWay = this.#queue.splice(0, this.#pace.inputs);
     const stamp = { epoch: this.#epoch, logTime: this.#logTime(now), wallTime };
     const inputs = this.#underWay.map(({ input }) => input);
-    const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp);
+    const failures = this.#failures.length;
+    const options = {
+      first: failureInputs(this.#state, this.#epoch, this.#failures),
+      health: this.#health,
+    };
+    this.#work = { type: "step" };
+    const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp, options);
+    this.#pace = paceAfter(this.#pace, "done", batchMax);
     if (record === undefined) return this.#answer(replies);
     const text = canonicalJson(record);
-    this.#work = { type: "append", appending: { record, text, replies, commands } };
+    this.#work = { type: "append", appending: { record, text, replies, commands, failures } };
     return [{ type: "append", index: record.index, text, commands }];
+  }
+
+  /**
+   * `decide` was ended by its deadline. The state is what the store has, without what was being decided; a rule file that is to
+   * blame takes no part any more, which the next record says before it decides the same inputs.
+   */
+  interrupted(interruption: Interruption): readonly LoopEffect[] {
+    if (this.#phase === "lost") return this.#end();
+    const { code, ranMs, deadlineMs } = interruption;
+    const blamed = blame(interruption, this.#underWay.length);
+    const version = blamed === null ? undefined : this.#rules.versions?.get(blamed);
+    this.#pace = paceAfter(this.#pace, version === undefined ? "long" : "blamed", batchMax);
+    const during = code === null ? "" : `, during ${code}`;
+    const text = `a step of ${this.#underWay.length} events was ended after ${deadlineMs} ms${during}`;
+    if (version !== undefined && blamed !== null) {
+      const reason = `its code ran ${Math.round(ranMs)} ms without an end`;
+      this.#failures.push({ ...version, reason });
+      this.#rules = { ...this.#rules, index: withoutCode(this.#rules.index, blamed) };
+    }
+    this.#work = { type: "recover" };
+    return [{ type: "warning", text }, { type: "recover" }];
   }
 
   /** How the append ended. */
@@ -177,6 +172,7 @@ export class DecisionCore {
     const { appending } = this.#work;
     if (this.#phase === "lost") return this.#end();
     if (text === null) {
+      this.#underWay = this.#underWay.map((waiting) => ({ ...waiting, whenLost: notKnown }));
       this.#work = { type: "recover" };
       return [{ type: "recover" }];
     }
@@ -190,7 +186,8 @@ export class DecisionCore {
     if (this.#work.type !== "recover") return this.#unexpected("recovered");
     if (this.#phase === "lost") return this.#end();
     this.#state = state;
-    this.#queue.unshift(...this.#underWay.map((waiting) => ({ ...waiting, whenLost: notKnown })));
+    this.#health = new FileHealth(state);
+    this.#queue.unshift(...this.#underWay);
     this.#underWay = [];
     this.#work = { type: "telling" };
     return [decideNow];
@@ -202,9 +199,10 @@ export class DecisionCore {
     if (this.#phase === "lost") return this.#end();
     this.#rules = rules;
     this.#rulesKey = ruleFilesKey(this.#state.graph);
-    const refused = this.#observeFailures(failures);
+    this.#health.renew();
+    this.#failures.push(...failures);
     this.#work = { type: "telling" };
-    return [...refused, decideNow];
+    return [decideNow];
   }
 
   /**
@@ -267,17 +265,18 @@ export class DecisionCore {
     return { isTaken: true, effects: this.#schedule() };
   }
 
-  #observeFailures(failures: readonly RuleFileFailure[]): readonly LoopEffect[] {
-    return failures.flatMap((failure) => this.observe(events.RuleFileFailed.type, failure, null));
-  }
-
   #schedule(): readonly LoopEffect[] {
     if (this.#work.type !== "idle" || this.#phase !== "running") return [];
     this.#work = { type: "turn" };
     return [{ type: "decide", when: "nextTurn" }];
   }
 
-  #commit({ record, text, replies, commands }: Appending): readonly LoopEffect[] {
+  #commit({ record, text, replies, commands, failures }: Appending): readonly LoopEffect[] {
+    this.#failures.splice(0, failures);
+    for (const { file: code, reason } of this.#health.take()) {
+      const version = this.#rules.versions?.get(code);
+      if (version !== undefined) this.#failures.push({ ...version, reason });
+    }
     const sent: readonly LoopEffect[] = commands.length > 0 ? [{ type: "send", commands }] : [];
     return [...sent, { type: "committed", record, text }, ...this.#answer(replies)];
   }
@@ -300,6 +299,7 @@ export class DecisionCore {
       case "rules":
         return this.#effectsOf(reading);
       case "turn":
+      case "step":
       case "append":
       case "read":
       case "recover":
@@ -360,8 +360,10 @@ export class DecisionCore {
     return this.#clockBase.logTime + Math.floor(now - this.#clockBase.at);
   }
 
-  #isTimerDue(now: number): boolean {
-    return firstDue(this.#state) <= this.#logTime(now);
+  #hasNothing(now: number): boolean {
+    if (this.#queue.length > 0 || this.#failures.length > 0) return false;
+    if (firstDue(this.#state) <= this.#logTime(now)) return false;
+    return dueKept(this.#state, this.#rules.index).length === 0;
   }
 
   #armTimer(now: number): LoopEffect {
@@ -377,19 +379,3 @@ const disarmAll: readonly LoopEffect[] = [
   { type: "disarm", key: "timers" },
   { type: "disarm", key: "resend" },
 ];
-
-const notTaken = "The coordinator of this node has ended; the event took no effect. Try again.";
-const notKnown =
-  "The coordinator lost the lead while the event was being written: whether it took effect is not known; ask again under the same id.";
-
-function noLeader(message: string): ErrorData {
-  return { code: "HAL_NO_LEADER", message };
-}
-
-function refusal(code: ErrorCode, message: string): Reply {
-  return { type: "refused", error: { code, message } };
-}
-
-function replyTo(ref: number | null, reply: Reply | undefined): readonly LoopEffect[] {
-  return ref === null || reply === undefined ? [] : [{ type: "reply", ref, reply }];
-}

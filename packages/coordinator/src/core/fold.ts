@@ -1,13 +1,12 @@
-import type {
-  Change,
-  Decision,
-  DecisionRecord,
-  EventEnvelope,
-  Firing,
-  Origin,
-} from "@halon/protocol";
+import type { Change, Decision, DecisionRecord, Firing, Origin } from "@halon/protocol";
 import { deepFreeze } from "./frozen.ts";
-import { type CoordinatorState, clientIdsMax, deadLettersMax, patternsIn } from "./state.ts";
+import {
+  type CoordinatorState,
+  clientIdsMax,
+  type DeadLetter,
+  deadLettersMax,
+  patternsIn,
+} from "./state.ts";
 
 /**
  * Applies a record to the state from which it was decided.
@@ -30,7 +29,7 @@ export function fold(state: CoordinatorState, record: DecisionRecord): void {
     for (const firing of decision.firings) foldFiring(state, firing);
     foldDead(state, record.index, decision);
   }
-  foldPatterns(state, changes);
+  foldRuleFiles(state, record.index, changes);
   foldStamp(state, record);
 }
 
@@ -48,10 +47,20 @@ function foldOrigin(
   );
 }
 
-/** At the end of a record: rule files that came with it begin with the next. */
-export function foldPatterns(state: CoordinatorState, changes: readonly Change[]): void {
+/** At the end of a record: rule files that came with it begin with the next, and those that went leave nothing behind. */
+export function foldRuleFiles(
+  state: CoordinatorState,
+  index: number,
+  changes: readonly Change[],
+): void {
   const isOfRules = changes.some((change) => "key" in change && change.key.startsWith("RuleFile/"));
-  if (isOfRules) state.matching.bring(patternsIn(state.graph));
+  if (!isOfRules) return;
+  state.matching.bring(patternsIn(state.graph));
+  for (const file of state.kept.files()) {
+    if (state.graph.get("RuleFile", file) !== undefined) continue;
+    const reason = `it was kept for the rule file ${file}, which was removed`;
+    for (const event of state.kept.drop(file)) addDeadLetter(state, { index, event, reason });
+  }
 }
 
 export function foldStamp(
@@ -83,9 +92,11 @@ export function foldIntake(
     case "timer":
       state.timers.disarm(origin.key);
       break;
+    case "kept":
+      state.kept.shift(origin.file);
+      break;
     case "derived":
     case "pattern":
-    case "kept":
       break;
   }
   if (settles !== null) forgetCommand(state, settles);
@@ -129,14 +140,19 @@ export function foldFiring(state: CoordinatorState, firing: Firing): void {
   }
 }
 
+/** The end of what nobody handled: it is kept for a rule file, or a dead letter. */
 export function foldDead(
   state: CoordinatorState,
   index: number,
-  decision: { readonly event: EventEnvelope; readonly dead: Decision["dead"] },
+  { event, dead, kept }: Pick<Decision, "event" | "dead" | "kept">,
 ): void {
-  if (decision.dead === null) return;
-  state.deadLetters.push({ index, event: decision.event, reason: decision.dead });
-  if (state.deadLetters.length > deadLettersMax) state.deadLetters.shift();
+  if (kept !== undefined) state.kept.add(kept, event);
+  if (dead !== null) addDeadLetter(state, { index, event, reason: dead });
+}
+
+function addDeadLetter({ deadLetters }: CoordinatorState, letter: DeadLetter): void {
+  deadLetters.push(letter);
+  if (deadLetters.length > deadLettersMax) deadLetters.shift();
 }
 
 function forgetCommand(state: CoordinatorState, id: string): void {

@@ -6,15 +6,17 @@ export type {
   LoopDeadline,
   LoopEffect,
 } from "./decision-effects.ts";
-export { DecisionCore, type LoopStart } from "./decision-loop.ts";
+export { DecisionCore } from "./decision-loop.ts";
 export { fold } from "./fold.ts";
 export { type HangVerdict, judgePulse, type Pulse } from "./hang.ts";
 export type { DeclaredEvents, EventInput, Input, Reply } from "./intake.ts";
+export type { Interruption } from "./interruption.ts";
 export { type LeaseEffect, LeaseGrants, type LeaseState } from "./lease-grants.ts";
 export type { AskedLease } from "./leases.ts";
-export { type RuleFileFailure, ruleFilesKey } from "./rule-files.ts";
+export type { LoopStart } from "./loop-work.ts";
+export { isInForce, type RuleFileFailure, ruleFilesKey } from "./rule-files.ts";
 export { captureSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 export { isSnapshotDue, type SnapshotDue } from "./snapshot-due.ts";
 export { answerOf, firstObservation, type SourceAnswer, watermarkOf } from "./sources.ts";
 export { type CoordinatorState, emptyState } from "./state.ts";
-export { type RuleSet, type Stamp, type StepResult, step } from "./step.ts";
+export { type RuleSet, type Stamp, type StepOptions, type StepResult, step } from "./step.ts";

@@ -1,5 +1,11 @@
 import { fromJSON, type GraphJson, toJSON } from "@halon/graph";
-import { type Command, canonicalJson, compareText, type Json } from "@halon/protocol";
+import {
+  type Command,
+  canonicalJson,
+  compareText,
+  type EventEnvelope,
+  type Json,
+} from "@halon/protocol";
 import type { SavedMatching } from "@halon/rules";
 import { z } from "zod";
 import { deepFreeze } from "./frozen.ts";
@@ -26,6 +32,7 @@ const Snapshot = z.strictObject({
   ),
   clientIds: z.array(z.tuple([z.string(), z.number()])),
   deadLetters: Items,
+  kept: z.array(z.strictObject({ file: z.string(), events: Items })).default([]),
 });
 
 /** How many items of a list one piece of the text holds. */
@@ -48,6 +55,7 @@ export function captureSnapshot(state: CoordinatorState): Generator<string> {
     epoch: state.epoch,
     graph: toJSON(state.graph),
     index: state.index,
+    kept: state.kept.toJSON(),
     logTime: state.logTime,
     matching: state.matching.save(),
     memories: sorted(state.memories).map(([file, memory]) => ({ file, memory: sorted(memory) })),
@@ -63,6 +71,7 @@ interface Captured {
   readonly epoch: number;
   readonly graph: GraphJson;
   readonly index: number;
+  readonly kept: readonly { readonly file: string; readonly events: readonly unknown[] }[];
   readonly logTime: number;
   readonly matching: SavedMatching;
   readonly memories: readonly { readonly file: string; readonly memory: readonly unknown[] }[];
@@ -79,6 +88,12 @@ function* pieces(state: Captured): Generator<string> {
   yield* list('"relations":', state.graph.relations);
   yield* list(',"resources":', state.graph.resources);
   yield `,"revision":${canonicalJson(state.graph.revision)}},"index":${canonicalJson(state.index)}`;
+  yield ',"kept":[';
+  for (const [position, { file, events }] of state.kept.entries()) {
+    yield* list(`${position === 0 ? "" : ","}{"events":`, events);
+    yield `,"file":${canonicalJson(file)}}`;
+  }
+  yield "]";
   yield `,"logTime":${canonicalJson(state.logTime)}`;
   yield* list(',"matching":', state.matching);
   yield ',"memories":[';
@@ -115,6 +130,8 @@ export function decodeSnapshot(text: string): CoordinatorState {
   for (const command of snapshot.outbox) state.outbox.add(deepFreeze(command as Command));
   for (const [source, watermark] of snapshot.watermarks) state.watermarks.set(source, watermark);
   for (const [id, index] of snapshot.clientIds) state.clientIds.set(id, index);
+  for (const { file, events } of snapshot.kept)
+    for (const event of events) state.kept.add(file, deepFreeze(event as EventEnvelope));
   for (const letter of snapshot.deadLetters) state.deadLetters.push(letter as DeadLetter);
   return state;
 }

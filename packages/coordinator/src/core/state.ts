@@ -1,6 +1,7 @@
 import { createGraph, type Graph } from "@halon/graph";
 import type { EventEnvelope, GraphView, Json, PatternDescription } from "@halon/protocol";
 import { Matching } from "@halon/rules";
+import { KeptEvents } from "./kept-events.ts";
 import { Outbox } from "./outbox.ts";
 import { Timers } from "./timers.ts";
 
@@ -44,6 +45,8 @@ export interface CoordinatorState {
   readonly clientIds: Map<string, number>;
   /** Oldest first. */
   readonly deadLetters: DeadLetter[];
+  /** For rule files in quarantine. */
+  readonly kept: KeptEvents;
 }
 
 export function emptyState(graph: Graph = createGraph()): CoordinatorState {
@@ -59,6 +62,7 @@ export function emptyState(graph: Graph = createGraph()): CoordinatorState {
     watermarks: new Map(),
     clientIds: new Map(),
     deadLetters: [],
+    kept: new KeptEvents(),
   };
 }
 

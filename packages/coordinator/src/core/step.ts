@@ -7,6 +7,7 @@ import {
   type EventEnvelope,
   events,
   type Firing,
+  type Json,
   type Origin,
   type RuleContribution,
 } from "@halon/protocol";
@@ -19,9 +20,12 @@ import {
   runDue,
   runRules,
 } from "@halon/rules";
-import { foldDead, foldFiring, foldIntake, foldPatterns, foldStamp } from "./fold.ts";
+import type { FileHealth } from "./file-health.ts";
+import { foldDead, foldFiring, foldIntake, foldRuleFiles, foldStamp } from "./fold.ts";
 import { deepFreeze } from "./frozen.ts";
 import { type DeclaredEvents, type Input, intake, type Reply } from "./intake.ts";
+import { keptMax } from "./kept-events.ts";
+import { keeperOf, loadedFiles } from "./rule-files.ts";
 import type { CoordinatorState } from "./state.ts";
 
 /** How deep events that rules publish may lead to further ones. */
@@ -33,6 +37,9 @@ export const derivedCountMax = 10_000;
 export const timersMax = 100_000;
 /** Commands to one node that may be unanswered when a rule file sends another. */
 export const outboxMax = 10_000;
+
+/** Kept events of one record. */
+const keptInRecordMax = 512;
 
 const expired: string = events.CommandExpired.type;
 
@@ -49,6 +56,18 @@ export interface RuleSet {
   readonly declared: DeclaredEvents;
   /** Told whose code runs; decides nothing. */
   readonly running?: (file: string | null) => void;
+  /** By the name of its code: the rule files that are loaded, and kept versions of them. */
+  readonly versions?: ReadonlyMap<string, { readonly file: string; readonly blob: string }>;
+  /** Where in its author's file the code of a rule, `<file>/<rule>`, threw this; null when that is not known. */
+  readonly locate?: (rule: string, error: unknown) => string | null;
+}
+
+/** What else a step may be given. */
+export interface StepOptions {
+  /** Decided before all that is due, without replies. */
+  readonly first?: readonly Input[];
+  /** Told what rule files do. */
+  readonly health?: FileHealth;
 }
 
 export interface StepResult {
@@ -61,8 +80,8 @@ export interface StepResult {
 }
 
 /**
- * Decides a batch: first the timers that are due, in order of time, then patterns that time alone completes, then the
- * inputs in the order given.
+ * Decides a batch: first the timers that are due, in order of time, then patterns that time alone completes, then events
+ * that were kept for rule files which are back, then the inputs in the order given.
  *
  * Changes the state in place; folding the record into the state as it was gives the same. Deterministic: equal
  * states, rules, inputs and stamps give byte-equal records.
@@ -72,10 +91,13 @@ export function step(
   rules: RuleSet,
   inputs: readonly Input[],
   stamp: Stamp,
+  { first = [], health }: StepOptions = {},
 ): StepResult {
-  const batch = new Batch(state, rules, stamp);
+  const batch = new Batch(state, rules, stamp, health);
+  for (const input of first) batch.take(input);
   batch.takeTimers();
   batch.takePatterns();
+  batch.takeKept();
   const replies = inputs.map((input) => batch.take(input));
   return { ...batch.close(), replies };
 }
@@ -87,6 +109,7 @@ class Batch {
   readonly #transaction: ReturnType<CoordinatorState["graph"]["begin"]>;
   readonly #decisions: Decision[] = [];
   readonly #host: RuleHost;
+  readonly #health: FileHealth | undefined;
   /** The command that the event at hand answers. */
   #answer: Command | undefined;
   /** What the event at hand has given to patterns. */
@@ -94,9 +117,15 @@ class Batch {
   #commandCount = 0;
   #eventCount = 0;
 
-  constructor(state: CoordinatorState, rules: RuleSet, stamp: Stamp) {
+  constructor(
+    state: CoordinatorState,
+    rules: RuleSet,
+    stamp: Stamp,
+    health: FileHealth | undefined,
+  ) {
     this.#state = state;
     this.#rules = rules;
+    this.#health = health;
     const logTime = Math.max(stamp.logTime, state.logTime);
     this.#stamp = { ...stamp, logTime, index: state.index + 1 };
     this.#transaction = state.graph.begin();
@@ -143,6 +172,17 @@ class Batch {
     }
   }
 
+  takeKept(): void {
+    const { kept } = this.#state;
+    let left = keptInRecordMax;
+    for (const file of dueKept(this.#state, this.#rules.index)) {
+      for (const event of kept.of(file).slice(0, left)) {
+        this.#decide(event, { type: "kept", file });
+        left -= 1;
+      }
+    }
+  }
+
   take(input: Input): Reply {
     const taken = intake(this.#state, this.#rules.declared, input);
     if (taken.type === "reply") return taken.reply;
@@ -161,7 +201,7 @@ class Batch {
   close(): { readonly record: DecisionRecord | undefined; readonly commands: readonly Command[] } {
     const delta = this.#transaction.commit();
     if (this.#decisions.length === 0) return { record: undefined, commands: [] };
-    foldPatterns(this.#state, delta.changes);
+    foldRuleFiles(this.#state, this.#stamp.index, delta.changes);
     foldStamp(this.#state, this.#stamp);
     const { index, epoch, logTime, wallTime } = this.#stamp;
     const commands = this.#decisions
@@ -213,10 +253,13 @@ class Batch {
     const settles = command?.id ?? null;
     this.#answer = command;
     foldIntake(this.#state, this.#stamp.index, origin, settles);
-    const { firings, dead } = this.#run(deepFreeze(event), due);
+    const outcome = this.#run(deepFreeze(event), due);
+    const { firings } = outcome;
     const contributions = this.#contributions;
     const given = contributions.length === 0 ? {} : { contributions };
-    const decision = { event, origin, settles, ...given, firings, dead };
+    const ended = outcome.dead === null ? { dead: null } : this.#unhandled(event, outcome.dead);
+    const decision = { event, origin, settles, ...given, firings, ...ended };
+    this.#health?.decided(event.id);
     foldDead(this.#state, this.#stamp.index, decision);
     this.#decisions.push(decision);
     return firings.flatMap((firing) => firing.published);
@@ -226,6 +269,17 @@ class Batch {
     this.#contributions = [];
     if (due !== undefined) return runDue(this.#rules.index, due, event, this.#host);
     return runRules(this.#rules.index, event, this.#host);
+  }
+
+  /** Kept for the rule file in quarantine whose event it is, or a dead letter. */
+  #unhandled(event: EventEnvelope, dead: string): Pick<Decision, "dead" | "kept"> {
+    if (this.#rules.index.byEvent.has(event.type)) return { dead };
+    const kept = keeperOf(this.#state.graph, event);
+    if (kept === null) return { dead };
+    if (this.#state.kept.size < keptMax) return { kept, dead: null };
+    return {
+      dead: `rule file ${kept} is in quarantine, and ${keptMax} events are kept already`,
+    };
   }
 
   /** Takes a decision in which no rule had a part. */
@@ -266,6 +320,7 @@ class Batch {
       timerPending: (key) => state.timers.has(key),
       contribute: (rule, contribution) => {
         this.#contributions.push({ rule, ...contribution });
+        this.#health?.contributed(rule, contribution as unknown as Json);
         return state.matching.take(rule, contribution, logTime);
       },
       outstanding: (node) => state.outbox.of(node),
@@ -278,11 +333,31 @@ class Batch {
         this.#eventCount += 1;
         return `${index}-${this.#eventCount}`;
       },
-      running: (file) => this.#rules.running?.(file),
+      running: (file) => {
+        this.#rules.running?.(file);
+        this.#health?.running(file);
+      },
+      threw: (rule, error) => {
+        this.#health?.threw();
+        return this.#rules.locate?.(rule, error) ?? null;
+      },
       admit: (file, firing) => admit(state, file, firing),
-      fired: (firing: Firing) => foldFiring(state, firing),
+      fired: (firing: Firing) => {
+        this.#health?.fired(firing);
+        foldFiring(state, firing);
+      },
     };
   }
+}
+
+/** Files that are back and for which events are kept, in the order of their names. */
+export function dueKept(
+  { kept }: Pick<CoordinatorState, "kept">,
+  index: RuleIndex,
+): readonly string[] {
+  if (kept.size === 0) return [];
+  const loaded = loadedFiles(index);
+  return kept.files().filter((file) => loaded.has(file));
 }
 
 /**
