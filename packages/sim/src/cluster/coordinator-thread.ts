@@ -58,14 +58,17 @@ export function epochOf(coordinator: SimCoordinator): number {
   return coordinator.decider?.epoch ?? 0;
 }
 
-/** The state as of the last record: the newest snapshot, and the records after it. */
-export function recoveredState({ host, replica }: MemberProcess): CoordinatorState {
+/** The state as of the last record: the newest snapshot, and the records after it, some of which nobody may have seen. */
+export function recoveredState(world: World, { node, process }: SimCoordinator): CoordinatorState {
+  const { host, replica } = process;
   const { text } = host.saved;
   const state = text === "" ? emptyState() : decodeSnapshot(text);
   const { records } = replica;
   while (state.index < records.lastPosition)
-    for (const { position, data } of records.read(state.index + 1, readBytesMax))
-      foldNext(state, position, data);
+    for (const { position, data } of records.read(state.index + 1, readBytesMax)) {
+      const record = foldNext(state, position, data);
+      saw(world, { type: "folded", node, record, state });
+    }
   return state;
 }
 

@@ -117,7 +117,7 @@ function follow(world: World, coordinator: SimCoordinator): void {
 function followAnew(world: World, coordinator: SimCoordinator): void {
   const { node, process } = coordinator;
   coordinator.installs = process.replica.records.installs;
-  coordinator.folded = recoveredState(process);
+  coordinator.folded = recoveredState(world, coordinator);
   coordinator.savedIndex = process.host.saved.position;
   coordinator.isFollowing = true;
   const { index, epoch, graph } = coordinator.folded;

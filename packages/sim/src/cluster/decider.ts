@@ -228,7 +228,7 @@ function carryOutOne(
       return;
     }
     case "recover": {
-      const state = recoveredState(coordinator.process);
+      const state = recoveredState(world, coordinator);
       carryOut(world, coordinator, decider, decider.loop.recovered(state));
       return;
     }
