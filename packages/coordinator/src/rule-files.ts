@@ -1,6 +1,6 @@
 import { pathToFileURL } from "node:url";
 import type { GraphView, Resource } from "@halon/protocol";
-import { indexRules, type Rules } from "@halon/rules";
+import { indexRules, keptCode, type LoadedFile, type Rules } from "@halon/rules";
 import { z } from "zod";
 import {
   builtInRules,
@@ -123,37 +123,57 @@ export class RulesInForce {
   }
 }
 
+/** One version of a rule file that is to be loaded. */
+interface Version {
+  readonly file: string;
+  readonly blob: string;
+  /** An earlier one, which is there for its jobs alone. */
+  readonly isKept: boolean;
+  /** What is told to run when its code does. */
+  readonly code: string;
+}
+
+function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[] {
+  const { blob, kept = [], retired } = attributes;
+  const newest = { file: id, blob, isKept: false, code: id };
+  const earlier = kept.map((each) => ({
+    file: id,
+    blob: each,
+    isKept: true,
+    code: keptCode(id, each),
+  }));
+  return retired === true ? earlier : [newest, ...earlier];
+}
+
 /** Loads the rule files of the graph from their blobs; those that fail are left out and named. */
 async function loadRuleSet(graph: GraphView, host: RuleFileHost): Promise<Loaded> {
-  const files: { name: string; rules: Rules }[] = [{ name: "builtin", rules: builtInRules }];
+  const files: LoadedFile[] = [{ name: "builtin", rules: builtInRules }];
   const declared = new Map<string, { version: number; schema: z.ZodType }>();
   const failures: RuleFileFailure[] = [];
   const missing: RuleFileFailure[] = [];
   const active = graph.list("RuleFile").filter((file) => file.attributes.quarantined === undefined);
-  host.files(active.map(({ id, attributes: { blob } }) => ({ name: id, blob })));
-  for (const file of active) {
-    const { blob } = file.attributes;
+  const versions = active.flatMap(versionsOf);
+  host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
+  for (const { file, blob, isKept, code } of versions) {
     try {
       const suspicion = host.suspects.get(blob);
       if (suspicion !== undefined) throw new Error(suspicion);
       if (!(await host.hasBlob(blob))) {
-        missing.push({
-          file: file.id,
-          blob,
-          reason: `its blob ${blob} is not on the node that leads`,
-        });
+        missing.push({ file, blob, reason: `its blob ${blob} is not on the node that leads` });
         continue;
       }
-      host.running(file.id);
-      files.push({ name: file.id, rules: await importRules(host.blobPath(blob)) });
-      declare(declared, file);
+      host.running(code);
+      const rules = await importRules(host.blobPath(blob));
+      files.push({ name: file, version: blob, isKept, rules });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      failures.push({ file: file.id, blob, reason: reason.slice(0, 2_000) });
+      failures.push({ file, blob, reason: reason.slice(0, 2_000) });
     } finally {
       host.running(null);
     }
   }
+  const loaded = new Set(files.map(({ name }) => name));
+  for (const file of active) if (loaded.has(file.id)) declare(declared, file);
   const rules = {
     index: indexRules(files),
     declared: declared as DeclaredEvents,

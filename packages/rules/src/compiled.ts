@@ -10,6 +10,8 @@ export interface CompiledRule<R extends Rule = Rule> {
   readonly version: string;
   /** An earlier version of the file: it is there for its jobs alone. */
   readonly isKept: boolean;
+  /** What is told to run when its code does: the file, or `file@blob` of a kept version. */
+  readonly code: string;
   readonly rule: R;
 }
 
@@ -58,7 +60,8 @@ export function indexRules(files: readonly LoadedFile[]): RuleIndex {
     for (const [ruleName, rule] of Object.entries(rules.rules)) {
       if (isKept && rule.kind === "step") continue;
       const id = `${name}/${ruleName}`;
-      const about = { id, file: name, version, isKept };
+      const code = isKept ? keptCode(name, version) : name;
+      const about = { id, file: name, version, isKept, code };
       if (!isKept) byId.set(id, { ...about, rule });
       if (rule.kind === "statechart")
         charts.set(id, [...(charts.get(id) ?? []), { ...about, rule }]);
@@ -67,6 +70,11 @@ export function indexRules(files: readonly LoadedFile[]): RuleIndex {
     }
   }
   return { byEvent, byId, charts };
+}
+
+/** The name of a kept version where its code is told to run. */
+export function keptCode(file: string, version: string): string {
+  return `${file}@${version.slice(0, 8)}`;
 }
 
 /** The statechart rule in the version in which new jobs begin. */

@@ -25,7 +25,7 @@ export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost)
   const flaw = runJobEvent(index, event, host, (firing) => take(firing, firings, host));
   for (const concern of concerns) {
     const { compiled } = concern;
-    host.running(compiled.file);
+    host.running(compiled.code);
     if (concern.type === "jobs")
       runJobs(index, concern, event, host, (firing) => take(firing, firings, host));
     else if (concern.parts.length === 0)
@@ -48,7 +48,7 @@ export function runDue(
   if (compiled === undefined || compiled.rule.kind !== "step")
     return { firings: [], dead: `${due.rule} is not in force` };
   const firings: Firing[] = [];
-  host.running(compiled.file);
+  host.running(compiled.code);
   const step = { ...compiled, rule: compiled.rule };
   take(fire(index, step, event, host, due.match), firings, host);
   host.running(null);

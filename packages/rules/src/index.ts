@@ -1,7 +1,13 @@
 export { defineEvent, events } from "@halon/protocol";
 export { and, assign, not, or, raise, setup, stateIn } from "xstate";
 export { z } from "zod";
-export { type CompiledRule, indexRules, type RuleIndex } from "./compiled.ts";
+export {
+  type CompiledRule,
+  indexRules,
+  keptCode,
+  type LoadedFile,
+  type RuleIndex,
+} from "./compiled.ts";
 export { type Outcome, runDue, runRules } from "./engine.ts";
 export { ruleGraph } from "./firing.ts";
 export type { RuleHost, RuleTransaction } from "./host.ts";
@@ -10,19 +16,14 @@ export {
   awaited,
   by,
   type EffectContext,
-  type Effects,
   effect,
-  type Happened,
-  type Heard,
   type JobCancel,
   type JobEvent,
   type JobRequest,
-  type Key,
-  type MigratedJob,
-  type OldJob,
   type StatechartRule,
   statechart,
 } from "./job/statechart.ts";
+export { releaseVersion } from "./job/version.ts";
 export { type DueMatch, type MatcherCount, Matching, type SavedMatching } from "./matching.ts";
 export type { Match } from "./pattern/match.ts";
 export {

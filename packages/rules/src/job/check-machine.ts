@@ -30,6 +30,11 @@ type Refuse = (node: StateNode, what: string) => never;
  */
 export function checkMachine(name: string, rule: StatechartRule): void {
   const { machine } = rule;
+  if (name.includes("/"))
+    throw new HalonError(
+      "HAL_CONFIG_INVALID",
+      `rule ${name}: the name of a statechart rule has no /`,
+    );
   const refuse: Refuse = (node, what) => {
     const where = isRoot(node) ? "the machine" : `the state ${node.path.join(".")}`;
     throw new HalonError("HAL_CONFIG_INVALID", `rule ${name}: ${where} ${what}`);

@@ -1,4 +1,4 @@
-import type { JobRequester, Json } from "@halon/protocol";
+import type { Json } from "@halon/protocol";
 import type { Happened } from "./statechart.ts";
 
 /** Requesters of one job that are named; those after them are counted. */
@@ -21,9 +21,8 @@ export interface Job {
   readonly deferred: readonly Happened<string, Json>[];
   /** Ids of its delays. */
   readonly armed: readonly string[];
-  readonly requests: readonly JobRequester[];
-  /** Requesters that found no room. */
-  readonly more: number;
+  /** How many have asked for it; those who are named stand beside it, at `requesterKey`. */
+  readonly requests: number;
   /** Why it is to end before its work is done. */
   readonly cancelled: string | null;
 }
@@ -33,11 +32,17 @@ export function jobKey(rule: string, key: string): string {
   return `@job/${nameOf(rule)}/${key}`;
 }
 
+/** In the memory of the rule file: who was the n-th to ask for the job, from 0. */
+export function requesterKey(rule: string, key: string, number: number): string {
+  return `@asked/${nameOf(rule)}/${key}/${number}`;
+}
+
 /** Of the rule file; a delay's timer. Without one: that of the deadline. */
 export function jobTimerKey(rule: string, key: string, timer: string | null): string {
+  const name = nameOf(rule);
   return timer === null
-    ? `@deadline/${nameOf(rule)}/${key}`
-    : `@delay/${nameOf(rule)}/${timer}/${key}`;
+    ? `@deadline/${name}/${key}`
+    : `@delay/${name}/${JSON.stringify([key, timer])}`;
 }
 
 /** In the memory of the rule file: how many of its jobs are of that version. */
@@ -52,14 +57,6 @@ export function fileOf(rule: string): string {
 
 function nameOf(rule: string): string {
   return rule.slice(rule.indexOf("/") + 1);
-}
-
-/** With one more who asked for it; the same one is named once. */
-export function joined(job: Job, requester: JobRequester): Job {
-  if (job.requests.some(({ event }) => event === requester.event)) return job;
-  return job.requests.length < requestsMax
-    ? { ...job, requests: [...job.requests, requester] }
-    : { ...job, more: job.more + 1 };
 }
 
 /** With one more event that waits for a later state. */

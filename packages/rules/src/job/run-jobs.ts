@@ -3,7 +3,7 @@ import { type CompiledRule, type JobsConcern, newestChart, type RuleIndex } from
 import { FiringDraft, failedFiring } from "../firing.ts";
 import type { RuleHost } from "../host.ts";
 import { plain, reasonOf } from "../plain.ts";
-import { deferring, fileOf, type Job, jobKey, joined } from "./job.ts";
+import { deferring, fileOf, type Job, jobKey } from "./job.ts";
 import type { Happened, Key, StatechartRule } from "./statechart.ts";
 import { endJob, JobTurn, type Requester, retryLater } from "./turn.ts";
 
@@ -76,7 +76,7 @@ function requested(run: Run, { rule, data, from }: DataOf<typeof events.JobReque
   if (compiled === undefined) return `there is no statechart rule ${rule} in force`;
   if (requests === undefined) return `the rule ${rule} takes no requests`;
   const requester = { event: event.id, source: event.source, ...from };
-  host.running(compiled.file);
+  host.running(compiled.code);
   try {
     const request_ = requests.schema.parse(data);
     const [key] = keysOf(requests.by(request_ as never));
@@ -111,7 +111,7 @@ function request(
   }
   const same = job.version === compiled.version;
   move(run, compiled, key, job, [], (turn) => {
-    turn.job = joined(job, requester);
+    turn.join(requester);
     turn.draft.why(`${happened.type} joins the job "${key}"`);
     if (same && happened.type !== "request" && job.waits.includes(happened.type))
       turn.hear(happened);
@@ -233,8 +233,8 @@ function chartOf({ charts }: RuleIndex, rule: string, job: Job): Chart | undefin
   return charts.get(rule)?.find(({ version }) => version === job.version);
 }
 
-function guarded({ host }: Run, { file }: Chart, act: () => void): void {
-  host.running(file);
+function guarded({ host }: Run, { code }: Chart, act: () => void): void {
+  host.running(code);
   act();
   host.running(null);
 }

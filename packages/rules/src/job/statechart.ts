@@ -170,7 +170,7 @@ export function statechart<
   };
   readonly machine: M &
     Fits<M, HeardOf<H>, JobEvent<S> | ([R] extends [never] ? never : JobRequest<R>)>;
-  readonly effects?: Effects<M>;
+  readonly effects?: NoInfer<Effects<M>>;
   readonly deadline?: Span;
   readonly migrate?: (
     old: OldJob,

@@ -11,7 +11,15 @@ import type { CompiledRule, RuleIndex } from "../compiled.ts";
 import { FiringDraft } from "../firing.ts";
 import type { RuleHost } from "../host.ts";
 import { plain, wholeMs } from "../plain.ts";
-import { fileOf, type Job, jobCountKey, jobKey, jobTimerKey } from "./job.ts";
+import {
+  fileOf,
+  type Job,
+  jobCountKey,
+  jobKey,
+  jobTimerKey,
+  requesterKey,
+  requestsMax,
+} from "./job.ts";
 import {
   advance,
   begin,
@@ -23,6 +31,7 @@ import {
   stateText,
 } from "./machine.ts";
 import type { Happened, StatechartRule } from "./statechart.ts";
+import { releaseVersion } from "./version.ts";
 
 export type Requester = JobRequester;
 
@@ -77,15 +86,23 @@ export class JobTurn {
       defers: [],
       deferred: [],
       armed: [],
-      requests: [requester],
-      more: 0,
+      requests: 0,
       cancelled: null,
     };
+    this.join(requester);
     this.#armDeadline(rule.deadlineMs);
     count(this.draft, version, 1);
     this.draft.why(`the job "${this.#key}" begins on ${this.#event.type}`);
     this.#carryOut(begin(rule.machine, input), id);
     return true;
+  }
+
+  /** Notes who asked for it; beyond the bound they are counted only. */
+  join(requester: Requester): void {
+    const { requests } = this.job;
+    if (requests < requestsMax)
+      this.draft.remember(requesterKey(this.#compiled.id, this.#key, requests), requester);
+    this.job = { ...this.job, requests: requests + 1 };
   }
 
   /** Gives the machine an event, then those put off that its new state takes. False: it stays as it is. */
@@ -218,19 +235,21 @@ export function endJob(
 ): void {
   draft.remember(jobKey(rule, key), null);
   for (const timer of [null, ...job.armed]) draft.disarm(jobTimerKey(rule, key, timer));
-  if (count(draft, job.version, -1) === 0) release(host, fileOf(rule), job.version);
-  const { since, requests, more } = job;
-  draft.why(
-    `the job "${key}" has ended: ${end.outcome}${end.reason === undefined ? "" : `, ${end.reason}`}`,
-  );
-  draft.publish(events.JobEnded, {
-    rule,
-    key,
-    ...end,
-    since,
-    requests,
-    ...(more === 0 ? {} : { more }),
-  });
+  const { view, update } = host.transaction;
+  if (count(draft, job.version, -1) === 0) releaseVersion(view, update, fileOf(rule), job.version);
+  const named = Math.min(job.requests, requestsMax);
+  const requests: Json[] = [];
+  for (let number = 0; number < named; number += 1) {
+    const asked = requesterKey(rule, key, number);
+    requests.push(draft.recall(asked) ?? null);
+    draft.remember(asked, null);
+  }
+  const reason = end.reason === undefined ? "" : `, ${end.reason}`;
+  draft.why(`the job "${key}" has ended: ${end.outcome}${reason}`);
+  const more = job.requests - named;
+  const { since } = job;
+  const ended = { rule, key, ...end, since, requests, ...(more === 0 ? {} : { more }) };
+  draft.publish(events.JobEnded, ended);
 }
 
 /** The delay of a job whose version is not in force: tried again later, so that it is not lost. */
@@ -250,20 +269,4 @@ function count(draft: FiringDraft, version: string, change: number): number {
   const now = Number(draft.recall(jobCountKey(version)) ?? 0) + change;
   draft.remember(jobCountKey(version), now === 0 ? null : now);
   return now;
-}
-
-/** An earlier version of a file that has no jobs any more need not be loaded. */
-function release({ transaction }: RuleHost, file: string, version: string): void {
-  const known = transaction.view.get("RuleFile", file);
-  if (known === undefined) return;
-  const { kept = [], ...attributes } = known.attributes;
-  if (!kept.includes(version)) return;
-  const rest = kept.filter((blob) => blob !== version);
-  if (rest.length === 0 && attributes.retired === true) transaction.update.remove("RuleFile", file);
-  else
-    transaction.update.put(
-      "RuleFile",
-      file,
-      rest.length === 0 ? attributes : { ...attributes, kept: rest },
-    );
 }

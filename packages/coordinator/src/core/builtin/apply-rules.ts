@@ -13,6 +13,7 @@ import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { tokenKey } from "./exclusive.ts";
 import { beginOperation, failOperation } from "./operation.ts";
 import { askForConfiguration, placeAll, unplace, wantType } from "./placement.ts";
+import { putRuleFile, removeRuleFile } from "./rule-file-versions.ts";
 import { clearFailures, reconcileSlot } from "./slot.ts";
 
 /** The rule that takes a cluster file, compiled, into the graph. */
@@ -95,15 +96,8 @@ function applyType(context: Context, type: ClusterSpec["types"][number]): void {
 }
 
 function applyRuleFile(context: Context, file: ClusterSpec["rules"][number]): void {
-  const { name, blob, rules, events: declared, patterns } = file;
-  const patterned = patterns === undefined ? {} : { patterns };
-  context.update.put("RuleFile", name, {
-    blob,
-    rules: [...rules],
-    events: [...declared],
-    ...patterned,
-  });
-  contain(context, keyOf("RuleFile", name));
+  putRuleFile(context, file);
+  contain(context, keyOf("RuleFile", file.name));
 }
 
 function applyDeployment(context: Context, wanted: ClusterSpec["deployments"][number]): void {
@@ -164,6 +158,6 @@ function prune(context: Context, spec: ClusterSpec): void {
   }
   const files = new Set(spec.rules.map((file) => file.name));
   for (const file of graph.list("RuleFile")) {
-    if (!files.has(file.id)) update.remove("RuleFile", file.id);
+    if (!files.has(file.id)) removeRuleFile(context, file.id);
   }
 }

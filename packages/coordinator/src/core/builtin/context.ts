@@ -3,7 +3,16 @@ import type { DoContext } from "@halon/rules";
 /** What the built-in rules' shared decisions need of any rule's context. */
 export type Context = Pick<
   DoContext<unknown>,
-  "graph" | "update" | "now" | "wallTime" | "memory" | "command" | "timer" | "publish" | "why"
+  | "graph"
+  | "update"
+  | "now"
+  | "wallTime"
+  | "memory"
+  | "command"
+  | "timer"
+  | "publish"
+  | "why"
+  | "job"
 >;
 
 /** States of an instance in which something of it may run on a node that can be reached. */

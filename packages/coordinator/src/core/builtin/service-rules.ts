@@ -1,5 +1,5 @@
 import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
-import { on, type Rule } from "@halon/rules";
+import { on, type Rule, releaseVersion } from "@halon/rules";
 import { type Failure, hasConfiguration, takeBackConfiguration } from "./configuration-rules.ts";
 import { bounded, type Context, isLive } from "./context.ts";
 import { wellState } from "./instance-watch.ts";
@@ -138,6 +138,12 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
 
   "rule-file-failed": on(events.RuleFileFailed).do((context) => {
     const { file, blob, reason } = context.event;
+    if (releaseVersion(context.graph, context.update, file, blob)) {
+      context.why(
+        `an earlier version of ${file} takes no part, its jobs end at their deadlines: ${reason}`,
+      );
+      return;
+    }
     const known = context.graph.get("RuleFile", file);
     if (known === undefined || known.attributes.blob !== blob) return;
     context.update.patch("RuleFile", file, { quarantined: reason });
