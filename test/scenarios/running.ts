@@ -17,7 +17,7 @@ export function ready(options: StageOptions): Stage {
 }
 
 /** The one process of the service that lives. */
-export function onlyProcess(stage: Stage, service: string) {
+export function onlyProcess(stage: Stage, service: string): ReturnType<Stage["processes"]>[number] {
   const [process, ...others] = stage.processes(service);
   if (process === undefined || others.length > 0)
     throw new Error(`expected one process of ${service}, found ${others.length + 1}`);
