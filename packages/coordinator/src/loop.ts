@@ -193,7 +193,13 @@ export class DecisionLoop {
   }
 
   #decide(): void {
-    this.#take(() => this.#core.decide(performance.now(), Date.now()));
+    this.#take(() =>
+      this.#rules.attempt(
+        this.#core.deadlineMs,
+        () => this.#core.decide(performance.now(), Date.now()),
+        (interruption) => this.#core.interrupted(interruption),
+      ),
+    );
   }
 
   #append({ index, text, commands }: Extract<LoopEffect, { type: "append" }>): void {

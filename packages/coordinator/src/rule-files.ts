@@ -1,49 +1,35 @@
-import { pathToFileURL } from "node:url";
-import type { GraphView, Resource } from "@halon/protocol";
-import { indexRules, keptCode, type LoadedFile, type Rules } from "@halon/rules";
-import { z } from "zod";
+import type { GraphView } from "@halon/protocol";
+import { indexRules } from "@halon/rules";
 import {
-  builtInRules,
-  type DeclaredEvents,
+  type Interruption,
   type RuleFileFailure,
   type RuleSet,
   ruleFilesKey,
 } from "./core/index.ts";
-
-/** Where rule files come from, and who is told whose code runs. */
-export interface RuleFileHost {
-  blobPath(hash: string): string;
-  hasBlob(hash: string): Promise<boolean>;
-  /** These are not on this node; they are looked for again. */
-  missing(blobs: readonly string[]): void;
-  /** The files that are about to be loaded, and run from then on. */
-  files(files: readonly { readonly name: string; readonly blob: string }[]): void;
-  running(file: string | null): void;
-  /** Files that made an earlier coordinator hang, with the reason: they are not even loaded. */
-  readonly suspects: ReadonlyMap<string, string>;
-}
-
-interface Loaded {
-  readonly rules: RuleSet;
-  readonly failures: readonly RuleFileFailure[];
-  /** Files whose blobs are not on this node. */
-  readonly missing: readonly RuleFileFailure[];
-}
+import { runWithin } from "./realm/deadline.ts";
+import { type Loaded, loadRuleSet, type RuleFileHost } from "./realm/load.ts";
 
 /** How long a leader waits for the blobs of rule files, which a majority has, before it goes on without them. */
 const blobWaitMs = 10_000;
 const blobLookMs = 100;
+/** Name of the rules that are Halon's own: they are not suspected. */
+const builtIn = "builtin";
 
 /** The rules of the cluster as this coordinator has loaded them. */
 export class RulesInForce {
   readonly #host: RuleFileHost;
+  readonly #tellRunning: RuleFileHost["running"];
   readonly #waitMs: number;
   #key: string | undefined;
   #loaded: Loaded = {
     rules: { index: indexRules([]), declared: new Map() },
+    scripts: new Map(),
     failures: [],
     missing: [],
   };
+  /** Whose code runs, and since when in ms. */
+  #running: string | null = null;
+  #since = 0;
   #turn: Promise<void> = Promise.resolve();
   #isWaiting = false;
   #isLoading = false;
@@ -51,7 +37,8 @@ export class RulesInForce {
   #toldMissing = "";
 
   constructor(host: RuleFileHost, waitMs = blobWaitMs) {
-    this.#host = host;
+    this.#host = { ...host, running: (code) => this.#runs(code) };
+    this.#tellRunning = host.running;
     this.#waitMs = waitMs;
   }
 
@@ -104,6 +91,30 @@ export class RulesInForce {
     return failures;
   }
 
+  /**
+   * Runs a step of decisions: with a deadline while code of rule files takes part in it.
+   *
+   * A step that was ended is given to `interrupted`; what it has changed is half done.
+   */
+  attempt<T>(deadlineMs: number, step: () => T, interrupted: (interruption: Interruption) => T): T {
+    if (this.#loaded.scripts.size === 0) return step();
+    const before = process.cpuUsage();
+    const ended = runWithin(deadlineMs, step);
+    if (ended !== null) return ended.value;
+    const { user, system } = process.cpuUsage(before);
+    const code = this.#running;
+    const ranMs = code === null ? 0 : performance.now() - this.#since;
+    this.#runs(null);
+    return interrupted({ code, ranMs, deadlineMs, cpuMs: (user + system) / 1_000 });
+  }
+
+  #runs(code: string | null): void {
+    const file = code === builtIn ? null : code;
+    if (file !== null) this.#since = performance.now();
+    this.#running = file;
+    this.#tellRunning(file);
+  }
+
   #inTurn(work: () => Promise<void>): Promise<void> {
     const done = this.#turn.then(work);
     this.#turn = done.catch(() => undefined);
@@ -113,92 +124,12 @@ export class RulesInForce {
   async #load(graph: GraphView): Promise<void> {
     this.#key = ruleFilesKey(graph);
     this.#isLoading = true;
-    this.#loaded = await loadRuleSet(graph, this.#host).finally(() => {
+    this.#loaded = await loadRuleSet(graph, this.#host, this.#loaded).finally(() => {
       this.#isLoading = false;
     });
     const missing = this.#loaded.missing.map(({ blob }) => blob);
     const told = missing.join(",");
     if (missing.length > 0 && told !== this.#toldMissing) this.#host.missing(missing);
     this.#toldMissing = told;
-  }
-}
-
-/** One version of a rule file that is to be loaded. */
-interface Version {
-  readonly file: string;
-  readonly blob: string;
-  /** An earlier one, which is there for its jobs alone. */
-  readonly isKept: boolean;
-  /** What is told to run when its code does. */
-  readonly code: string;
-}
-
-function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[] {
-  const { blob, kept = [], retired } = attributes;
-  const newest = { file: id, blob, isKept: false, code: id };
-  const earlier = kept.map((each) => ({
-    file: id,
-    blob: each,
-    isKept: true,
-    code: keptCode(id, each),
-  }));
-  return retired === true ? earlier : [newest, ...earlier];
-}
-
-/** Loads the rule files of the graph from their blobs; those that fail are left out and named. */
-async function loadRuleSet(graph: GraphView, host: RuleFileHost): Promise<Loaded> {
-  const files: LoadedFile[] = [{ name: "builtin", rules: builtInRules }];
-  const declared = new Map<string, { version: number; schema: z.ZodType }>();
-  const failures: RuleFileFailure[] = [];
-  const missing: RuleFileFailure[] = [];
-  const active = graph.list("RuleFile").filter((file) => file.attributes.quarantined === undefined);
-  const versions = active.flatMap(versionsOf);
-  host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
-  for (const { file, blob, isKept, code } of versions) {
-    try {
-      const suspicion = host.suspects.get(blob);
-      if (suspicion !== undefined) throw new Error(suspicion);
-      if (!(await host.hasBlob(blob))) {
-        missing.push({ file, blob, reason: `its blob ${blob} is not on the node that leads` });
-        continue;
-      }
-      host.running(code);
-      const rules = await importRules(host.blobPath(blob));
-      files.push({ name: file, version: blob, isKept, rules });
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      failures.push({ file, blob, reason: reason.slice(0, 2_000) });
-    } finally {
-      host.running(null);
-    }
-  }
-  const loaded = new Set(files.map(({ name }) => name));
-  for (const file of active) if (loaded.has(file.id)) declare(declared, file);
-  const rules = {
-    index: indexRules(files),
-    declared: declared as DeclaredEvents,
-    running: (file: string | null) => host.running(file),
-  };
-  return { rules, failures, missing };
-}
-
-async function importRules(path: string): Promise<Rules> {
-  const module: unknown = await import(pathToFileURL(path).href);
-  const rules = (module as { default?: unknown }).default;
-  if (typeof rules !== "object" || rules === null || (rules as Rules).kind !== "rules") {
-    throw new TypeError("the file's default export is not the value of defineRules");
-  }
-  return rules as Rules;
-}
-
-function declare(
-  declared: Map<string, { version: number; schema: z.ZodType }>,
-  file: Resource<"RuleFile">,
-): void {
-  for (const { type, version, schema } of file.attributes.events) {
-    declared.set(type, {
-      version,
-      schema: z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]),
-    });
   }
 }

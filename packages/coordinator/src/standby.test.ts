@@ -232,7 +232,7 @@ test("a standby saves snapshots where each handle keeps its own, and none where 
 
 test("a rule file whose code is not here yet is asked for, and is in force once it came", async () => {
   const blob = hashLike("mine").replace(/^./, "0");
-  const rules = "export default { kind: 'rules', rules: {}, events: [] };";
+  const rules = "module.exports.default = { kind: 'rules', rules: {}, events: [] };";
   await writeFile(join(blobs, `${blob}.mjs`), rules);
   const shared = memoryState();
   const first = hear();

@@ -1,8 +1,9 @@
 import { type DecisionRecord, toErrorData } from "@halon/protocol";
 import { type CoordinatorState, fold } from "./core/index.ts";
 import { DecisionLoop, type LoopListener, lost } from "./loop.ts";
+import type { RuleFileHost } from "./realm/load.ts";
 import { type Recovered, recordText, recover } from "./recover.ts";
-import { type RuleFileHost, RulesInForce } from "./rule-files.ts";
+import { RulesInForce } from "./rule-files.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { Store, StoredRecord } from "./store/port.ts";
 

@@ -1,5 +1,8 @@
-/** A rule file's code that runs this long without the thread's event loop turning has hung. */
-export const ruleHangMs = 500;
+/**
+ * A rule file's code that runs this long without the thread's event loop turning has hung: nothing could end it at the
+ * deadline of its step.
+ */
+export const ruleHangMs = 1_000;
 /** The thread itself has hung: longer, because a slow disk or a large snapshot may hold it. */
 export const threadHangMs = 30_000;
 

@@ -11,8 +11,9 @@ import { openJournal } from "../journal/open.ts";
 import { readJournal } from "../journal/serve.ts";
 import { Leases } from "../leases.ts";
 import type { DecisionLoop } from "../loop.ts";
+import { hardenThread } from "../realm/harden.ts";
+import type { RuleFileHost } from "../realm/load.ts";
 import { decodeRecord } from "../recover.ts";
-import type { RuleFileHost } from "../rule-files.ts";
 import { Standby, type StandbyListener } from "../standby.ts";
 import { openEngine } from "../store/open.ts";
 import { storeOf } from "../store/parts.ts";
@@ -41,6 +42,12 @@ const notLeading: ErrorData = {
 };
 let isStopping = false;
 
+// What an author's code leaves behind of its own promises is nobody's: it must not end the thread.
+process.on("unhandledRejection", (reason, promise) => {
+  const { code } = (reason ?? {}) as { readonly code?: unknown };
+  if (promise instanceof Promise && code !== "ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING") throw reason;
+});
+
 try {
   await run();
 } catch (error) {
@@ -56,6 +63,7 @@ function end(error: unknown): void {
 
 async function run(): Promise<void> {
   const store = await storeOf(await openEngine(data));
+  hardenThread();
   const tellOwner = (): void => tell({ type: "owner", address: store.owner });
   store.onOwner(tellOwner);
   tellOwner();

@@ -1,0 +1,158 @@
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import type { GraphView, Resource } from "@halon/protocol";
+import { indexRules, keptCode, type LoadedFile } from "@halon/rules";
+import { z } from "zod";
+import {
+  builtInRules,
+  type DeclaredEvents,
+  isInForce,
+  type RuleFileFailure,
+  type RuleSet,
+} from "../core/index.ts";
+import { runWithin } from "./deadline.ts";
+import { type RuleScript, runRuleScript } from "./rule-script.ts";
+
+/** Where rule files come from, and who is told whose code runs. */
+export interface RuleFileHost {
+  blobPath(hash: string): string;
+  hasBlob(hash: string): Promise<boolean>;
+  /** These are not on this node; they are looked for again. */
+  missing(blobs: readonly string[]): void;
+  /** The files that are about to be loaded, and run from then on. */
+  files(files: readonly { readonly name: string; readonly blob: string }[]): void;
+  running(file: string | null): void;
+  /** Files that made an earlier coordinator hang, with the reason: they are not even loaded. */
+  readonly suspects: ReadonlyMap<string, string>;
+}
+
+/** Rule files that were loaded together. */
+export interface Loaded {
+  readonly rules: RuleSet;
+  /** By the name of the code and its blob; none when the rules are those of Halon alone. */
+  readonly scripts: ReadonlyMap<string, RuleScript>;
+  readonly failures: readonly RuleFileFailure[];
+  /** Files whose blobs are not on this node. */
+  readonly missing: readonly RuleFileFailure[];
+}
+
+/** How long a file may take to define its rules. */
+const loadDeadlineMs = 800;
+/** A thread that had less CPU than this in that time proves nothing about the file. */
+const loadCpuMs = 200;
+const loadTries = 3;
+
+/** One version of a rule file that is to be loaded. */
+interface Version {
+  readonly file: string;
+  readonly blob: string;
+  /** An earlier one, which is there for its jobs alone. */
+  readonly isKept: boolean;
+  /** What is told to run when its code does. */
+  readonly code: string;
+}
+
+/**
+ * Loads the rule files of the graph from their blobs; those that fail are left out and named.
+ *
+ * Each has a realm of its own. Those of `before` that are named again stay as they are.
+ */
+export async function loadRuleSet(
+  graph: GraphView,
+  host: RuleFileHost,
+  before: Pick<Loaded, "scripts">,
+): Promise<Loaded> {
+  const files: LoadedFile[] = [{ name: "builtin", rules: builtInRules }];
+  const scripts = new Map<string, RuleScript>();
+  const failures: RuleFileFailure[] = [];
+  const missing: RuleFileFailure[] = [];
+  const active = graph.list("RuleFile").filter(({ attributes }) => isInForce(attributes));
+  const versions = active.flatMap(versionsOf);
+  host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
+  for (const { file, blob, isKept, code } of versions) {
+    try {
+      const suspicion = host.suspects.get(blob);
+      if (suspicion !== undefined) throw new Error(suspicion);
+      if (!(await host.hasBlob(blob))) {
+        missing.push({ file, blob, reason: `its blob ${blob} is not on the node that leads` });
+        continue;
+      }
+      const key = `${code} ${blob}`;
+      const script = before.scripts.get(key) ?? (await load(host, code, blob));
+      scripts.set(key, script);
+      files.push({ name: file, version: blob, isKept, rules: script.rules });
+    } catch (error) {
+      failures.push({ file, blob, reason: reasonOf(error).slice(0, 2_000) });
+    } finally {
+      host.running(null);
+    }
+  }
+  const rules: RuleSet = {
+    index: indexRules(files),
+    declared: declaredBy(graph, new Set(files.map(({ name }) => name))),
+    running: (code) => host.running(code),
+    locate: (_, error) => locate(scripts, error),
+    versions: new Map(versions.map(({ code, file, blob }) => [code, { file, blob }])),
+  };
+  return { rules, scripts, failures, missing };
+}
+
+function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[] {
+  const { blob, kept = [], retired } = attributes;
+  const newest = { file: id, blob, isKept: false, code: id };
+  const earlier = kept.map((each) => ({
+    file: id,
+    blob: each,
+    isKept: true,
+    code: keptCode(id, each),
+  }));
+  return retired === true ? earlier : [newest, ...earlier];
+}
+
+async function load(host: RuleFileHost, code: string, blob: string): Promise<RuleScript> {
+  const path = host.blobPath(blob);
+  const text = await readFile(path, "utf8");
+  for (let tries = 1; ; tries += 1) {
+    const before = process.cpuUsage();
+    host.running(code);
+    const loaded = runWithin(loadDeadlineMs, () => runRuleScript(text, basename(path)));
+    host.running(null);
+    if (loaded !== null) return loaded.value;
+    const { user, system } = process.cpuUsage(before);
+    if (tries === loadTries || (user + system) / 1_000 > loadCpuMs)
+      throw new Error(`it does not load within ${loadDeadlineMs} ms`);
+    // The thread is seen to be alive before the next one.
+    await new Promise((resolve) => setTimeout(resolve, loadDeadlineMs / 4));
+  }
+}
+
+/** Types of event of the files that are loaded, and of those in quarantine: theirs are kept. */
+function declaredBy(graph: GraphView, loaded: ReadonlySet<string>): DeclaredEvents {
+  const declared = new Map<string, { version: number; schema: z.ZodType }>();
+  for (const { id, attributes } of graph.list("RuleFile")) {
+    if (!loaded.has(id) && attributes.quarantined === undefined) continue;
+    for (const { type, version, schema } of attributes.events)
+      declared.set(type, {
+        version,
+        schema: z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]),
+      });
+  }
+  return declared;
+}
+
+/** The first place in the stack of the error that is in a rule file, in the words of its author. */
+function locate(scripts: Loaded["scripts"], error: unknown): string | null {
+  const { stack } = (error ?? {}) as { readonly stack?: unknown };
+  const frame = typeof stack === "string" ? /([0-9a-f]{64})\.\w+:(\d+):(\d+)/.exec(stack) : null;
+  if (frame === null) return null;
+  const [, blob = "", line, column] = frame;
+  for (const [key, script] of scripts)
+    if (key.endsWith(` ${blob}`)) return script.whereIs(Number(line), Number(column));
+  return null;
+}
+
+/** Errors of a realm are of another class Error. */
+function reasonOf(error: unknown): string {
+  const { message } = (error ?? {}) as { readonly message?: unknown };
+  return typeof message === "string" ? message : String(error);
+}

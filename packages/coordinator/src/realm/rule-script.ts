@@ -1,0 +1,47 @@
+import { SourceMap } from "node:module";
+import { createContext, runInContext } from "node:vm";
+import * as library from "@halon/rules";
+import { openRealm } from "@halon/rules/realm";
+
+/** A compiled rule file that was run in a realm of its own. */
+export interface RuleScript {
+  readonly rules: library.Rules;
+  /** Where in the author's file a position of the script is, such as `mine.rules.ts:12`. */
+  whereIs(line: number, column: number): string | null;
+}
+
+const mapComment = "//# sourceMappingURL=data:application/json;base64,";
+
+/** Runs the script, whose file in stack traces is `name`. Throws what it throws, and a TypeError when it exports no rules. */
+export function runRuleScript(text: string, name: string): RuleScript {
+  const context = createContext(
+    {},
+    { codeGeneration: { strings: false, wasm: false }, microtaskMode: "afterEvaluate" },
+  );
+  const realm = openRealm((code, filename) => runInContext(code, context, { filename }), library);
+  const rules = realm.load(text, name);
+  if ((rules as { readonly kind?: unknown } | null | undefined)?.kind !== "rules")
+    throw new TypeError("the file's default export is not the value of defineRules");
+  let map: SourceMap | null | undefined;
+  return {
+    rules: rules as library.Rules,
+    whereIs(line, column) {
+      map ??= sourceMapOf(text);
+      const entry = map?.findEntry(line - 1, column - 1);
+      if (entry === undefined || !("originalSource" in entry)) return null;
+      return `${entry.originalSource}:${entry.originalLine + 1}`;
+    },
+  };
+}
+
+function sourceMapOf(text: string): SourceMap | null {
+  const at = text.lastIndexOf(mapComment);
+  if (at === -1) return null;
+  try {
+    const json = Buffer.from(text.slice(at + mapComment.length), "base64").toString();
+    return new SourceMap(JSON.parse(json));
+  } catch {
+    // A damaged map costs the line in a message, not the rule file.
+    return null;
+  }
+}
