@@ -222,6 +222,11 @@ export class Stage extends StageView {
     this.nodeAt(node).lateUs = usOf(byMs);
   }
 
+  /** Its `halond` has these labels from its next start on. */
+  relabel(node: string, labels: Readonly<Record<string, string>>): void {
+    this.nodeAt(node).labels = labels;
+  }
+
   /** The main thread of its `halond` does nothing for a while; its beats go on. */
   hangMain(node: string, forMs: number): void {
     const { halond } = this.nodeAt(node);

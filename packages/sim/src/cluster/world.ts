@@ -29,7 +29,8 @@ export interface SimNode {
   /** `host:port`. */
   readonly address: string;
   readonly role: "tracking" | "satellite";
-  readonly labels: Readonly<Record<string, string>>;
+  /** As its next join tells them. */
+  labels: Readonly<Record<string, string>>;
   readonly member: SimMember;
   status: NodeStatus;
   /** The whole machine is away, and says nothing of it. */
