@@ -52,6 +52,13 @@ export const JobTimerDue = defineEvent({
   }),
 });
 
+/** A version of a rule file came into force while earlier ones have jobs, which may go on in it; those before `after` have been asked. */
+export const JobsMoveDue = defineEvent({
+  type: "JobsMoveDue",
+  sentBy: "rule",
+  schema: z.strictObject({ file: Name, blob: z.string(), after: z.string().optional() }),
+});
+
 /** A job has ended; `since` is log time in ms. All who asked for it are in `requests`; `more`: how many have no room there. */
 export const JobEnded = defineEvent({
   type: "JobEnded",

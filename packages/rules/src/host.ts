@@ -26,6 +26,8 @@ export interface RuleHost {
   readonly wallTime: number;
   readonly epoch: number;
   memory(file: string, key: string): Json | undefined;
+  /** Keys of the file's memory that begin like this, sorted. */
+  memoryKeys(file: string, prefix: string): readonly string[];
   timerPending(key: string): boolean;
   /** Takes what the event at hand gives to the pattern of the rule `<file>/<rule>`; what has matched by it. */
   contribute(rule: string, contribution: Contribution): readonly Match[];

@@ -56,6 +56,13 @@ export class FakeHost implements RuleHost {
     return this.memories.get(`${file}:${key}`);
   }
 
+  memoryKeys(file: string, prefix: string): readonly string[] {
+    return [...this.memories.keys()]
+      .filter((key) => key.startsWith(`${file}:${prefix}`))
+      .map((key) => key.slice(file.length + 1))
+      .sort();
+  }
+
   contribute(rule: string, contribution: Contribution) {
     this.contributions.push({ rule, ...contribution });
     return this.matching.take(rule, contribution, this.now);

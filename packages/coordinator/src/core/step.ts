@@ -317,6 +317,10 @@ class Batch {
       wallTime,
       epoch,
       memory: (file, key) => state.memories.get(file)?.get(key),
+      memoryKeys: (file, prefix) =>
+        [...(state.memories.get(file)?.keys() ?? [])]
+          .filter((key) => key.startsWith(prefix))
+          .sort(),
       timerPending: (key) => state.timers.has(key),
       contribute: (rule, contribution) => {
         this.#contributions.push({ rule, ...contribution });

@@ -1,4 +1,5 @@
 import type { Json } from "@halon/protocol";
+import type { RuleHost } from "../host.ts";
 import type { Happened } from "./statechart.ts";
 
 /** Requesters of one job that are named; those after them are counted. */
@@ -27,9 +28,20 @@ export interface Job {
   readonly cancelled: string | null;
 }
 
+/** In the memory of the rule file: what the keys of a rule's jobs begin with. */
+export function jobsPrefix(rule: string): string {
+  return `@job/${nameOf(rule)}/`;
+}
+
 /** In the memory of the rule file. */
 export function jobKey(rule: string, key: string): string {
-  return `@job/${nameOf(rule)}/${key}`;
+  return `${jobsPrefix(rule)}${key}`;
+}
+
+/** The job that runs for the key. */
+export function readJob(host: RuleHost, rule: string, key: string): Job | undefined {
+  const value = host.memory(fileOf(rule), jobKey(rule, key));
+  return value === undefined || value === null ? undefined : (value as unknown as Job);
 }
 
 /** In the memory of the rule file: who was the n-th to ask for the job, from 0. */

@@ -3,6 +3,7 @@ import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
   initialTransition,
+  type StateValue,
   transition,
 } from "xstate";
 import { plain } from "../plain.ts";
@@ -57,6 +58,29 @@ export function persist(machine: AnyStateMachine, snapshot: AnyMachineSnapshot):
 export function restore(machine: AnyStateMachine, saved: Json): AnyMachineSnapshot {
   // It has no children, so nothing of the scope is used.
   return machine.restoreSnapshot({ ...(saved as object), children: {} } as never, {} as never);
+}
+
+/** A machine in the given state. Throws when it has no such state, or the context is no JSON. */
+export function placeAt(
+  machine: AnyStateMachine,
+  value: StateValue,
+  context: object,
+): AnyMachineSnapshot {
+  return machine.resolveState({ value, context: plain(context, "context") as never });
+}
+
+/** The delays of the states that the machine is in, in ms by the id of their timers. */
+export function delaysOf(snapshot: AnyMachineSnapshot): ReadonlyMap<string, number> {
+  const { machine, _nodes, context } = snapshot;
+  const named = machine.implementations.delays as Readonly<Record<string, unknown>>;
+  const msOf = (delay: unknown): number => {
+    const given = typeof delay === "string" ? named[delay] : delay;
+    return Number(
+      typeof given === "function" ? given({ context, event: { type: "move" } }) : given,
+    );
+  };
+  const delayed = snapshot.status === "active" ? _nodes.flatMap((node) => node.after) : [];
+  return new Map(delayed.map(({ eventType, delay }) => [eventType, msOf(delay)]));
 }
 
 type Node = AnyMachineSnapshot["_nodes"][number];

@@ -3,7 +3,8 @@ import { type CompiledRule, type JobsConcern, newestChart, type RuleIndex } from
 import { FiringDraft, failedFiring } from "../firing.ts";
 import type { RuleHost } from "../host.ts";
 import { plain, reasonOf } from "../plain.ts";
-import { deferring, fileOf, type Job, jobKey } from "./job.ts";
+import { deferring, fileOf, type Job, readJob } from "./job.ts";
+import { moveJobs } from "./move-jobs.ts";
 import type { Happened, Key, StatechartRule } from "./statechart.ts";
 import { endJob, JobTurn, type Requester, retryLater } from "./turn.ts";
 
@@ -64,6 +65,9 @@ export function runJobEvent(
       return cancelled(run, event.data as DataOf<typeof events.JobCancelRequested>);
     case events.JobTimerDue.type:
       return timerDue(run, event.data as DataOf<typeof events.JobTimerDue>);
+    case events.JobsMoveDue.type:
+      moveJobs(index, event, host, take);
+      return null;
     default:
       return null;
   }
@@ -237,11 +241,6 @@ function guarded({ host }: Run, { code }: Chart, act: () => void): void {
   host.running(code);
   act();
   host.running(null);
-}
-
-function readJob(host: RuleHost, rule: string, key: string): Job | undefined {
-  const value = host.memory(fileOf(rule), jobKey(rule, key));
-  return value === undefined || value === null ? undefined : (value as unknown as Job);
 }
 
 function happenedAs({ event, host }: Run, type: string, data: Json): Happened<string, Json> {

@@ -23,14 +23,16 @@ import {
 import {
   advance,
   begin,
+  delaysOf,
   expectations,
   type MachineAction,
   type Moved,
   persist,
+  placeAt,
   restore,
   stateText,
 } from "./machine.ts";
-import type { Happened, StatechartRule } from "./statechart.ts";
+import type { Happened, MigratedJob, StatechartRule } from "./statechart.ts";
 import { releaseVersion } from "./version.ts";
 
 export type Requester = JobRequester;
@@ -121,6 +123,32 @@ export class JobTurn {
     return true;
   }
 
+  /** Goes on in this version, from there; delays that it has too go on, others begin or end. */
+  move({ state, context }: MigratedJob): void {
+    const { id, version, rule } = this.#compiled;
+    const snapshot = placeAt(rule.machine, state, context);
+    const wanted = delaysOf(snapshot);
+    const gone = this.job.armed.filter((timer) => !wanted.has(timer));
+    for (const timer of gone) this.draft.disarm(jobTimerKey(id, this.#key, timer));
+    const old = this.job.version;
+    this.job = {
+      ...this.job,
+      version,
+      armed: this.job.armed.filter((timer) => wanted.has(timer)),
+    };
+    for (const [timer, delay] of wanted)
+      if (!this.job.armed.includes(timer))
+        this.#delay(id, { id: timer, delay, event: { type: timer } });
+    const { view, update } = this.#host.transaction;
+    count(this.draft, version, 1);
+    if (count(this.draft, old, -1) === 0) releaseVersion(view, update, this.#compiled.file, old);
+    this.draft.why(
+      `the job "${this.#key}" goes on as ${stateText(snapshot)} of ${version.slice(0, 8)}`,
+    );
+    this.#settle(snapshot);
+    this.#recall(snapshot);
+  }
+
   /** Puts the job into the draft: where it is, or how it ended. */
   close(): void {
     const { id, rule } = this.#compiled;
@@ -150,10 +178,14 @@ export class JobTurn {
   }
 
   #carryOut({ snapshot, actions }: Moved, rule: string): void {
+    this.#settle(snapshot);
+    for (const action of actions) this.#perform(action, rule);
+  }
+
+  #settle(snapshot: AnyMachineSnapshot): void {
     this.#snapshot = snapshot;
     const types = [...this.#compiled.rule.hears.map(({ event }) => event.type), "cancel"];
     this.job = { ...this.job, ...expectations(snapshot, types) };
-    for (const action of actions) this.#perform(action, rule);
   }
 
   #perform(action: MachineAction, rule: string): void {

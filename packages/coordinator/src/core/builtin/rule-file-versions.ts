@@ -1,17 +1,21 @@
-import type { ClusterSpec } from "@halon/protocol";
+import { type ClusterSpec, events } from "@halon/protocol";
 import type { Context } from "./context.ts";
 
 /** Puts a rule file into the graph. Versions of it that have jobs stay loaded until these have ended. */
 export function putRuleFile(context: Context, file: ClusterSpec["rules"][number]): void {
-  const { name, blob, rules, events, patterns } = file;
+  const { name, blob, rules, events: declared, patterns } = file;
   const kept = versionsWithJobs(context, name).filter((each) => each !== blob);
   context.update.put("RuleFile", name, {
     blob,
     rules: [...rules],
-    events: [...events],
+    events: [...declared],
     ...(patterns === undefined ? {} : { patterns }),
     ...(kept.length === 0 ? {} : { kept: [...kept] }),
+    ...outOfForce(context, name, blob),
   });
+  // Decided when the new version is loaded: timers wait for the next record.
+  if (kept.length > 0)
+    context.timer.after(`move/${name}`, 0, events.JobsMoveDue, { file: name, blob });
 }
 
 /** Takes a rule file out of the graph; one that has jobs stays for them, and no job of it begins. */
@@ -27,6 +31,17 @@ export function removeRuleFile(context: Context, name: string): void {
   const { blob, events } = known.attributes;
   update.put("RuleFile", name, { blob, rules: [], events, kept: [...kept], retired: true });
   context.why(`${name} is removed when its jobs have ended`);
+}
+
+/** What a person disabled stays so; a quarantine is of the code that it is for. */
+function outOfForce({ graph }: Context, name: string, blob: string) {
+  const known = graph.get("RuleFile", name)?.attributes;
+  const { disabled } = known ?? {};
+  const quarantined = known?.blob === blob ? known.quarantined : undefined;
+  return {
+    ...(quarantined === undefined ? {} : { quarantined }),
+    ...(disabled === undefined ? {} : { disabled }),
+  };
 }
 
 function versionsWithJobs({ graph, job }: Context, name: string): readonly string[] {
