@@ -91,7 +91,7 @@ function tell(file: string, n: number): Promise<Reply> {
   return submit(file, { n });
 }
 
-const saysN = "context.why(`n is ${context.event.n}`);";
+const saysN = "context.why('n is ' + context.event.n);";
 
 describe("work with a deadline", () => {
   test("gives its value, or what it throws", () => {

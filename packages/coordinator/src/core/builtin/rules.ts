@@ -10,6 +10,7 @@ import { recoveryRules } from "./node-recovery.ts";
 import { nodeRules } from "./node-rules.ts";
 import { partRules } from "./part-rules.ts";
 import { requestRules } from "./request-rules.ts";
+import { ruleFileRules } from "./rule-file-rules.ts";
 import { serviceRules } from "./service-rules.ts";
 import { supervisionRules } from "./supervision-rules.ts";
 import { troubleRules } from "./trouble-rules.ts";
@@ -30,4 +31,5 @@ export const builtInRules: Rules = defineRules({
   ...breakerRules,
   ...supervisionRules,
   ...doubtRules,
+  ...ruleFileRules,
 });

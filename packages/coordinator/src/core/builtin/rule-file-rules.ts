@@ -1,0 +1,53 @@
+import { events } from "@halon/protocol";
+import { on, type Rule } from "@halon/rules";
+import { bounded, type Context } from "./context.ts";
+import { beginOperation, failOperation } from "./operation.ts";
+
+/** Rules on what people decide about rule files. */
+export const ruleFileRules: Readonly<Record<string, Rule>> = {
+  "rule-enable-requested": on(events.RuleEnableRequested).do((context) => {
+    const { operation, file } = context.event;
+    const known = context.graph.get("RuleFile", file);
+    if (known === undefined) {
+      refuse(context, operation, "enable", file);
+      return;
+    }
+    const { quarantined, disabled } = known.attributes;
+    beginOperation(context, operation, "enable", file, []);
+    context.update.patch("RuleFile", file, { quarantined: undefined, disabled: undefined });
+    const was = quarantined ?? disabled;
+    context.why(
+      was === undefined
+        ? `${file} takes part already`
+        : `${file} takes part again; it did not: ${was}`,
+    );
+  }),
+
+  "rule-disable-requested": on(events.RuleDisableRequested).do((context) => {
+    const { operation, file, reason = "a person disabled it" } = context.event;
+    if (context.graph.get("RuleFile", file) === undefined) {
+      refuse(context, operation, "disable", file);
+      return;
+    }
+    beginOperation(context, operation, "disable", file, []);
+    context.update.patch("RuleFile", file, { disabled: bounded(reason) });
+    context.why(`${file} takes no part: ${reason}`);
+  }),
+};
+
+function refuse(
+  context: Context,
+  operation: string,
+  action: "enable" | "disable",
+  file: string,
+): void {
+  const known = context.graph.list("RuleFile").map(({ id }) => id);
+  const there = known.length === 0 ? "no rule file" : known.join(", ");
+  failOperation(
+    context,
+    operation,
+    action,
+    file,
+    `there is no rule file ${file}; there is ${there}`,
+  );
+}
