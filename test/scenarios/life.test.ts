@@ -159,6 +159,41 @@ describe("a stop", () => {
     expect(stage.taken("StopService")).toHaveLength(1);
   });
 
+  test("of a service that crashes on its way out is a stop, and no failure", () => {
+    const stage = ready({ services: { web: {} } });
+    stage.next("web", "ignoreStop");
+    stage.deploy("web");
+    stage.until(() => stage.runs("web"));
+    const stopped = stage.stop("web");
+    stage.until(() => stage.processes("web")[0]?.state === "stopping");
+    stage.crashService("web", on, 3);
+    stage.until(() => stage.outcome(stopped) === true);
+    stage.always(() => stage.processes("web").length === 0, 3_000);
+    expect(stage.events("ServiceFailed")).toEqual([]);
+    expect(stage.fired("service-stopped")).toHaveLength(1);
+  });
+
+  test("that crosses the failure of the service ends with it stopped", () => {
+    const stage = running({ services: { web: {} } });
+    const stopped = stage.stop("web");
+    stage.until(() => stage.fired("stop-requested").length === 1);
+    stage.crashService("web");
+    stage.until(() => stage.outcome(stopped) === true);
+    stage.always(() => stage.processes("web").length === 0, 3_000);
+    expect(stage.fired("restart-due")).toEqual([]);
+    expect(stage.lives("web")).toHaveLength(1);
+  });
+
+  test("of a service that waits for an answer to its trouble needs no answer", () => {
+    const stage = running({ services: { web: {} } });
+    stage.trouble("web");
+    stage.until(() => stage.fired("service-trouble").length === 1);
+    const stopped = stage.stop("web");
+    stage.until(() => stage.outcome(stopped) === true, 2_000);
+    stage.always(() => stage.processes("web").length === 0, 10_000);
+    expect(stage.taken("AnswerTrouble")).toEqual([]);
+  });
+
   test("holds after its node was started again", () => {
     const stage = running({ services: { web: {} } });
     const stopped = stage.stop("web");

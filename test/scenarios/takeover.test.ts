@@ -1,5 +1,6 @@
-import type { Stage } from "@halon/sim";
+import type { Asked, Stage } from "@halon/sim";
 import { describe, expect, test } from "vitest";
+import { onlyProcess } from "./running.ts";
 import { far, leaderOf, station, takenOver, tell, told, upTo } from "./station.ts";
 
 describe("a takeover", () => {
@@ -116,6 +117,84 @@ describe("a takeover", () => {
       if (failures === 3) stage.crashCoordinator();
     }
     expect(stage.slot("web", far)?.broken).toContain("failed 5 times");
+  });
+});
+
+describe("what is under way when the coordinator ends", () => {
+  const at = { placement: { type: "node", node: far } } as const;
+
+  /** A stage in which web and api run, and the leader's node ends as soon as the request is decided. */
+  function interrupted(ask: (stage: Stage) => Asked, rule: string): Stage {
+    const stage = station({ services: { web: at, api: at } });
+    stage.deploy("web", "api");
+    stage.until(() => stage.runs("web") && stage.runs("api"));
+    const before = stage.fired(rule).length;
+    const asked = ask(stage);
+    stage.until(() => stage.fired(rule).length > before);
+    stage.crashNode(leaderOf(stage), 1_500);
+    stage.until(() => stage.outcome(asked) === true);
+    stage.run(5_000);
+    expect(stage.fired(rule)).toHaveLength(before + 1);
+    expect(stage.lives("api")).toHaveLength(1);
+    return stage;
+  }
+
+  function ends(stage: Stage): readonly unknown[] {
+    return stage.lives("web").map(({ end }) => end);
+  }
+
+  test("a stop ends with the service stopped, once", () => {
+    const stage = interrupted((now) => now.stop("web"), "stop-requested");
+    expect(ends(stage)).toEqual(["asked"]);
+    expect(stage.slot("web", far)?.halted).toBe(true);
+  });
+
+  test("a restart ends with one more start", () => {
+    const stage = interrupted((now) => now.restart("web"), "restart-requested");
+    expect(ends(stage)).toEqual(["asked", null]);
+    expect(stage.slot("web", far)?.restarts ?? 0).toBe(0);
+  });
+
+  test("a configuration is given once", () => {
+    const stage = interrupted((now) => now.configure("web"), "configuration-requested");
+    expect(ends(stage)).toEqual(["asked", null]);
+    expect(onlyProcess(stage, "web").config.version).toBe(2);
+  });
+
+  test("new code is started once", () => {
+    const stage = interrupted((now) => now.upgrade("web"), "cluster-applied");
+    expect(ends(stage)).toEqual(["asked", null]);
+    expect(stage.instances("web")).toMatchObject([{ version: "1.2.0" }]);
+  });
+
+  test("what is removed is gone", () => {
+    const stage = interrupted((now) => now.deployOnly("api"), "cluster-applied");
+    expect(ends(stage)).toEqual(["asked"]);
+    expect(stage.instances("web")).toEqual([]);
+  });
+
+  test("a configuration that does not work is taken back by the next one, after as many tries", () => {
+    const stage = station({ services: { web: at } });
+    stage.deploy("web");
+    stage.until(() => stage.runs("web"));
+    const configured = stage.configure("web", { bad: true });
+    stage.until(() => stage.fired("service-could-not-start").length === 2);
+    stage.crashNode(leaderOf(stage), 1_500);
+    stage.until(() => stage.runs("web"));
+    expect(stage.fired("service-could-not-start")).toHaveLength(3);
+    expect(stage.outcome(configured)).toContain("was taken back");
+  });
+
+  test("a trouble is answered in its time by the next one", () => {
+    const stage = station({ services: { web: at } });
+    stage.deploy("web");
+    stage.until(() => stage.runs("web"));
+    stage.trouble("web");
+    stage.until(() => stage.fired("service-trouble").length === 1);
+    stage.crashNode(leaderOf(stage), 1_500);
+    stage.until(() => stage.fired("trouble-due").length === 1);
+    stage.until(() => stage.runs("web") && stage.lives("web").length === 2);
+    expect(stage.events("ServiceFailed")).toMatchObject([{ data: { cause: "trouble" } }]);
   });
 });
 

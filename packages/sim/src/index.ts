@@ -1,3 +1,4 @@
+export type { Asked } from "./cluster/wishes.ts";
 export { type Counters, rareStates } from "./counters.ts";
 export type { Invariant, InvariantId } from "./invariants/invariant.ts";
 export {

@@ -50,6 +50,16 @@ test("a trouble that no rule answers within 5 s is answered with a restart", () 
   ]);
 });
 
+test("nobody answers the trouble of a service that was stopped meanwhile", () => {
+  const cluster = running();
+  say(cluster, "ServiceTrouble", 1, trouble);
+  cluster.ask("ServiceStopRequested", { service: "web" });
+  cluster.settle();
+  cluster.tick(5_000);
+  expect(actions(cluster)).toEqual([]);
+  expect(cluster.whyOf("TroubleDue")).toContain("ignored: web@a#1 is stopped already");
+});
+
 test("the answer of a rule file is the only one", () => {
   const cluster = running({ mine: goOn });
   say(cluster, "ServiceTrouble", 1, trouble);

@@ -1,6 +1,6 @@
 import { events } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
-import type { Context } from "./context.ts";
+import { type Context, isLive } from "./context.ts";
 
 /** How long the rules of a cluster have to answer a trouble. */
 const answerWithinMs = 5_000;
@@ -38,7 +38,11 @@ export const troubleRules: Readonly<Record<string, Rule>> = {
       context.why(`ignored: ${id} is not a current instance`);
       return;
     }
-    const { node, service } = instance.attributes;
+    const { node, service, state } = instance.attributes;
+    if (!isLive(state) && state !== "unknown") {
+      context.why(`ignored: ${id} is ${state} already`);
+      return;
+    }
     if (isAnswered(context, node, id, ref)) {
       context.why("an answer is on its way");
       return;
