@@ -38,6 +38,31 @@ test("a rule file in JavaScript is one like any other", async () => {
   expect((await compileRuleFile(write(text, "mine.rules.js"))).manifest.rules).toEqual([]);
 });
 
+/** A rule of several steps; its state `waiting` is left by this. */
+const chart = (
+  leave: string,
+) => `import { by, defineRules, effect, events, setup, statechart } from "@halon/rules";
+const machine = setup({ actions: { tell: effect } }).createMachine({
+  context: ({ input }) => ({ node: input.data.node }),
+  initial: "waiting",
+  states: { waiting: { entry: "tell", ${leave} }, done: { type: "final" } },
+});
+const on = [by(events.NodeLost, (e) => e.node), by(events.NodeJoined, (e) => e.node)];
+const mend = statechart({ on, starts: [events.NodeLost], machine, effects: { tell: () => undefined } });
+export default defineRules({ mend });`;
+
+test("a rule of several steps is one of the file", async () => {
+  const { manifest } = await compileRuleFile(write(chart('after: { 1000: "done" }')));
+  expect(manifest).toMatchObject({ rules: ["mend"], events: [] });
+});
+
+test("a statechart that cannot be a job is refused, with file, rule and state", async () => {
+  await expect(compileRuleFile(write(chart('on: { NodeJoined: "done" }')))).rejects.toMatchObject({
+    code: "HAL_CONFIG_INVALID",
+    message: expect.stringMatching(/mine\.rules\.ts:9: rule mend: the state waiting is not left/),
+  });
+});
+
 const end = "\nexport default 1;";
 
 describe("a bad rule file is refused with the line and what is wrong:", () => {
