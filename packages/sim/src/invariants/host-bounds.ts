@@ -11,9 +11,10 @@ export function hostBounds(): Invariant {
     name: "bounds of slots",
     afterStep({ scenario }, { member }) {
       const host = member.process?.host ?? null;
-      const { hosts } = scenario.settings;
-      if (host === null || hosts === undefined) return;
-      if (host.heldSlots > 4 * hosts.snapshotSlots + lagMax)
+      const { hosts, cluster } = scenario.settings;
+      const snapshotSlots = hosts?.snapshotSlots ?? cluster?.snapshotRecords;
+      if (host === null || snapshotSlots === undefined) return;
+      if (host.heldSlots > 4 * snapshotSlots + lagMax)
         violated("I25", `${member.id} holds ${host.heldSlots} slots`);
       if (host.askedSnapshots > snapshotsMax)
         violated("I25", `${host.askedSnapshots} host snapshots wait at ${member.id}`);
