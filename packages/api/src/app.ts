@@ -7,6 +7,7 @@ import type { Ctx, Env, Route, RouteContext } from "./routes/context.ts";
 import { eventRoutes } from "./routes/event.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { readRoutes } from "./routes/read.ts";
+import { ruleRoutes } from "./routes/rule.ts";
 import { starterRoutes } from "./routes/starter.ts";
 
 /** Routes that are reserved and that nothing answers (rfc/0003). */
@@ -19,7 +20,6 @@ const notBuilt = [
   "/v1/why",
   "/v1/why-not",
   "/v1/graph/stream",
-  "/v1/rules/:rule",
   "/_api/version",
   "/_api/agency/*",
   "/_api/foxx",
@@ -61,6 +61,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     ...readRoutes(options),
     ...changeRoutes(options),
     ...nodeRoutes(options),
+    ...ruleRoutes(options),
     ...eventRoutes(options),
     ...starterRoutes(options),
   ]);

@@ -8,7 +8,7 @@ import {
 } from "@halon/protocol";
 import { z } from "zod";
 import type { PlanEntry } from "./plan.ts";
-import type { GraphFormat, RuleEntry, StartDryRun } from "./ports.ts";
+import type { GraphFormat, RuleEntry, RuleFileView, StartDryRun } from "./ports.ts";
 import type {
   ConfigRequest,
   EventRequest,
@@ -68,7 +68,7 @@ export function createClient(options: TransportOptions) {
     types: () => read("/v1/types", Objects),
     type: (name: string) => read(`/v1/types/${segment(name)}`, z.record(z.string(), z.json())),
     instance: (id: string) => read(`/v1/instances/${segment(id)}`, z.custom<ResourceView>()),
-    rules: () => read("/v1/rules", z.custom<readonly RuleEntry[]>()),
+    ...ruleCalls(read, change),
     ...nodeCalls(change),
     operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
     act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
@@ -147,6 +147,23 @@ function nodeCalls<T>(change: (path: string, body: unknown, waiting: Waiting) =>
       change(`/v1/nodes/${segment(name)}/${action}`, body, waiting),
     resetBreaker: (body: ReasonRequest, waiting: Waiting) =>
       change("/v1/breaker/reset", body, waiting),
+  };
+}
+
+/** Rules, and what people decide about their files. */
+function ruleCalls<T>(
+  read: <R>(path: string, schema: z.ZodType<R>) => Promise<R>,
+  change: (path: string, body: unknown, waiting: Waiting) => T,
+) {
+  return {
+    rules: () => read("/v1/rules", z.custom<readonly RuleEntry[]>()),
+    ruleFile: (name: string) => read(`/v1/rules/${segment(name)}`, z.custom<RuleFileView>()),
+    actOnRules: (
+      file: string,
+      action: "enable" | "disable",
+      body: ReasonRequest,
+      waiting: Waiting,
+    ) => change(`/v1/rules/${segment(file)}/${action}`, body, waiting),
   };
 }
 

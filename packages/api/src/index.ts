@@ -20,6 +20,7 @@ export type {
   HelloAnswer,
   NodeIdentity,
   RuleEntry,
+  RuleFileView,
   Staleness,
   StartDryRun,
 } from "./ports.ts";

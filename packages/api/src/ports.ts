@@ -60,6 +60,17 @@ export interface RuleEntry {
   /** Hash of the file's code; null for rules that are part of Halon. */
   readonly blob: string | null;
   readonly state: "enabled" | "disabled" | "quarantined";
+  /** Why it takes no part. */
+  readonly reason?: string;
+}
+
+/** What `rule show` tells of a rule file. */
+export interface RuleFileView extends Pick<RuleEntry, "file" | "state" | "reason"> {
+  /** Hash of the file's code. */
+  readonly blob: string;
+  readonly rules: readonly string[];
+  /** Types of event that it declares. */
+  readonly events: readonly string[];
 }
 
 /** What a start of a service on one node would do now. Its conditions are in the order in which they are looked at. */

@@ -24,7 +24,7 @@ export const SendRequest = z.strictObject({
 });
 export type SendRequest = z.input<typeof SendRequest>;
 
-/** Body of `POST /v1/nodes/N/<action>`, and of `POST /v1/breaker/reset`. */
+/** Body of `POST /v1/nodes/N/<action>`, of `POST /v1/breaker/reset`, and of `POST /v1/rules/F/<action>`. */
 export const ReasonRequest = z.strictObject({ reason: Reason.optional() });
 export type ReasonRequest = z.input<typeof ReasonRequest>;
 

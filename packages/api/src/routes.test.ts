@@ -42,6 +42,7 @@ test.each([
   ["/v1/types/web", { configurationSchema: { type: "object" } }],
   ["/v1/operations", []],
   ["/v1/rules", [{ rule: "builtin/x" }]],
+  ["/v1/rules/mine", { file: "mine", state: "quarantined", rules: ["one", "two"] }],
   ["/v1/graph?query=Node", [{ id: "node-1" }]],
   ["/v1/graph?resource=Node/node-1", { kind: "Node", id: "node-1", relations: [] }],
   ["/v1/events", []],
@@ -241,6 +242,13 @@ test.each([
   ],
   ["/v1/nodes/node-1/remove", {}, "NodeRemoveRequested", { node: "node-1" }],
   ["/v1/breaker/reset", { reason: "seen" }, "BreakerResetRequested", { reason: "seen" }],
+  ["/v1/rules/mine/enable", {}, "RuleEnableRequested", { file: "mine" }],
+  [
+    "/v1/rules/mine/disable",
+    { reason: "noisy" },
+    "RuleDisableRequested",
+    { file: "mine", reason: "noisy" },
+  ],
 ])("POST %s with %j is the event %s", async (path, body, type, data) => {
   const { send, submitted } = await start();
   const response = await send("POST", `${path}?wait=true`, body);
@@ -251,6 +259,7 @@ test.each([
 
 test.each([
   ["/v1/nodes/ghost/drain", {}, 404, "ghost"],
+  ["/v1/rules/ghost/enable", {}, 404, "ghost"],
   ["/v1/nodes/node-1/maintenance", {}, 400, "on"],
   ["/v1/nodes/node-1/drain", { force: true }, 400, "force"],
 ])("POST %s with %j answers %i and names %s", async (path, body, status, named) => {

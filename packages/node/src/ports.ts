@@ -83,14 +83,18 @@ export function createPorts(options: PortsOptions): ApiPorts {
 }
 
 function ruleEntries(replica: Replica): readonly RuleEntry[] {
-  return replica.view.list("RuleFile").flatMap(({ id, attributes }) =>
-    attributes.rules.map((rule) => ({
+  return replica.view.list("RuleFile").flatMap(({ id, attributes }) => {
+    const { blob, rules, quarantined, disabled } = attributes;
+    const reason = disabled ?? quarantined;
+    const inForce = quarantined === undefined ? ("enabled" as const) : ("quarantined" as const);
+    return rules.map((rule) => ({
       rule: `${id}/${rule}`,
       file: id,
-      blob: attributes.blob,
-      state: attributes.quarantined === undefined ? ("enabled" as const) : ("quarantined" as const),
-    })),
-  );
+      blob,
+      state: disabled === undefined ? inForce : ("disabled" as const),
+      ...(reason === undefined ? {} : { reason }),
+    }));
+  });
 }
 
 function operationOf(replica: Replica, id: string): OperationStatus | undefined {

@@ -49,6 +49,12 @@ const resources: readonly Resource[] = [
     incarnation: 1,
     restarts: 0,
   }),
+  resource("RuleFile", "mine", {
+    blob: hash,
+    rules: ["one", "two"],
+    events: [{ type: "Alarm", version: 1, schema: {} }],
+    quarantined: "its rules threw on 5 events in a row",
+  }),
   resource("Configuration", hash, { value: { greeting: "hi" } }),
   resource("Schema", "s1", {
     schema: {

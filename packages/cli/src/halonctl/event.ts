@@ -7,10 +7,10 @@ import type { z } from "zod";
 import { once } from "../command-line.ts";
 import { notBuilt, usage } from "../failure.ts";
 import type { Io } from "../io.ts";
-import { eventColumns, ruleColumns } from "../output/columns.ts";
+import { eventColumns } from "../output/columns.ts";
 import { action, type Session } from "./session.ts";
 
-/** `event` and `rule`. */
+/** `event`. */
 export function addEvent(program: Command, io: Io): void {
   const event = program.command("event").description("what happened, and what came of it");
   event
@@ -55,16 +55,6 @@ export function addEvent(program: Command, io: Io): void {
       action(io, (session, verb: string | undefined) => {
         if (verb !== undefined) throw notBuilt(`halonctl event dead ${verb}`);
         return list(session, { dead: true });
-      }),
-    );
-  program
-    .command("rule")
-    .description("what decides")
-    .command("list")
-    .description("all rules")
-    .action(
-      action(io, async ({ client, print }) => {
-        print.list(ruleColumns, await client.rules(), ({ rule }) => `rule/${rule}`);
       }),
     );
 }

@@ -11,6 +11,7 @@ import { addBreaker } from "./breaker.ts";
 import { addEvent } from "./event.ts";
 import { addGraph } from "./graph.ts";
 import { addNode } from "./node.ts";
+import { addRule } from "./rule.ts";
 import { addService } from "./service.ts";
 import { addStatus } from "./status.ts";
 import { addWait } from "./wait.ts";
@@ -18,7 +19,7 @@ import { addWait } from "./wait.ts";
 /** Commands that are reserved and not built (rfc/0003). */
 const notBuilt = ["diff", "bundle", "why", "why-not", "completion", "dashboard"];
 const notBuiltBelow: Readonly<Record<string, readonly string[]>> = {
-  rule: ["show", "enable", "disable", "check", "test", "simulate", "replay", "trace"],
+  rule: ["check", "test", "simulate", "replay", "trace"],
   graph: ["diff"],
 };
 
@@ -44,6 +45,7 @@ export function halonctlProgram(io: Io): Command {
   addService(program, io);
   addBreaker(program, io);
   addEvent(program, io);
+  addRule(program, io);
   addGraph(program, io);
   addWait(program, io);
   addAgency(program, io);
