@@ -201,10 +201,13 @@ describe("taking a node out", () => {
 
 describe("the breaker", () => {
   const satellites = ["node-4", "node-5", "node-6"];
-  /** Of eight nodes the first three satellites are lost; `web` ran on one of them. */
+  /** Of eight nodes the first three satellites are lost, a moment after one another; `web` ran on one of them. */
   function threeLost(forMs?: number): Stage {
     const stage = running({ web: preferNode4 }, 5);
-    for (const node of satellites) stage.loseMachine(node, forMs);
+    for (const node of satellites) {
+      stage.loseMachine(node, forMs);
+      stage.run(100);
+    }
     stage.until(() => satellites.every((node) => isDown(stage, node)), 3_000);
     return stage;
   }
