@@ -123,8 +123,6 @@ export const rareClusterStates: readonly (keyof Counters)[] = [
   "leaseEndedByKeeper",
   "processAdopted",
   "strayEnded",
-  "commandRefusedAsStale",
-  "deposedSends",
   "eventSentAgain",
   "breakerTripped",
   "configurationTakenBack",

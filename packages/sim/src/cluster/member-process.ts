@@ -26,6 +26,9 @@ const decoder = new TextDecoder();
 const encode = (text: string): Uint8Array => encoder.encode(text);
 const decode = (bytes: Uint8Array): string => decoder.decode(bytes);
 
+/** What an entry takes, about: so many of its bytes stay before a snapshot. */
+const entryBytes = 500;
+
 /** What a coordinator asks of the member in its process. */
 export type StoreInput =
   | Extract<ReplicaInput, { readonly type: "appendRecord" | "confirmLead" }>
@@ -61,6 +64,7 @@ export class MemberProcess implements Process {
         agencySize: start.agencySize,
         compactionStep: start.compactEntries,
         compactionKeep: start.keepEntries,
+        compactionKeepBytes: start.keepEntries * entryBytes,
       },
       {
         found,

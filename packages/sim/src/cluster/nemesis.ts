@@ -7,6 +7,7 @@ import {
   crashNode,
   crashSupervisor,
   decidingNode,
+  endHangs,
   hangCoordinator,
   loseMachine,
   pauseNode,
@@ -103,6 +104,8 @@ function onInstanceFault(world: World, { services }: ClusterWorld, fault: Instan
   const { plight } = process;
   switch (fault.type) {
     case "crashService":
+      // Nobody is there to end what it leaves.
+      if (fault.instance.of === "orphan") plight.forks = true;
       services.crash(process, fault.code);
       return;
     case "hangService":
@@ -162,6 +165,7 @@ export function healCluster(world: World, prng: Prng): void {
   if (cluster === null) return;
   for (const node of cluster.nodes) {
     node.lateUs = 0;
+    endHangs(world, node);
     if (node.role === "tracking") {
       if (node.member.status === "dead") node.status = "dead";
     } else if (node.status === "down") {

@@ -282,7 +282,12 @@ function faultOf(prng: Prng, type: KindOf, at: number, services: number): Fault 
     case "ignoreStop":
     case "fork":
     case "flap":
-      return { at, type, service: prng.below(services), times: prng.pick([1, 1, 2, 4, 12]) };
+      return {
+        at,
+        type,
+        service: prng.below(services),
+        times: type === "fork" ? 12 : prng.pick([1, 1, 2, 4, 12]),
+      };
     default:
       return memberFaultOf(prng, type, at, target, forUs);
   }
