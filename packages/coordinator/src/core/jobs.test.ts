@@ -233,6 +233,17 @@ describe("a job", () => {
   });
 });
 
+test("a delay that passes while the file is not in force is not lost: it comes later", () => {
+  const patient = defineRules({ work: { ...work, deadlineMs: 100_000 } }, { events: [Told] });
+  const cluster = new Cluster(patient);
+  begin(cluster);
+  cluster.rules = setOf([]);
+  cluster.run(25);
+  cluster.rules = setOf([{ name: "file", rules: patient }]);
+  cluster.run(30_000);
+  expect(cluster.told().map(({ text }) => text)).toEqual(["a waits 1", "a works 1"]);
+});
+
 describe("cancelling a job", () => {
   const cancel = { rule: "file/work", key: "a", reason: "not needed" };
 

@@ -1,11 +1,5 @@
 import type { Json } from "@halon/protocol";
-import {
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  initialTransition,
-  type StateValue,
-  transition,
-} from "xstate";
+import type { AnyMachineSnapshot, AnyStateMachine, StateValue } from "xstate";
 import { plain } from "../plain.ts";
 
 /** Microsteps of one event before a machine counts as one that never rests. */
@@ -24,10 +18,38 @@ export interface Moved {
   readonly actions: readonly MachineAction[];
 }
 
+/**
+ * What a machine moves in: no actor, and nothing that differs from one run to the next.
+ *
+ * `initialTransition` and `transition` of XState make an actor for that, with a number of this process that guards and
+ * assignments could read; and they try its context without input each time.
+ */
+function inertScope(actions: MachineAction[]): never {
+  const nothing = (): void => undefined;
+  const scope = {
+    self: {
+      // Spawning begins here.
+      get system(): never {
+        throw new TypeError("a job cannot begin an actor; publish an event or start a job instead");
+      },
+    },
+    system: { _sendInspectionEvent: nothing },
+    id: "",
+    sessionId: "",
+    defer: nothing,
+    logger: nothing,
+    stopChild: nothing,
+    emit: nothing,
+    actionExecutor: (action: MachineAction) => void actions.push(action),
+  };
+  return scope as never;
+}
+
 /** Begins a machine with its input. Throws what the machine throws. */
 export function begin(machine: AnyStateMachine, input: unknown): Moved {
   bound(machine);
-  const [snapshot, actions] = initialTransition(machine, input);
+  const actions: MachineAction[] = [];
+  const snapshot = machine.getInitialSnapshot(inertScope(actions), input) as AnyMachineSnapshot;
   // XState keeps what is thrown here; it throws what is thrown later.
   if (snapshot.status === "error") throw snapshot.error;
   return { snapshot, actions };
@@ -40,14 +62,13 @@ export function advance(
   event: { readonly type: string },
 ): Moved | null {
   bound(machine);
-  const [next, actions] = transition(machine, snapshot, event);
+  const actions: MachineAction[] = [];
+  const next = machine.transition(snapshot, event, inertScope(actions)) as AnyMachineSnapshot;
   return next === snapshot && actions.length === 0 ? null : { snapshot: next, actions };
 }
 
 /** The snapshot as plain JSON; a TypeError names what in it is none. */
 export function persist(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): Json {
-  if (Object.keys(snapshot.children).length > 0)
-    throw new TypeError("the machine has begun an actor; publish an event or start a job instead");
   const { value, context, historyValue, status } = machine.getPersistedSnapshot(
     snapshot,
   ) as unknown as AnyMachineSnapshot;
