@@ -4,7 +4,7 @@ import { eventKind, type World } from "../world.ts";
 import { endCoordinator } from "./coordinator-thread.ts";
 import { closeAll, closeEnd } from "./links.ts";
 import { dropRequests } from "./operators-desk.ts";
-import { endThread, give } from "./threads.ts";
+import { endThread, give, goOn } from "./threads.ts";
 import { clusterOf, type SimNode, saw } from "./world.ts";
 
 export { askNode } from "./operators-desk.ts";
@@ -59,6 +59,12 @@ export function crashCoordinator(world: World, { coordinator }: SimNode): void {
 export function hangCoordinator(world: World, { coordinator }: SimNode, forUs: number): void {
   if (coordinator !== null)
     coordinator.hungUntil = Math.max(coordinator.hungUntil, world.now + forUs);
+}
+
+/** What hangs on the node goes on. */
+export function endHangs(world: World, { halond, coordinator }: SimNode): void {
+  if (halond !== null) goOn(world, halond);
+  if (coordinator !== null) goOn(world, coordinator);
 }
 
 /** The node's supervisor ends; who watches it has to see that. */

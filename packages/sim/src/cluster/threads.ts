@@ -82,7 +82,7 @@ export function takeTurn<Input, Kind extends Thread<Input>>(
   thread: Kind & Thread<Input>,
   take: (world: World, thread: Kind, input: Input) => void,
 ): void {
-  if (!thread.isAlive) return;
+  if (!thread.isAlive || !thread.isTurnDue) return;
   thread.isTurnDue = false;
   if (thread.hungUntil > world.now) {
     scheduleTurn(world, thread, 0);
@@ -102,6 +102,13 @@ export function takeTurn<Input, Kind extends Thread<Input>>(
       violated("C13", `the ${thread.name} thread of ${node.name}: ${text}`);
     }
   }
+}
+
+/** A thread that hangs goes on. */
+export function goOn<Input>(world: World, thread: Thread<Input>): void {
+  if (thread.hungUntil <= world.now) return;
+  thread.hungUntil = 0;
+  if (thread.isTurnDue) scheduleTurn(world, thread, 0);
 }
 
 /** Lets `due` of this key come when the node's clock shows so many ms more; what was armed under the key is void. */
