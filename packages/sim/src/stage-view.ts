@@ -130,6 +130,11 @@ export class StageView {
     return this.#notes.grants.filter((grant) => grant.to === to).map(({ atMs }) => atMs);
   }
 
+  /** When a leader granted leases, oldest first; ms. */
+  grantsOf(leader: string): readonly number[] {
+    return this.#notes.grants.filter((grant) => grant.leader === leader).map(({ atMs }) => atMs);
+  }
+
   /** Names of the nodes where the deployment is wanted now, sorted. */
   places(service: string): readonly string[] {
     return this.graph

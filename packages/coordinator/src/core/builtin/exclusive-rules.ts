@@ -60,9 +60,15 @@ export const exclusiveRules: Readonly<Record<string, Rule>> = {
     const known = context.graph.get("Node", node)?.attributes;
     const isBack =
       known !== undefined && (known.state !== "down" || known.incarnation !== incarnation);
-    const instance = isBack ? undefined : unknownOn(context, service, node);
+    if (isBack) {
+      context.why(`ignored: ${node} is back`);
+      return;
+    }
+    const instance = unknownOn(context, service, node);
     if (instance === undefined) {
-      context.why(`ignored: ${node} is back, or nothing of ${service} is unknown there`);
+      // A node that leaves tells how that ended; the place was still bound when it said that it leaves.
+      context.why(`nothing of ${service} is unknown on ${node}`);
+      settleSoon(context);
       return;
     }
     context.memory.set(overKey(service), instance.id);
@@ -181,7 +187,11 @@ function giveUp(
   endInstance(context, instance, "failed", `${node} is down, and its lease is over`);
   context.why(`${instance.id} cannot run any more`);
   reconcileSlot(context, slot);
-  // Once for all whose leases end at this moment; what waits for the end of a loss goes on then.
+  settleSoon(context);
+}
+
+/** Places all, once for all whose leases end at this moment; what waits for the end of a loss goes on then. */
+function settleSoon(context: Context): void {
   if (!context.timer.pending(lossSettledKey))
     context.timer.after(lossSettledKey, 0, events.NodeLossSettled, {});
 }

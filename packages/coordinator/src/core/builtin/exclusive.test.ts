@@ -177,6 +177,18 @@ describe("an exclusive service whose node is lost", () => {
     expect(starts(cluster)).toHaveLength(2);
   });
 
+  test("starts elsewhere also when the node tells that it ended after it said that it leaves", () => {
+    const cluster = running();
+    const a = cluster.node("a");
+    emit(a, "NodeLeft", { node: "a", incarnation: 1 });
+    const exit = { code: 0, signal: null };
+    emit(a, "ServiceStopped", { node: "a", service: "cron", instance: "cron@a#1", exit });
+    cluster.settle();
+    cluster.cut("a");
+    pass(cluster, 2_600);
+    expect(starts(cluster).at(-1)?.action).toMatchObject({ instance: "cron@b#1" });
+  });
+
   test("waits also when it was being stopped there to go elsewhere", () => {
     const cluster = running();
     cluster.apply(specOf({ on: { node: "b" } }));
