@@ -5,7 +5,9 @@ import { conditions } from "../vitest.base.ts";
 const slow = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 /** Their rules say within what time something is done, so they have the machine to themselves. */
-const timed = ["acceptance", "bad-service", "survival"].map((name) => `test/e2e/${name}.test.ts`);
+const timed = ["acceptance", "bad-service", "rule-quarantine", "survival"].map(
+  (name) => `test/e2e/${name}.test.ts`,
+);
 
 /** One project a kind: suites that cross packages, run after the build and never from a cache. */
 export default defineConfig({
