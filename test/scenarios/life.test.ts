@@ -194,6 +194,22 @@ describe("a stop", () => {
     expect(stage.taken("AnswerTrouble")).toEqual([]);
   });
 
+  test("that is told of again while it is under way is the same one", () => {
+    const at = { placement: { type: "node", node: "node-2" } } as const;
+    const stage = ready({ satellites: 1, services: { web: at } });
+    stage.next("web", "ignoreStop");
+    stage.deploy("web");
+    stage.until(() => stage.runs("web"));
+    const stopped = stage.stop("web");
+    stage.until(() => stage.processes("web")[0]?.state === "stopping");
+    stage.resetLinks("node-2");
+    stage.until(() => stage.outcome(stopped) === true);
+    const taken = stage.taken("StopService");
+    expect(taken.length).toBeGreaterThan(1);
+    expect(new Set(taken.map(({ id }) => id)).size).toBe(1);
+    expect(stage.fired("service-stopped")).toHaveLength(1);
+  });
+
   test("holds after its node was started again", () => {
     const stage = running({ services: { web: {} } });
     const stopped = stage.stop("web");

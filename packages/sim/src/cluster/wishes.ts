@@ -128,9 +128,11 @@ export class Operators implements OperatorPort {
     }
   }
 
-  /** Asks for it once more, whatever was answered. */
+  /** Asks the one who decides once more, whatever was answered. */
   again(world: World, asked: Asked): void {
-    this.try(world, this.asked.indexOf(asked));
+    const node = decidingNode(world);
+    if (node === null) throw new Error(`nobody decides who could be asked for ${asked.id} again`);
+    this.send(world, node, this.asked.indexOf(asked), asked);
   }
 
   private deploy(world: World, positions: readonly number[], prune: boolean): void {
@@ -191,17 +193,17 @@ export class Operators implements OperatorPort {
   private try(world: World, ref: number): void {
     const asked = this.asked[ref];
     if (asked === undefined || asked.tries >= triesMax) return;
-    asked.tries += 1;
     const node = this.nodeToAsk(world);
     if (node === null) {
+      asked.tries += 1;
       world.queue.push(world.now + retryUs, eventKind.wish, ref, 1, null);
-      return;
-    }
-    askNode(world, node, {
-      ref,
-      id: asked.id,
-      event: { type: asked.type, version: 1, data: asked.data },
-    });
+    } else this.send(world, node, ref, asked);
+  }
+
+  private send(world: World, node: SimNode, ref: number, asked: Asked): void {
+    asked.tries += 1;
+    const { id, type, data } = asked;
+    askNode(world, node, { ref, id, event: { type, version: 1, data } });
   }
 
   /** The one who decides, as a person who looks around finds it; any other in a tenth of the tries. */
