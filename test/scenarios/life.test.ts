@@ -260,6 +260,17 @@ describe("a restart that is asked for", () => {
     expect(stage.fired("restart-due")).toEqual([]);
   });
 
+  test("and crosses a failure of the service counts as none", () => {
+    const stage = running({ services: { web: {} } });
+    const restarted = stage.restart("web");
+    stage.until(() => stage.fired("restart-requested").length === 1);
+    stage.crashService("web");
+    stage.until(() => stage.outcome(restarted) === true);
+    expect(stage.slot("web", on)?.restarts ?? 0).toBe(0);
+    expect(stage.fired("restart-due")).toEqual([]);
+    expect(stage.lives("web")).toHaveLength(2);
+  });
+
   test("twice at once is one", () => {
     const stage = running({ services: { web: {} } });
     const both = [stage.restart("web"), stage.restart("web")];

@@ -14,6 +14,11 @@ export function kindConflict(context: Context, spec: ClusterSpec): string | unde
     const { by, kind, schema } = declared;
     if (Object.hasOwn(builtInKinds, kind))
       return `${by} declares the kind ${kind}, which is Halon's own`;
+    // The graph would refuse it in the middle of the rule, and whoever asked would not be told.
+    const described = schema["type"] ?? null;
+    if (described !== "object") {
+      return `${by} declares the kind ${kind} with a schema that describes ${JSON.stringify(described)}; attributes are an object, so its "type" must be "object"`;
+    }
     const other = seen.get(kind);
     if (other !== undefined && canonicalJson(other.schema) !== canonicalJson(schema)) {
       return `${by} and ${other.by} declare the kind ${kind} with different schemas`;

@@ -153,6 +153,15 @@ describe("apply", () => {
     });
   });
 
+  test("of a kind whose schema does not describe an object fails, naming what it describes", () => {
+    const cluster = running();
+    const { state, reason } = cluster.operation(cluster.apply(disk({ type: "string" })));
+    expect(state).toBe("failed");
+    expect(reason).toContain(
+      'rule file mine declares the kind Disk with a schema that describes "string"',
+    );
+  });
+
   test("of one kind with two schemas fails, naming both", () => {
     const cluster = running();
     const web2 = manifest("web", { resources: { Disk: { type: "object", required: ["size"] } } });
