@@ -1,18 +1,19 @@
 // What of a tracking node decides: a listener, a member of the agency and a coordinator, each in the thread that it has in
 // halond. It also plays the sources, from the main thread, as the nodes' agents do. Told what to do over IPC.
-import { createHash } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startCoordinator } from "../../packages/coordinator/dist/index.js";
 import { startMemberThread } from "../../packages/node/dist/member/host.js";
+import { compileRuleFile } from "../../packages/service/dist/host/index.js";
 
 const text = "a line of eighty characters, as long as what an event of a service mostly holds.";
 const { id, port, cluster, founders, dataDir } = JSON.parse(process.argv[2]);
 const address = `127.0.0.1:${port}`;
 const rules = fileURLToPath(new URL("./count.rules.mjs", import.meta.url));
-const rulesBlob = createHash("sha256").update(readFileSync(rules)).digest("hex");
+const { blob: compiled } = await compileRuleFile(rules);
+const rulesBlob = compiled.hash;
 
 /** By source: what to call when its last event is durable. */
 const waiting = new Map();
@@ -45,7 +46,7 @@ if (host.phase === "leading") process.send({ type: "leading" });
 /** Code is found by its hash, and finds the packages beside it, as in the directory of a node. */
 function prepareDirectory() {
   mkdirSync(join(dataDir, "blobs"), { recursive: true, mode: 0o700 });
-  copyFileSync(rules, join(dataDir, "blobs", `${rulesBlob}.mjs`));
+  writeFileSync(join(dataDir, "blobs", `${rulesBlob}.mjs`), compiled.bytes);
   symlinkSync(
     fileURLToPath(new URL("../../node_modules", import.meta.url)),
     join(dataDir, "node_modules"),

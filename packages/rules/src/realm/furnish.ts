@@ -96,8 +96,12 @@ export function hideGlobals(
   allowed: readonly string[],
   absent: readonly string[],
 ): void {
-  for (const name of [...Object.getOwnPropertyNames(globalThis), ...absent])
-    if (name !== "eval" && !allowed.includes(name)) hide(globalThis, name, name);
+  for (const name of [...Object.getOwnPropertyNames(globalThis), ...absent]) {
+    if (name === "eval" || allowed.includes(name)) continue;
+    // Flags of V8 add globals that stay, such as gc.
+    if (Object.getOwnPropertyDescriptor(globalThis, name)?.configurable !== false)
+      hide(globalThis, name, name);
+  }
 }
 
 /** Freezes all that can be reached from these globals; an object may still have members called as those of its prototype. */
