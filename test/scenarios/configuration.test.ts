@@ -34,6 +34,23 @@ describe("a new configuration", () => {
     expect(stage.taken("StopService")).toEqual([]);
   });
 
+  test("is given to a worker once, though its node comes anew meanwhile", () => {
+    const script = { readyUs: 20_000, stopUs: 10_000, answerUs: 800_000, memoryMb: 20 };
+    const placement = { type: "node", node: "node-2" } as const;
+    const stage = running({
+      satellites: 1,
+      services: { web: { kind: "worker", script, placement } },
+    });
+    const configured = stage.configure("web");
+    stage.until(() => stage.taken("ReconfigureService").length === 1);
+    stage.resetLinks("node-2");
+    stage.until(() => stage.outcome(configured) === true);
+    const ids = stage.taken("ReconfigureService").map(({ id }) => id);
+    expect(ids.length).toBeGreaterThan(1);
+    expect(new Set(ids).size).toBe(1);
+    expect(stage.lives("web")).toHaveLength(1);
+  });
+
   test("restarts a process, which cannot take it while it runs, once", () => {
     const stage = running({ services: { web: {} } });
     const configured = stage.configure("web");
@@ -176,6 +193,24 @@ describe("a configuration with which the service does not start", () => {
     stage.until(() => stage.runs("web", on));
     expect(stage.events("ConfigurationReverted")).toEqual([]);
     expect(onlyProcess(stage, "web")).toMatchObject({ config: { version: 2 } });
+  });
+});
+
+describe("what no configuration could have changed", () => {
+  test("takes none back: code that does not load breaks the service with the new one", () => {
+    const stage = running({ services: { web: {} } });
+    proven(stage);
+    const configured = stage.configure("web");
+    for (let tries = 0; tries < 5; tries += 1) {
+      stage.until(() => stage.processes("web")[0]?.config.version === 2);
+      const reason = "its module is not there";
+      stage.says("web", { type: "problem", code: "HAL_SERVICE_LOAD", reason });
+      stage.until(() => stage.fired("service-could-not-start").length > tries);
+    }
+    stage.until(() => stage.outcome(configured) !== false);
+    expect(stage.outcome(configured)).toContain("its module is not there");
+    expect(stage.events("ConfigurationReverted")).toEqual([]);
+    expect(wanted(stage).value).toMatchObject({ version: 2 });
   });
 });
 

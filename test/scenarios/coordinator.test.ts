@@ -148,6 +148,38 @@ describe("a request", () => {
   });
 });
 
+describe("what cannot be done", () => {
+  test("has failed after two minutes, with what it waits for", () => {
+    const at = { placement: { type: "node", node: far } } as const;
+    const stage = station({ services: { web: { ...at, onNodeLoss: "wait" } } });
+    stage.deploy("web");
+    stage.until(() => stage.runs("web", far));
+    stage.loseMachine(far);
+    stage.until(() => stage.node(far)?.state === "down");
+    const restarted = stage.restart("web");
+    stage.run(119_000);
+    expect(stage.outcome(restarted)).toBe(false);
+    stage.until(() => stage.outcome(restarted) !== false, 2_000);
+    expect(stage.outcome(restarted)).toContain("timed out waiting for web@node-4#2");
+  });
+
+  test("and is wrong in itself is refused at once, and decides nothing", () => {
+    const stage = station({ services: { web: {} } });
+    const asked = stage.request("ServiceRestartRequested", { service: "nothing" });
+    stage.until(() => stage.outcome(asked) !== false, 1_000);
+    expect(stage.outcome(asked)).toBe("nothing is not wanted on any node");
+    expect(stage.taken()).toEqual([]);
+  });
+
+  test("by anybody is refused: no part of Halon is stopped by a request", () => {
+    const stage = station();
+    const asked = stage.request("ServiceStopRequested", { service: "halon-coordinator" });
+    stage.until(() => stage.outcome(asked) !== false, 1_000);
+    expect(stage.outcome(asked)).toContain("halon-coordinator");
+    expect(stage.taken()).toEqual([]);
+  });
+});
+
 describe("what coordinators know", () => {
   test("is the same on every node, by snapshot and records or by all records", () => {
     const stage = station({ services: { web: { placement: { type: "every" } } } });
@@ -172,10 +204,14 @@ describe("what coordinators know", () => {
       if (jumps)
         for (const name of ["node-1", "node-2", "node-3"]) stage.jumpWall(name, -86_400_000);
       stage.deploy("web");
-      stage.until(() => stage.runs("web"));
-      stage.crashService("web");
-      if (jumps) stage.jumpWall(leaderOf(stage), 3 * 86_400_000);
+      for (const failures of upTo(5)) {
+        stage.until(() => stage.runs("web"));
+        stage.crashService("web");
+        stage.until(() => stage.fired("restart-failed").length === failures);
+        if (jumps && failures === 3) stage.jumpWall(leaderOf(stage), 3 * 86_400_000);
+      }
       stage.run(20_000);
+      expect(stage.events("ServiceBroken")).toHaveLength(1);
       return stage.fired().map(({ rule, why, commands, atMs }) => ({ rule, why, commands, atMs }));
     };
     expect(play(true)).toEqual(play(false));
