@@ -6,7 +6,7 @@ import {
   type ResourceKey,
   splitKey,
 } from "@halon/protocol";
-import { assertJson, frozenObject, sameJson } from "./attributes.ts";
+import { assertJson, frozenObject, isShared, sameJson } from "./attributes.ts";
 import type { Editor } from "./editor.ts";
 import { assertKind } from "./kinds.ts";
 import type { GraphState } from "./state.ts";
@@ -34,7 +34,7 @@ export function replay(state: GraphState, editor: Editor, change: Change): void 
     case "put": {
       assertKind(splitKey(change.key).kind, state.definition);
       assertBefore(state, change.key, change.before);
-      assertJson(change.after, change.key);
+      if (!isShared(change.after)) assertJson(change.after, change.key);
       editor.record({ ...change, after: frozenObject(change.after) });
       break;
     }
@@ -49,18 +49,14 @@ export function replay(state: GraphState, editor: Editor, change: Change): void 
     }
     case "relate": {
       const { from, name, to } = change.relation;
-      if (editor.related(from, name, to)) {
+      if (!editor.join(from, name, to))
         throw mismatch(`${from} -${name}-> ${to} is to be added`, "it");
-      }
-      editor.relate(from, name, to);
       break;
     }
     case "unrelate": {
       const { from, name, to } = change.relation;
-      if (!editor.related(from, name, to)) {
+      if (!editor.part(from, name, to))
         throw mismatch(`${from} -${name}-> ${to} is to be removed`, "no such relation");
-      }
-      editor.unrelate(from, name, to);
       break;
     }
   }

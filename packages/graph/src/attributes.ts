@@ -27,8 +27,45 @@ export function assertJson(value: unknown, of: string, path = "", depth = 0): vo
   }
 }
 
-/** A deeply frozen copy with sorted members, so that the order of arrival cannot be seen. */
+/** Deeply frozen, with sorted members: they are shared as they are. */
+const shared = new WeakSet<object>();
+
+/** Whether the value was found to be what `frozenObject` makes, and JSON. */
+export function isShared(value: object): boolean {
+  return Object.isFrozen(value) && shared.has(value);
+}
+
+/**
+ * A deeply frozen value with sorted members, so that the order of arrival cannot be seen: a copy, or the value itself
+ * when it is one already.
+ */
 export function frozenObject(value: object): JsonObject {
+  if (!Object.isFrozen(value)) return frozenCopy(value);
+  if (shared.has(value)) return value as JsonObject;
+  if (!isFinished(value)) return frozenCopy(value);
+  shared.add(value);
+  return value as JsonObject;
+}
+
+/** Whether a copy would be the same, and nobody can change it. */
+function isFinished(value: unknown): boolean {
+  if (typeof value === "number") return !Object.is(value, -0);
+  if (value === null || typeof value !== "object") return true;
+  if (!Object.isFrozen(value)) return false;
+  if (Array.isArray(value)) return value.every(isFinished);
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  const members = Object.entries(Object.getOwnPropertyDescriptors(value));
+  return members.every(
+    ([name, { value: member, enumerable }], at) =>
+      // An accessor has no value, and may give another one each time.
+      enumerable === true &&
+      member !== undefined &&
+      (at === 0 || (members[at - 1]?.[0] ?? "") < name) &&
+      isFinished(member),
+  );
+}
+
+function frozenCopy(value: object): JsonObject {
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
   members.sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.freeze(

@@ -10,7 +10,7 @@ import {
 } from "@halon/protocol";
 import { sameJson } from "./attributes.ts";
 import { definitionKind, validAttributes } from "./kinds.ts";
-import { relationRows } from "./relations.ts";
+import { type RelationRow, relationRows } from "./relations.ts";
 import { StateView } from "./view.ts";
 
 const idLengthMax = 256;
@@ -63,26 +63,39 @@ export class Editor extends StateView implements GraphUpdate {
   }
 
   relate(from: ResourceKey, name: string, to: ResourceKey): void {
+    this.join(from, name, to);
+  }
+
+  unrelate(from: ResourceKey, name: string, to: ResourceKey): void {
+    this.part(from, name, to);
+  }
+
+  /** As `relate`; false: it was there. */
+  join(from: ResourceKey, name: string, to: ResourceKey): boolean {
     this.#assertOpen();
     const { row, relation } = this.state.edge({ from, name, to });
     if (from === to) {
       throw new HalonError("HAL_BAD_REQUEST", `${from} cannot be related to itself by "${name}".`);
     }
-    if (this.related(relation.from, name, relation.to)) return;
+    if (this.related(relation.from, name, relation.to)) return false;
     this.state.cardinalities.check(row, relation.from, relation.to);
-    this.record({ type: "relate", relation });
+    this.record({ type: "relate", relation }, row);
+    return true;
   }
 
-  unrelate(from: ResourceKey, name: string, to: ResourceKey): void {
+  /** As `unrelate`; false: it was not there. */
+  part(from: ResourceKey, name: string, to: ResourceKey): boolean {
     this.#assertOpen();
     relationRows(name);
-    if (!this.related(from, name, to)) return;
-    this.record({ type: "unrelate", relation: this.state.edge({ from, name, to }).relation });
+    if (!this.related(from, name, to)) return false;
+    const { row, relation } = this.state.edge({ from, name, to });
+    this.record({ type: "unrelate", relation }, row);
+    return true;
   }
 
-  /** Makes a change that was checked. */
-  record(change: Change): void {
-    this.state.perform(change);
+  /** Makes a change that was checked; `row` is that of its relation. */
+  record(change: Change, row?: RelationRow): void {
+    this.state.perform(change, row);
     this.#changes.push(Object.freeze(change));
   }
 

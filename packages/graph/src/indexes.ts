@@ -10,6 +10,21 @@ const indexedAttributes: ReadonlyMap<string, readonly string[]> = new Map([
   ["Deployment", ["type"]],
 ]);
 
+/** The same, with the name of each index. */
+const indexesOfKind: ReadonlyMap<
+  string,
+  readonly { readonly name: string; readonly index: string }[]
+> = new Map(
+  [...indexedAttributes].map(([kind, names]) => [
+    kind,
+    names.map((name) => ({ name, index: indexOf(kind, name) })),
+  ]),
+);
+
+function indexOf(kind: string, attribute: string): string {
+  return `${kind}.${attribute}`;
+}
+
 export type Where = Readonly<Record<string, string | number | boolean>>;
 
 /** Whether a lookup by this attribute costs what it finds, instead of the kind. */
@@ -28,23 +43,24 @@ export class Indexes {
     const bucket = this.#kinds.get(kind);
     if (bucket === undefined) this.#kinds.set(kind, new Bucket([vertex]));
     else bucket.add(vertex);
-    for (const name of indexedAttributes.get(kind) ?? []) this.#addValue(vertex, name, attributes);
+    for (const { name, index } of indexesOfKind.get(kind) ?? [])
+      this.#addValue(vertex, index, attributes[name]);
   }
 
   remove(vertex: Vertex): void {
     const { kind, attributes } = vertex.resource;
     this.#kinds.get(kind)?.delete(vertex);
-    for (const name of indexedAttributes.get(kind) ?? [])
-      this.#removeValue(vertex, name, attributes);
+    for (const { name, index } of indexesOfKind.get(kind) ?? [])
+      this.#removeValue(vertex, index, attributes[name]);
   }
 
   /** The vertex has its new attributes; `before` are those it had. */
   change(vertex: Vertex, before: JsonObject): void {
     const { kind, attributes } = vertex.resource;
-    for (const name of indexedAttributes.get(kind) ?? []) {
+    for (const { name, index } of indexesOfKind.get(kind) ?? []) {
       if (before[name] === attributes[name]) continue;
-      this.#removeValue(vertex, name, before);
-      this.#addValue(vertex, name, attributes);
+      this.#removeValue(vertex, index, before[name]);
+      this.#addValue(vertex, index, attributes[name]);
     }
   }
 
@@ -54,7 +70,7 @@ export class Indexes {
     let smallest: Vertex | Bucket | undefined = this.#kinds.get(kind);
     for (const [name, value] of conditions) {
       if (!isIndexed(kind, name)) continue;
-      const found = this.#values.get(`${kind}.${name}`)?.get(value);
+      const found = this.#values.get(indexOf(kind, name))?.get(value);
       if (sizeOf(found) < sizeOf(smallest)) smallest = found;
     }
     if (smallest === undefined) return [];
@@ -68,10 +84,8 @@ export class Indexes {
         );
   }
 
-  #addValue(vertex: Vertex, name: string, attributes: JsonObject): void {
-    const value = attributes[name];
+  #addValue(vertex: Vertex, index: string, value: Json | undefined): void {
     if (value === undefined) return;
-    const index = `${vertex.resource.kind}.${name}`;
     const values = this.#values.get(index) ?? new Map<Json, Vertex | Bucket>();
     this.#values.set(index, values);
     const present = values.get(value);
@@ -80,10 +94,9 @@ export class Indexes {
     else values.set(value, new Bucket([present, vertex]));
   }
 
-  #removeValue(vertex: Vertex, name: string, attributes: JsonObject): void {
-    const value = attributes[name];
+  #removeValue(vertex: Vertex, index: string, value: Json | undefined): void {
     if (value === undefined) return;
-    const values = this.#values.get(`${vertex.resource.kind}.${name}`);
+    const values = this.#values.get(index);
     const present = values?.get(value);
     if (present instanceof Bucket && present.delete(vertex) > 0) return;
     values?.delete(value);

@@ -99,7 +99,7 @@ function addRelation(state: GraphState, asked: Relation): void {
     throw malformed(`${from} -${name}-> ${to} is in it twice`);
   }
   state.cardinalities.check(row, from, to);
-  state.perform({ type: "relate", relation });
+  state.perform({ type: "relate", relation }, row);
 }
 
 function malformed(problem: string): HalonError {

@@ -48,7 +48,8 @@ export class GraphState {
     return { row, relation: Object.freeze({ from: from.key, name: row.name, to: to.key }) };
   }
 
-  perform(change: Change): void {
+  /** `row`: of the relation, where the caller has it. */
+  perform(change: Change, row?: RelationRow): void {
     switch (change.type) {
       case "put":
         this.#put(change.key, change.after);
@@ -57,10 +58,10 @@ export class GraphState {
         this.#remove(change.key);
         break;
       case "relate":
-        this.#relate(change.relation);
+        this.#relate(change.relation, row);
         break;
       case "unrelate":
-        this.#unrelate(change.relation);
+        this.#unrelate(change.relation, row);
         break;
     }
   }
@@ -115,14 +116,12 @@ export class GraphState {
     this.storage.dropVertex(key);
   }
 
-  #relate(relation: Relation): void {
-    const { row } = this.edge(relation);
+  #relate(relation: Relation, row = this.edge(relation).row): void {
     this.storage.addEdge(relation.from, row, relation.to);
     this.cardinalities.add(row, relation.from, relation.to);
   }
 
-  #unrelate(relation: Relation): void {
-    const { row } = this.edge(relation);
+  #unrelate(relation: Relation, row = this.edge(relation).row): void {
     this.storage.dropEdge(relation.from, row, relation.to);
     this.cardinalities.delete(row, relation.from, relation.to);
   }

@@ -13,18 +13,22 @@ export type Vertex = { readonly key: ResourceKey; resource: Resource };
  */
 export class Storage {
   readonly #graph = new MultiDirectedGraph<Vertex, RelationRow>({ allowSelfLoops: false });
+  /** Those of the graph: they are looked up far more often than walked from. */
+  readonly #vertices = new Map<ResourceKey, Vertex>();
 
   vertex(key: ResourceKey): Vertex | undefined {
-    return this.#graph.hasNode(key) ? this.#graph.getNodeAttributes(key) : undefined;
+    return this.#vertices.get(key);
   }
 
   addVertex(vertex: Vertex): void {
     this.#graph.addNode(vertex.key, vertex);
+    this.#vertices.set(vertex.key, vertex);
   }
 
   /** The caller has removed the edges. */
   dropVertex(key: ResourceKey): void {
     this.#graph.dropNode(key);
+    this.#vertices.delete(key);
   }
 
   addEdge(from: ResourceKey, row: RelationRow, to: ResourceKey): void {
@@ -38,18 +42,22 @@ export class Storage {
 
   /** The row of the edge with this name, when there is one. Costs the edges between the two ends. */
   edge(from: ResourceKey, name: string, to: ResourceKey): RelationRow | undefined {
-    if (!this.#graph.hasNode(from) || !this.#graph.hasNode(to)) return undefined;
-    const edge = this.#graph.findOutEdge(from, to, (_, row) => row.name === name);
-    return edge === undefined ? undefined : this.#graph.getEdgeAttributes(edge);
+    if (!this.#vertices.has(from) || !this.#vertices.has(to)) return undefined;
+    let found: RelationRow | undefined;
+    this.#graph.findOutEdge(from, to, (_, row) => {
+      if (row.name === name) found = row;
+      return found !== undefined;
+    });
+    return found;
   }
 
   forEachOut(from: ResourceKey, visit: (row: RelationRow, to: Vertex) => void): void {
-    if (!this.#graph.hasNode(from)) return;
+    if (!this.#vertices.has(from)) return;
     this.#graph.forEachOutEdge(from, (_, row, __, ___, ____, to) => visit(row, to));
   }
 
   forEachIn(to: ResourceKey, visit: (row: RelationRow, from: Vertex) => void): void {
-    if (!this.#graph.hasNode(to)) return;
+    if (!this.#vertices.has(to)) return;
     this.#graph.forEachInEdge(to, (_, row, __, ___, from) => visit(row, from));
   }
 }

@@ -63,6 +63,15 @@ export class StateView implements GraphView {
     });
     return found.sort(compareRelations);
   }
+
+  /** Those of `relations` that start at the resource. */
+  relationsFrom(key: ResourceKey): readonly Relation[] {
+    const found: Relation[] = [];
+    this.state.storage.forEachOut(key, ({ name }, to) => {
+      found.push({ from: key, name, to: to.key });
+    });
+    return found.sort(compareRelations);
+  }
 }
 
 /** By id, then by kind: two kinds may use one id. */

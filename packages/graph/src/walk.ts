@@ -7,6 +7,7 @@ import {
   type Resource,
 } from "@halon/protocol";
 import { definitionKind } from "./kinds.ts";
+import { StateView } from "./view.ts";
 
 /** Every resource, sorted by key; kind definitions are among them. */
 export function allResources(view: GraphView): readonly Resource[] {
@@ -20,6 +21,7 @@ export function allResources(view: GraphView): readonly Resource[] {
 export function allRelations(view: GraphView): readonly Relation[] {
   return allResources(view).flatMap(({ kind, id }) => {
     const key = keyOf(kind, id);
+    if (view instanceof StateView) return view.relationsFrom(key);
     return view.relations(key).filter(({ from }) => from === key);
   });
 }
