@@ -134,13 +134,7 @@ export async function startCoordinator(
       clearTimeout(late);
       resolve();
     });
-    worker.on("error", (error) =>
-      ended.fail(
-        new HalonError("HAL_INTERNAL", `The coordinator crashed: ${error.message}`, {
-          cause: error,
-        }),
-      ),
-    );
+    worker.on("error", (error) => ended.fail(watch.crashed(error)));
     worker.on("exit", () => {
       clearTimeout(late);
       watch.close();

@@ -11,32 +11,59 @@ export interface Suspect {
   readonly reason: string;
 }
 
+export interface ThreadWatch {
+  close(): void;
+  /** What the thread's end by this error means: code of a rule file that ran then has caused it, such as by using up the memory. */
+  crashed(error: Error): HalonError;
+}
+
 /** Looks at the coordinator's thread from outside, and ends it when it hangs. */
 export function watchThread(options: {
   readonly worker: Worker;
   readonly progress: SharedArrayBuffer;
   files(): readonly { readonly name: string; readonly blob: string }[];
   hung(error: HalonError): void;
-}): { close(): void } {
+}): ThreadWatch {
+  const look = () => {
+    const files = options.files();
+    const names = files.map(({ name }) => name);
+    const seen = readProgress(options.progress, names);
+    return { ...seen, blobOf: (name: string) => files.find((file) => file.name === name)?.blob };
+  };
   let pulse: Pulse = { beats: -1, file: null, since: performance.now() };
   const timer = setInterval(() => {
-    const files = options.files();
-    const seen = readProgress(
-      options.progress,
-      files.map(({ name }) => name),
-    );
+    const { blobOf, ...seen } = look();
     const verdict = judgePulse(pulse, seen, performance.now());
     if (verdict.type === "alive") {
       pulse = verdict.pulse;
       return;
     }
     clearInterval(timer);
-    const blob = files.find(({ name }) => name === verdict.file)?.blob;
+    const blob = verdict.file === null ? undefined : blobOf(verdict.file);
     options.hung(hangError(verdict.file, blob, verdict.silentMs));
     void options.worker.terminate();
   }, lookEveryMs);
   timer.unref();
-  return { close: () => clearInterval(timer) };
+  return {
+    close: () => clearInterval(timer),
+    crashed(error) {
+      const { file, blobOf } = look();
+      return crashError(error, file, file === null ? undefined : blobOf(file));
+    },
+  };
+}
+
+function crashError(error: Error, file: string | null, blob: string | undefined): HalonError {
+  if (file === null || blob === undefined) {
+    return new HalonError("HAL_INTERNAL", `The coordinator crashed: ${error.message}`, {
+      cause: error,
+    });
+  }
+  const reason = `its code ended the coordinator (${error.message}), which was started without it`;
+  return new HalonError("HAL_FAILED", `Rule file ${file}: ${reason}.`, {
+    cause: error,
+    details: { suspect: { blob, reason } satisfies Suspect },
+  });
 }
 
 function hangError(file: string | null, blob: string | undefined, silentMs: number): HalonError {
