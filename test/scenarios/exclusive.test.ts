@@ -276,8 +276,11 @@ describe("leaders that change", () => {
     stage.until(() => stage.runs("job", old), 5_000);
     for (const node of ["node-1", "node-2", "node-3", "node-4"]) stage.resume(node);
     stage.run(3_000);
+    const from = stage.nowMs;
     stage.cut(old);
     stage.until(() => stage.runs("job") && !stage.runs("job", old), 15_000);
+    // A majority has to confirm each grant: what was on its way is the last.
+    expect(stage.grantsOf(old).every((atMs) => atMs < from + 10)).toBe(true);
     expect(stage.lives("job")[0]?.end).toBe("lease");
     neverTwice(stage);
   });
