@@ -185,13 +185,18 @@ describe("what coordinators know", () => {
     const stage = station({ services: { web: { placement: { type: "every" } } } });
     stage.deploy("web");
     stage.until(() => stage.runsOn("web").length === 4);
-    const behind = ["node-1", "node-2", "node-3"].find((name) => name !== stage.leader()) ?? "";
-    stage.crashNode(behind, 8_000);
+    const [one = "", other = ""] = ["node-1", "node-2", "node-3"].filter(
+      (name) => name !== stage.leader(),
+    );
+    stage.crashNode(one, 8_000);
     for (const report of upTo(400)) {
       tell(stage, report);
       stage.run(10);
     }
-    stage.until(() => stage.isUp(behind) && stage.node(behind)?.state === "up");
+    stage.until(() => stage.node(one)?.state === "up" && stage.isUp(one));
+    stage.crashNode(other, 500);
+    stage.run(1_000);
+    stage.until(() => stage.node(other)?.state === "up");
     stage.run(2_000);
     const known = ["node-1", "node-2", "node-3"].map((name) => stage.knownAt(name));
     expect(new Set(known).size).toBe(1);
