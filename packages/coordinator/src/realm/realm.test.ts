@@ -121,12 +121,17 @@ describe("a rule whose code", () => {
     ["runs for ever", "for (;;);"],
     ["catches what ends it", "for (;;) { try { for (;;); } catch {} finally { continue; } }"],
     ["has a regular expression that explodes", "/^(a+)+$/.test('a'.repeat(60) + '!');"],
+    [
+      "loops in a change of the graph",
+      "context.update.edit('RuleFile', 'bad', () => { for (;;); });",
+    ],
     ["fills an array for ever", "const all = []; for (;;) all.push(all.length);"],
   ])(
     "%s is ended, its file alone is in quarantine, and all events are decided",
     async (_, body) => {
       const bad = onOwn("bad", `if (context.event.n > 1) { ${body} }\n${saysN}`);
-      await apply({ bad, good: onOwn("good", saysN) });
+      const edits = "context.update.edit('RuleFile', 'good', (file) => { file.rules = ['act']; });";
+      await apply({ bad, good: onOwn("good", `${edits}\n${saysN}`) });
       const replies = await Promise.all([
         tell("good", 1),
         tell("bad", 1),
