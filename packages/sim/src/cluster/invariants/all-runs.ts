@@ -53,7 +53,11 @@ function placeMissing({ committed }: Scene, deployment: Resource<"Deployment">):
   // It may have tripped again by the loss of those that stay dead: a person has to reset it.
   if (graph.list("Cluster")[0]?.attributes.breaker !== undefined) return null;
   const places = graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
-  const isWanted = places.some(({ attributes }) => isUp(graph, attributes.node));
+  // What is on a node in maintenance stays there, also when that node is gone for ever.
+  const isWanted = places.some(
+    ({ attributes: { node } }) =>
+      isUp(graph, node) || graph.get("Node", node)?.attributes.mode === "maintenance",
+  );
   const hasRoom = graph.list("Node").some(({ id }) => isUp(graph, id));
   if (places.length === 0 && hasRoom && !sharesName(graph, deployment.attributes.type))
     return `${deployment.id} has no place`;
@@ -94,7 +98,7 @@ function slotMissing(scene: Scene, slot: Resource<"ServiceName">): string | null
   const [type] = graph.out(key, "wants", "Service");
   const [instance] = graph.in(key, "holds", "ServiceInstance");
   if (type === undefined) return null;
-  if (halted === true || waitsForOthers(graph, service)) return null;
+  if (halted === true || waitsForOthers(graph, service, node)) return null;
   if (isNameTaken(graph, slot, type)) return null;
   if (instance?.attributes.state !== "running")
     return `${slot.id} is wanted and ${broken ?? instance?.attributes.state ?? "not started"}${because(instance)}`;
@@ -121,11 +125,17 @@ function because(instance: Resource<"ServiceInstance"> | undefined): string {
 }
 
 /** What it is to run after does not run, or waits itself; exclusive ones wait for leases of nodes that are gone. */
-function waitsForOthers(graph: GraphView, service: string): boolean {
+function waitsForOthers(graph: GraphView, service: string, node: string): boolean {
   const { after = [], exclusive } = graph.get("Deployment", service)?.attributes ?? {};
   const instances = (name: string) => graph.list("ServiceInstance", { service: name });
-  const runs = (name: string): boolean =>
-    instances(name).some(({ attributes }) => attributes.state === "running");
+  // Where it has a place on the same node, that one is waited for.
+  const runs = (name: string): boolean => {
+    const places = graph.out(keyOf("Deployment", name), "places", "ServiceName");
+    const isHere = places.some(({ attributes }) => attributes.node === node);
+    return instances(name).some(
+      ({ attributes }) => attributes.state === "running" && (!isHere || attributes.node === node),
+    );
+  };
   if (after.some((name) => !runs(name))) return true;
   // It may run on a node that is gone, without a lease: a person has to say that it does not.
   return (

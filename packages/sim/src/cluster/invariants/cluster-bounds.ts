@@ -1,4 +1,4 @@
-import { eventsWaitingMax } from "@halon/node/core";
+import { eventsWaitingMax, presenceWaitingMax } from "@halon/node/core";
 import { violated } from "../../invariants/invariant.ts";
 import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 
@@ -7,6 +7,8 @@ const each = 8;
 const base = 200;
 /** Events in the queue of the simulator: what is under way and armed in the whole cluster. */
 const queueMax = 200_000;
+/** With those by which a node comes and goes. */
+const eventsMax = eventsWaitingMax + presenceWaitingMax;
 
 /** C11: queues, outboxes, timers and memories stay below bounds that follow from what the cluster is. */
 export function clusterBounds(): ClusterInvariant {
@@ -18,11 +20,8 @@ export function clusterBounds(): ClusterInvariant {
       const room = roomOf(scene);
       for (const node of cluster.nodes) {
         const waiting = node.halond?.agent.waiting ?? 0;
-        if (waiting > eventsWaitingMax)
-          violated(
-            "C11",
-            `${waiting} events wait on ${node.name}, at most ${eventsWaitingMax} may`,
-          );
+        if (waiting > eventsMax)
+          violated("C11", `${waiting} events wait on ${node.name}, at most ${eventsMax} may`);
         const commands = committed.outbox.countOf(node.name);
         if (commands > room)
           violated("C11", `${commands} commands to ${node.name} wait, expected at most ${room}`);

@@ -1,4 +1,4 @@
-import type { DecisionRecord } from "@halon/protocol";
+import { type DecisionRecord, keyOf } from "@halon/protocol";
 import { violated } from "../../invariants/invariant.ts";
 import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 
@@ -32,6 +32,8 @@ export function restartPolicy(): ClusterInvariant {
             if (action.type === "StartService")
               note(scene, record, starts, action.instance, action.manifest.name);
       }
+      // What was moved away and comes back to the slot is a new service there.
+      for (const slot of starts.keys()) if (!isWanted(scene, slot)) starts.delete(slot);
     },
   };
 }
@@ -55,6 +57,10 @@ function note(
       "C10",
       `${slot} is started ${recent.length} times within ${policy.windowMs} ms, and ${policy.maxFailures} failures break it`,
     );
+}
+
+function isWanted({ committed: { graph } }: Scene, slot: string): boolean {
+  return graph.out(keyOf("ServiceName", slot), "wants", "Service").length > 0;
 }
 
 function forget(starts: Map<string, number[]>, data: unknown): void {
