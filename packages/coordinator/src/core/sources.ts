@@ -9,14 +9,19 @@ export type SourceAnswer =
   /** It is to send again from this one. */
   | { readonly type: "gap"; readonly expected: number };
 
+/** Of many that came together, so often one speaks for those up to it. */
+const spokenEvery = 1_000;
+
 /**
  * What the reply to one of the numbered events that came together tells their source; null for nothing.
  *
- * `last` is the sequence of the last of them, which speaks for all.
+ * `last` is the sequence of the last of them, which speaks for all. Where it does not fit any more, others have spoken
+ * before it: a source that heard of none would send all of them again, and they would never fit.
  */
 export function answerOf(reply: Reply, sequence: number, last: number): SourceAnswer | null {
   if (reply.type === "gap") return { type: "gap", expected: reply.expected };
-  return reply.type !== "refused" && sequence === last ? { type: "ack", sequence } : null;
+  const speaks = sequence === last || sequence % spokenEvery === 0;
+  return reply.type !== "refused" && speaks ? { type: "ack", sequence } : null;
 }
 
 /** The last sequence of the source that the state has taken; 0 for none of this incarnation. */
