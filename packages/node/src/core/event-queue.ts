@@ -15,7 +15,7 @@ export interface NumberedNodeEvent {
 /** Events that wait for an acknowledgement or for their number, at most. */
 export const eventsWaitingMax = 20_000;
 /** Room beyond that for the node's own coming and going: without these nothing else of it would count again. */
-const reserveMax = 100;
+export const presenceWaitingMax = 100;
 
 /** Types that give way to others, and of which only the latest of an instance is worth sending. */
 const telemetry: ReadonlySet<string> = new Set(["ServiceHealthChanged"]);
@@ -51,7 +51,7 @@ export class EventQueue {
 
   /** False when the queue is full; the caller must not drop the event without saying so. */
   add(event: NodeEvent): boolean {
-    const reserve = presence.has(event.type) ? reserveMax : 0;
+    const reserve = presence.has(event.type) ? presenceWaitingMax : 0;
     if (this.size >= eventsWaitingMax + reserve) return false;
     if (!telemetry.has(event.type)) {
       this.#urgent.push(event);

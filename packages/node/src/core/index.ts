@@ -18,6 +18,7 @@ export {
   eventsWaitingMax,
   type NodeEvent,
   type NumberedNodeEvent,
+  presenceWaitingMax,
 } from "./event-queue.ts";
 export {
   type AskOpinions,
