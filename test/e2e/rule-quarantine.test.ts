@@ -77,6 +77,8 @@ test("rule files that loop, throw and grow are each in quarantine alone within 2
     expect((await halonctl(endpoint, "rule", "show", name)).stdout).toContain("is quarantined");
     await tell(name, 100);
   }
+  const kept = (await events(endpoint)).filter((entry) => entry.kept !== undefined);
+  expect(new Set(kept.map((entry) => entry.kept))).toEqual(new Set(bad));
   // The coordinator is the one that began: its epoch has not changed.
   expect(JSON.parse(await ctl(endpoint, "status", "-o", "json")).cluster.epoch).toBe(1);
   await tell("good", 2);

@@ -35,6 +35,7 @@ export function entriesOf(record: DecisionRecord): EventEntry[] {
         ({ id, node, action }) => `${action.type} ${action.instance} on ${node} (${id})`,
       ),
     })),
+    ...(decision.kept === undefined ? {} : { kept: decision.kept }),
     ...(decision.dead === null ? {} : { dead: decision.dead }),
   }));
 }

@@ -72,6 +72,8 @@ export const EventEntry = z.object({
   logTime: z.number(),
   data: JsonValue,
   rules: z.array(z.object({ rule: z.string(), why: z.string(), commands: z.array(z.string()) })),
+  /** The rule file in quarantine for which it is kept. */
+  kept: z.string().optional(),
   dead: z.string().optional(),
 });
 export type EventEntry = z.infer<typeof EventEntry>;

@@ -93,7 +93,8 @@ const Subject = z.looseObject({
 function story(entry: EventEntry): string {
   const { instance, node, service, operation, reason } = Subject.safeParse(entry.data).data ?? {};
   const whys = entry.rules.map(({ why }) => why).filter((why) => why !== `on ${entry.type}`);
-  const said = [reason, entry.dead, ...whys].filter((text) => text !== undefined).join("; ");
+  const kept = entry.kept === undefined ? undefined : `kept for the rule file ${entry.kept}`;
+  const said = [reason, kept, entry.dead, ...whys].filter((text) => text !== undefined).join("; ");
   const subject = instance ?? service ?? node ?? operation;
   if (subject === undefined || said.startsWith(subject)) return said;
   return said === "" ? subject : `${subject}: ${said}`;
