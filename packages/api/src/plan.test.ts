@@ -1,4 +1,10 @@
-import { DeploymentSpec, type GraphView, NodePolicy, type ResourceKey } from "@halon/protocol";
+import {
+  ClusterSpec,
+  DeploymentSpec,
+  type GraphView,
+  NodePolicy,
+  type ResourceKey,
+} from "@halon/protocol";
 import { expect, test } from "vitest";
 import { planOf } from "./plan.ts";
 import { memoryPorts } from "./testing/memory-ports.ts";
@@ -46,4 +52,34 @@ test("a place that a service has left says nothing of its configuration", () => 
   const web = DeploymentSpec.parse({ ...standard, configHash: hash });
   const spec = { types: [], deployments: [web], rules: [], prune: false };
   expect(planOf(graph, spec)).toEqual([]);
+});
+
+test("a plan names rule files that come, change and go", () => {
+  const { ports } = memoryPorts();
+  const view = ports.graph();
+  const file = { blob: hash, rules: ["note"], events: [], patterns: {} };
+  const known = (id: string, more = {}) => ({
+    kind: "RuleFile",
+    id,
+    attributes: { ...file, ...more },
+  });
+  const files = [known("same"), known("changed"), known("gone"), known("left", { retired: true })];
+  const graph = {
+    ...view,
+    list: (kind: "RuleFile") => (kind === "RuleFile" ? files : []),
+    get: (kind: "RuleFile", id: string) =>
+      kind === "RuleFile" ? files.find((each) => each.id === id) : undefined,
+  } as unknown as GraphView;
+  const rules = [
+    { ...file, name: "same" },
+    { ...file, name: "changed", blob: "1".repeat(64), rules: ["count"] },
+    { ...file, name: "new", events: [{ type: "Slow", version: 1, schema: {} }] },
+  ];
+  const spec = ClusterSpec.parse({ types: [], deployments: [], rules, prune: true });
+  expect(planOf(graph, spec).map(({ action, name, detail }) => [action, name, detail])).toEqual([
+    ["change", "changed", "other code, with rule count, without rule note"],
+    ["add", "new", "rules note; events Slow"],
+    ["remove", "gone", "the cluster file does not name it"],
+  ]);
+  expect(planOf(graph, { ...spec, rules: rules.slice(0, 1), prune: false })).toEqual([]);
 });

@@ -49,7 +49,9 @@ async function show({ client, print }: Session, name: string): Promise<void> {
   print.text(`  rules: ${file.rules.join(", ")}\n`);
   if (file.events.length > 0) print.text(`  events: ${file.events.join(", ")}\n`);
   if (file.state === "quarantined")
-    print.text("Its events are kept. Correct it and apply it, then `halonctl rule enable`.\n");
+    print.text(
+      "Its events are kept. They are decided when it is corrected and applied, or by `halonctl rule enable`.\n",
+    );
 }
 
 /** The rules of a file go together. */

@@ -120,6 +120,12 @@ describe("events of a client", () => {
     expect(record).toBeUndefined();
   });
 
+  test("what is wrong with an event is said in one line, each with its field", () => {
+    const { replies: all } = new TestCluster({ notes }).take(client("c", "Noted", { n: "1" }));
+    const message = expect.stringMatching(/^Noted: n: Invalid input: expected number.*$/);
+    expect(all).toMatchObject([{ type: "refused", error: { message } }]);
+  });
+
   test("that no rule is on are kept as dead letters with the reason", () => {
     const cluster = new TestCluster({ notes: defineRules({}, { events: [Noted] }) });
     cluster.take(client("c", "Noted", { n: 1 }));

@@ -6,7 +6,7 @@ import {
   type Json,
   type Origin,
 } from "@halon/protocol";
-import { z } from "zod";
+import type { z } from "zod";
 import type { CoordinatorState } from "./state.ts";
 
 /** How deep the data of an event may be nested. */
@@ -158,5 +158,12 @@ function flaw(
     return `${event.type} has version ${known.version} here, the event has version ${event.version}`;
   }
   const parsed = known.schema.safeParse(event.data);
-  return parsed.success ? null : `${event.type}: ${z.prettifyError(parsed.error).slice(0, 2_000)}`;
+  return parsed.success ? null : `${event.type}: ${flawsOf(parsed.error).slice(0, 2_000)}`;
+}
+
+/** In one line, as some places show only the first. */
+function flawsOf({ issues }: z.ZodError): string {
+  return issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("; ");
 }
