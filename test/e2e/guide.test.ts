@@ -1,0 +1,67 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { blocksOf, missingLine, type Typed, typedIn } from "../docs/blocks.ts";
+import { read } from "../docs/repository.ts";
+import { cleanUp, follow, root, startCluster, temporaryDirectory, waitFor } from "./cluster.ts";
+
+afterEach(cleanUp);
+
+/** What reads may be asked again, until it shows what the page says. */
+const reading =
+  /^npx halonctl (event list|service|rule (list|show)|status)\b(?!.* (stop|start|restart)\b)/;
+
+test("a newcomer who does what the guide to rule files says sees what it says", async () => {
+  const clone = temporaryDirectory();
+  for (const name of ["node_modules", "examples", "package.json", "tsconfig.base.json"])
+    symlinkSync(join(root, name), join(clone, name));
+  const { endpoint } = await startCluster(join(clone, "halon-data"), {
+    launcher: join(root, "examples/hello/start.mjs"),
+  });
+  const begun = performance.now();
+  let commands = 0;
+  for (const block of blocksOf(read("docs/rules/first-rule-file.md"))) {
+    if (block.file !== undefined) {
+      mkdirSync(dirname(join(clone, block.file)), { recursive: true });
+      writeFileSync(join(clone, block.file), block.text);
+    } else if (block.language === "console") {
+      for (const typed of typedIn(block)) {
+        commands += 1;
+        await type(clone, endpoint, typed);
+      }
+    }
+  }
+  expect(commands).toBeGreaterThan(20);
+  console.log(`${commands} commands: ${Math.round(performance.now() - begun)} ms`);
+});
+
+async function type(clone: string, endpoint: string, { command, printed }: Typed): Promise<void> {
+  const once = async () => {
+    const output = await run(clone, endpoint, command);
+    const missing = missingLine(printed, output);
+    if (missing === null) return true;
+    throw new Error(`$ ${command}\nexpected ${JSON.stringify(missing)}, printed:\n${output}`);
+  };
+  if (reading.test(command)) await waitFor(`the output of ${command}`, once, 30_000);
+  else await once();
+}
+
+/** As a shell at the top of the clone would; `npx` itself is left out, as it takes longer than what it runs. */
+async function run(clone: string, endpoint: string, command: string): Promise<string> {
+  const child = spawn("sh", ["-c", command.replaceAll(/\bnpx /g, "")], {
+    cwd: clone,
+    env: {
+      ...process.env,
+      PATH: `${join(clone, "node_modules/.bin")}:${process.env["PATH"]}`,
+      HALON_ENDPOINT: endpoint,
+      NO_COLOR: "1",
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
+  const { stdout, stderr } = await follow(child).ended;
+  clearTimeout(late);
+  // What a terminal shows, but for the remark of `apply` on what it has compiled.
+  return `${stdout}${stderr.replace(/^compiled .*\n/gm, "")}`;
+}
