@@ -122,3 +122,8 @@ export function newProcess(
     isKeeperDue: false,
   };
 }
+
+/** Whether it lives on when `halond` dies. */
+export function outlives({ spawn, token }: SimProcess): boolean {
+  return token !== null || spawn.manifest.kind !== "worker";
+}

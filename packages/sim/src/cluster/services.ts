@@ -3,7 +3,7 @@ import type { InstanceEvent, Spawn } from "@halon/service/core";
 import { Prng } from "../prng.ts";
 import { answerOf, memoryOf } from "./process-answers.ts";
 import type { ProcessEnd, Question, ServicePort, ServiceTurn, SimProcess } from "./processes.ts";
-import { newProcess } from "./processes.ts";
+import { newProcess, outlives } from "./processes.ts";
 import type { ArmedStarts, SimService } from "./scripts.ts";
 import { armedFor, configOf, scriptOf } from "./scripts.ts";
 
@@ -394,9 +394,4 @@ export class ServiceTable {
 
 function keyOf(slot: number, instance: string): string {
   return `${slot}/${instance}`;
-}
-
-/** Whether it lives on when `halond` dies. */
-function outlives({ spawn, token }: SimProcess): boolean {
-  return token !== null || spawn.manifest.kind !== "worker";
 }
