@@ -51,6 +51,7 @@ class Stage {
   private readonly rules: ClusterRuleSet;
   private readonly world: World;
   private readonly operators = new Operators(1);
+  private readonly nodes = [one, two];
   private epoch = 1;
 
   constructor(rule: ClusterInvariant) {
@@ -65,7 +66,7 @@ class Stage {
       trace: { note: () => undefined, saw: () => undefined },
       scenario: { faults: [], settings: { loss: 0, straggle: 0, faultsUs: 0 } },
       cluster: {
-        nodes: [one, two],
+        nodes: this.nodes,
         settings: { services: [] },
         services: { processes: new Map() },
         operators: this.operators,
@@ -146,6 +147,11 @@ class Stage {
     this.saw({ type: "commandTaken", node, command, verdict: "begin" });
   }
 
+  /** The node never comes back. */
+  bury(node: SimNode): void {
+    this.nodes[node.slot] = { ...node, status: "dead" } as SimNode;
+  }
+
   get missing(): string | null {
     return this.rules.missing(this.world);
   }
@@ -207,6 +213,7 @@ const slotPut = put("ServiceName", "web@node-1", {
   incarnation: 1,
   restarts: 0,
 });
+const wants = relate("ServiceName/web@node-1", "wants", "Service/web");
 const numbered = (sequence: number, incarnation = 1): DecisionLike => ({
   origin: { type: "sequence", source: "node-1", incarnation, sequence },
 });
@@ -407,7 +414,7 @@ const cases: readonly {
     rule: restartPolicy,
     breaks: {
       "more starts than failures break it": (stage) => {
-        stage.record({ changes: [servicePut] });
+        stage.record({ changes: [servicePut, slotPut, wants] });
         for (let i = 1; i <= 3; i++) {
           const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
           stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
@@ -415,11 +422,17 @@ const cases: readonly {
       },
     },
     keeps: (stage) => {
-      stage.record({ changes: [servicePut] });
+      stage.record({ changes: [servicePut, slotPut, wants] });
       for (let i = 1; i <= 3; i++) {
         const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
         stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
         stage.record({ type: "ServiceStartRequested", data: { service: "web" } });
+      }
+      for (let i = 4; i <= 6; i++) {
+        const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
+        stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
+        stage.record({ changes: [{ ...wants, type: "unrelate" }] });
+        stage.record({ changes: [wants] });
       }
     },
   },
@@ -579,13 +592,7 @@ describe("C8", () => {
 });
 
 describe("C16", () => {
-  const wanted = [
-    nodePut("node-1", {}),
-    nodePut("node-2", {}),
-    servicePut,
-    slotPut,
-    relate("ServiceName/web@node-1", "wants", "Service/web"),
-  ];
+  const wanted = [nodePut("node-1", {}), nodePut("node-2", {}), servicePut, slotPut, wants];
   const running = [
     instancePut("web@node-1#1", {}),
     relate("ServiceInstance/web@node-1#1", "holds", "ServiceName/web@node-1"),
@@ -596,6 +603,25 @@ describe("C16", () => {
     stage.record({ changes: wanted });
     stage.after(10 * second);
     expect(stage.missing).toBe("C16: web@node-1 is wanted and not started");
+  });
+
+  test.each([
+    ["is given up", {}, "C16: web is wanted on nodes that are down alone"],
+    ["is in maintenance, where all stays", { mode: "maintenance" }, null],
+  ])("misses a place on a node that is down and %s", (_name, more, missing) => {
+    const stage = new Stage(allRuns());
+    const deployment = put("Deployment", "web", {
+      type: "web",
+      on: "any-node",
+      onNodeLoss: "move",
+    });
+    const places = relate("Deployment/web", "places", "ServiceName/web@node-1");
+    const away = nodePut("node-1", { state: "down", ...more });
+    stage.bury(one);
+    stage.record({ changes: [away, nodePut("node-2", {}), servicePut, slotPut, wants] });
+    stage.record({ changes: [deployment, places] });
+    stage.after(10 * second);
+    expect(stage.missing).toBe(missing);
   });
 
   test("misses the process of what the graph believes to run", () => {
