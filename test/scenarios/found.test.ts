@@ -1,6 +1,6 @@
 import type { Stage } from "@halon/sim";
 import { describe, expect, test } from "vitest";
-import { ready, running } from "./running.ts";
+import { running } from "./running.ts";
 import { far, leaderOf, station, takenOver, tell, told, upTo } from "./station.ts";
 
 const slow = { readyUs: 20_000, stopUs: 10_000, answerUs: 800_000, memoryMb: 20 };
@@ -148,8 +148,8 @@ describe("the log", () => {
     expect(stage.committed.index).toBe(index + 2);
   });
 
-  test("keeps no configuration that nothing wants or has", () => {
-    const stage = running({ services: { web: {} } });
+  test.each(["worker", "process"] as const)("keeps no old configuration of a %s", (kind) => {
+    const stage = running({ services: { web: { kind } } });
     for (const _ of upTo(10)) {
       const configured = stage.configure("web");
       stage.until(() => stage.outcome(configured) === true);
@@ -160,11 +160,20 @@ describe("the log", () => {
 });
 
 describe("a check of a part of Halon", () => {
-  test("whose node is gone has failed", () => {
-    const stage = ready({ tracking: 3, satellites: 1 });
-    const asked = stage.request("ServiceCheckRequested", { service: "halon-supervisor", on: far });
-    stage.stopNode(far);
-    stage.until(() => stage.outcome(asked) !== false, 5_000);
-    expect(typeof stage.outcome(asked)).toBe("string");
+  test("that ends before it answers has failed", () => {
+    const stage = station();
+    const standby = ["node-1", "node-2", "node-3"].find((name) => name !== leaderOf(stage)) ?? "";
+    stage.run(1_000);
+    const join = stage.cut(standby);
+    const asked = stage.request("ServiceCheckRequested", {
+      service: "halon-coordinator",
+      on: standby,
+    });
+    stage.until(() => stage.fired("check-requested").length === 1);
+    stage.crashCoordinator(standby);
+    stage.run(300);
+    join();
+    stage.until(() => stage.outcome(asked) !== false);
+    expect(stage.outcome(asked)).toContain("ended before it answered");
   });
 });

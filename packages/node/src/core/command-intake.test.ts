@@ -22,6 +22,13 @@ test("a command of a deposed coordinator is refused", () => {
   });
 });
 
+test("a command that was begun is known, also when a deposed coordinator sends it again", () => {
+  const intake = new CommandIntake();
+  intake.take(command("6.1", 2));
+  intake.take(command("7.1", 3));
+  expect(intake.take(command("6.1", 2))).toEqual({ type: "known" });
+});
+
 test("a node that a coordinator has taken in begins nothing of an earlier one, nor is taken in by it", () => {
   const intake = new CommandIntake();
   expect(intake.follow(3)).toBe(true);

@@ -220,3 +220,15 @@ describe("a shutdown", () => {
     ]);
   });
 });
+
+test("a start that comes again is answered with the configuration that the instance has now", () => {
+  const stage = running();
+  const given = "5".repeat(64);
+  const event = { type: "reconfigured", configuration: given, config: {} } as const;
+  stage.give((site, now) => site.heard(instanceOf(1), event, now));
+  stage.start(startOf(1), "1.1");
+  expect(stage.told().at(-1)).toMatchObject({
+    type: "ServiceStarted",
+    data: { command: "1.1", configuration: given },
+  });
+});
