@@ -99,7 +99,7 @@ export class Operators implements OperatorPort {
     nodes.forEach((node, slot) => {
       if (node.status !== "dead") this.aboutNode(world, "NodeResumeRequested", slot, {});
     });
-    const services = [...this.deployed.keys()];
+    const services = withNamed(world, this.deployed.keys());
     for (const service of services) {
       const wanted = this.deployed.get(service) ?? unasked;
       if (wanted.isConfigBad) this.deployed.set(service, nextConfig(wanted, false));
@@ -243,6 +243,19 @@ const wishTypes: ReadonlySet<string> = new Set<Wish["type"]>([
 /** Whether an operator asks for it. */
 export function isWish(fault: Fault): fault is Wish {
   return wishTypes.has(fault.type);
+}
+
+/** These services and all that they name: a file that names what is not in the cluster is refused. */
+function withNamed(world: World, positions: Iterable<number>): readonly number[] {
+  const { services } = clusterOf(world).settings;
+  const all = new Set(positions);
+  // What is added on the way is looked at as well.
+  for (const position of all) {
+    const { apart = [], after = [] } = services[position] ?? {};
+    for (const name of [...apart, ...after])
+      all.add(services.findIndex((service) => service.name === name));
+  }
+  return [...all];
 }
 
 function nextConfig(wanted: Wanted, isConfigBad: boolean): Wanted {
