@@ -4,7 +4,11 @@ import { files, firstColumn, read, readJson, root, scripts, section } from "./re
 import { stillToCome } from "./still-to-come.ts";
 
 const readme = read("README.md");
-const documents = ["README.md", "CONTRIBUTING.md", ...files("rfc/*.md", "packages/*/README.md")];
+const documents = [
+  "README.md",
+  "CONTRIBUTING.md",
+  ...files("docs/*.md", "docs/**/*.md", "rfc/*.md", "packages/*/README.md"),
+];
 
 /** Names of root scripts in `npm run <name>`, `npm test` and `npm start`. */
 function scriptsNamedIn(text: string): readonly string[] {
