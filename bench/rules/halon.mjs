@@ -1,6 +1,6 @@
-import { z } from "zod";
 import { defineEvent } from "@halon/protocol";
 import { count, defineRules, indexRules, Matching, on, runRules } from "@halon/rules";
+import { z } from "zod";
 import { atLeast, levelMin, withinMs } from "./workload.mjs";
 
 const schema = z.strictObject({ node: z.string(), shard: z.number(), level: z.number() });
@@ -72,7 +72,13 @@ export function patternsOf(files) {
 function hostOn(matching) {
   const nothing = () => undefined;
   const none = () => [];
-  const update = { put: nothing, patch: nothing, remove: nothing, relate: nothing, unrelate: nothing };
+  const update = {
+    put: nothing,
+    patch: nothing,
+    remove: nothing,
+    relate: nothing,
+    unrelate: nothing,
+  };
   const view = { revision: 0, get: nothing, list: none, out: none, in: none, relations: none };
   return {
     transaction: {

@@ -63,8 +63,8 @@ function startRools({ Rools, Rule }, { rules }, isSplit) {
         ({ type, shard }, i) =>
           new Rule({
             name: `rule${i}`,
-            when: (facts) =>
-              (isSplit || facts.type === type) && facts.shard === shard && facts.level >= levelMin,
+            when: conditionOf(isSplit ? null : type, shard),
+            // biome-ignore lint/suspicious/noThenProperty: rools names it so.
             then: () => {
               self.fired += 1;
             },
@@ -78,6 +78,15 @@ function startRools({ Rools, Rule }, { rules }, isSplit) {
     await engines.get(isSplit ? type : "").evaluate({ type, ...data });
   };
   return self;
+}
+
+/** A function with a text of its own: rools takes conditions of equal text for one. */
+function conditionOf(type, shard) {
+  const ofType = type === null ? "" : `facts.type === "${type}" && `;
+  return new Function(
+    "facts",
+    `return ${ofType}facts.shard === ${shard} && facts.level >= ${levelMin}`,
+  );
 }
 
 function split(rules, isSplit, start) {

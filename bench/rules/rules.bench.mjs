@@ -53,7 +53,9 @@ async function compareRates(peers) {
 /** The same events and the same ten rules, with ever more rules of other types beside them. */
 async function compareOthers() {
   const [tenRules] = workloads.filter(({ name }) => name === "ten");
-  console.log("\nThe same, with N rules beside them that are on other types, half of them on windows");
+  console.log(
+    "\nThe same, with N rules beside them that are on other types, half of them on windows",
+  );
   const contestants = [0, 10, 1_000, 10_000].map((others) => new Halon(tenRules, others));
   await compare(contestants, tenRules);
 }

@@ -63,13 +63,19 @@ export function indexRules(files: readonly LoadedFile[]): RuleIndex {
       const code = isKept ? keptCode(name, version) : name;
       const about = { id, file: name, version, isKept, code };
       if (!isKept) byId.set(id, { ...about, rule });
-      if (rule.kind === "statechart")
-        charts.set(id, [...(charts.get(id) ?? []), { ...about, rule }]);
-      for (const [type, concern] of concernsOf(about, rule))
-        byEvent.set(type, [...(byEvent.get(type) ?? []), concern]);
+      if (rule.kind === "statechart") listed(charts, id).push({ ...about, rule });
+      for (const [type, concern] of concernsOf(about, rule)) listed(byEvent, type).push(concern);
     }
   }
   return { byEvent, byId, charts };
+}
+
+function listed<T>(lists: Map<string, T[]>, key: string): T[] {
+  const known = lists.get(key);
+  if (known !== undefined) return known;
+  const list: T[] = [];
+  lists.set(key, list);
+  return list;
 }
 
 /** The name of a kept version where its code is told to run. */

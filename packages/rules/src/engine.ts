@@ -1,11 +1,19 @@
-import { builtInEvents, type Contribution, type EventEnvelope, type Firing } from "@halon/protocol";
-import type { CompiledRule, RuleIndex, StepConcern } from "./compiled.ts";
-import { FiringDraft, failedFiring } from "./firing.ts";
+import {
+  builtInEvents,
+  type Contribution,
+  type EventEnvelope,
+  type Firing,
+  type Json,
+} from "@halon/protocol";
+import type { CompiledRule, Concern, RuleIndex, StepConcern } from "./compiled.ts";
+import { FiringDraft, failedFiring, whereContext } from "./firing.ts";
 import type { RuleHost } from "./host.ts";
-import { runJobEvent, runJobs } from "./job/run-jobs.ts";
+import { isJobEvent, runJobEvent, runJobs } from "./job/run-jobs.ts";
 import type { Match } from "./pattern/match.ts";
 import { plain } from "./plain.ts";
 import type { DoContext, StepRule, WhereContext } from "./rule.ts";
+
+const noConcerns: readonly Concern[] = [];
 
 export interface Outcome {
   readonly firings: readonly Firing[];
@@ -19,20 +27,28 @@ export interface Outcome {
  * A rule that throws is undone alone: its firing holds nothing but a RuleFailed event with the reason.
  */
 export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost): Outcome {
-  const concerns = index.byEvent.get(event.type) ?? [];
+  const concerns = index.byEvent.get(event.type) ?? noConcerns;
   const firings: Firing[] = [];
   let isTaken = false;
-  const flaw = runJobEvent(index, event, host, (firing) => take(firing, firings, host));
+  let running: string | null = null;
+  const flaw = isJobEvent(event)
+    ? runJobEvent(index, event, host, (firing) => take(firing, firings, host))
+    : null;
   for (const concern of concerns) {
-    const { compiled } = concern;
-    host.running(compiled.code);
+    const { code } = concern.compiled;
+    // Told once for all rules of a file that follow each other: most of them only look at the event.
+    if (code !== running) {
+      if (running !== null) host.running(null);
+      host.running(code);
+      running = code;
+    }
     if (concern.type === "jobs")
       runJobs(index, concern, event, host, (firing) => take(firing, firings, host));
     else if (concern.parts.length === 0)
       take(fire(index, concern.compiled, event, host, null), firings, host);
     else isTaken = contribute(index, concern, event, host, firings) || isTaken;
-    host.running(null);
   }
+  if (running !== null) host.running(null);
   const isHandled = isTaken || firings.length > 0;
   return { firings, dead: isHandled ? null : (flaw ?? deadReason(event, concerns.length)) };
 }
@@ -88,6 +104,7 @@ function contributionOf(
   const given = rule.pattern?.parts[part]?.contribute(event.data as never);
   if (given === undefined || given === null) return null;
   const { key, values, kept } = given;
+  if (values === undefined && kept === undefined) return { key, part };
   return {
     key,
     part,
@@ -118,19 +135,32 @@ function fire(
   host: RuleHost,
   match: Match | null,
 ): Firing | null {
+  const { conditions, pattern } = compiled.rule;
+  const shown = match === null ? undefined : pattern?.show(match);
+  const where = whereContext(host, compiled.file, event, shown);
+  try {
+    for (const condition of conditions)
+      if (!condition(where as WhereContext<never, never>)) return null;
+  } catch (error) {
+    return failedFiring(compiled, event, host, error);
+  }
+  return act(index, compiled, event, host, match, where);
+}
+
+/** What the rule does, once its conditions hold. */
+function act(
+  index: RuleIndex,
+  compiled: CompiledRule<StepRule>,
+  event: EventEnvelope,
+  host: RuleHost,
+  match: Match | null,
+  where: WhereContext<Json, unknown>,
+): Firing {
   const { transaction } = host;
   const savepoint = transaction.savepoint();
-  const { pattern } = compiled.rule;
-  const draft = new FiringDraft(compiled, host, index, {
-    match: match === null ? undefined : pattern?.show(match),
-    why: causeOf(compiled.rule, match),
-  });
+  const why = causeOf(compiled.rule, match);
+  const draft = new FiringDraft(compiled, host, index, { match: where.match, why });
   try {
-    const where = draft.whereContext(event);
-    if (
-      !compiled.rule.conditions.every((condition) => condition(where as WhereContext<never, never>))
-    )
-      return null;
     const returned: unknown = compiled.rule.action(
       draft.doContext(where) as DoContext<never, never>,
     );

@@ -62,15 +62,7 @@ export class FiringDraft {
   }
 
   whereContext(event: EventEnvelope): WhereContext<Json, unknown> {
-    const host = this.#host;
-    return {
-      match: this.#cause.match,
-      event: event.data,
-      envelope: event,
-      graph: ruleGraph(host.transaction.view),
-      now: host.now,
-      memory: { get: (key) => this.recall(open(key)) },
-    };
+    return whereContext(this.#host, this.#compiled.file, event, this.#cause.match);
   }
 
   doContext(where: WhereContext<Json, unknown>): DoContext<Json, unknown> {
@@ -263,8 +255,36 @@ export class FiringDraft {
   }
 }
 
-/** Adds the questions of RuleGraph to a view. */
+/** What the conditions of one rule of the file see; it is the rule's own, but for the graph. */
+export function whereContext(
+  host: RuleHost,
+  file: string,
+  event: EventEnvelope,
+  match: unknown,
+): WhereContext<Json, unknown> {
+  return {
+    match,
+    event: event.data,
+    envelope: event,
+    graph: ruleGraph(host.transaction.view),
+    now: host.now,
+    memory: { get: (key) => host.memory(file, open(key)) ?? undefined },
+  };
+}
+
+/** One for each view: rules are asked for each event, and a graph has one view for long. */
+const ruleGraphs = new WeakMap<GraphView, RuleGraph>();
+
+/** Adds the questions of RuleGraph to a view. All rules share it, so it is frozen. */
 export function ruleGraph(view: GraphView): RuleGraph {
+  const known = ruleGraphs.get(view);
+  if (known !== undefined) return known;
+  const graph = Object.freeze(makeRuleGraph(view));
+  ruleGraphs.set(view, graph);
+  return graph;
+}
+
+function makeRuleGraph(view: GraphView): RuleGraph {
   return {
     get revision() {
       return view.revision;

@@ -50,6 +50,18 @@ export function runJobs(
   }
 }
 
+const jobEvents: ReadonlySet<string> = new Set([
+  events.JobRequested.type,
+  events.JobCancelRequested.type,
+  events.JobTimerDue.type,
+  events.JobsMoveDue.type,
+]);
+
+/** Whether `runJobEvent` has anything to do with it: asked of each event. */
+export function isJobEvent({ type }: EventEnvelope): boolean {
+  return jobEvents.has(type);
+}
+
 /** Carries out what is asked of one job by the log itself; why it could not, null when it could or when it is no such event. */
 export function runJobEvent(
   index: RuleIndex,

@@ -275,14 +275,16 @@ function described(aggregates: Aggregates<never>) {
 function partOf(
   event: AnyEvent | EventType,
   { by, where }: Pick<KeyOptions<never>, "by" | "where">,
-  more: (event: never) => Pick<Contribution, "values" | "kept"> = () => ({}),
+  more?: (event: never) => Pick<Contribution, "values" | "kept">,
 ): Part {
+  const keyOf = (data: never) => (by === undefined ? "" : keyText(by(data)));
   return {
     event: event as EventType,
-    contribute: (data) =>
-      where !== undefined && !where(data)
-        ? null
-        : { key: by === undefined ? "" : keyText(by(data)), ...more(data) },
+    contribute: (data) => {
+      if (where !== undefined && !where(data)) return null;
+      const key = keyOf(data);
+      return more === undefined ? { key } : { key, ...more(data) };
+    },
   };
 }
 

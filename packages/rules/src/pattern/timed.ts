@@ -1,8 +1,8 @@
-import type { Contribution, PatternDescription } from "@halon/protocol";
+import { type Contribution, compareText, type PatternDescription } from "@halon/protocol";
 import { addTo, readFrom, widthOf } from "./aggregates.ts";
-import { DueTimes } from "./due-times.ts";
 import type { Match } from "./match.ts";
-import { type Matcher, noMatches } from "./matcher.ts";
+import { type Matcher, neverDue, noMatches } from "./matcher.ts";
+import { SlotHeap } from "./slot-heap.ts";
 import { type SavedWindow, Windows } from "./windows.ts";
 
 type Of<T extends PatternDescription["type"]> = Extract<PatternDescription, { readonly type: T }>;
@@ -15,20 +15,29 @@ const ownWidth = 3;
 /** Windows that end by time: each has when it began, when it is due, and when its last event came. */
 abstract class Timed implements Matcher {
   readonly windows: Windows;
-  readonly #due = new DueTimes();
+  /** What is due when. Equal times come in the order of their keys. */
+  readonly #due: SlotHeap;
 
   constructor({ keysMax, overflow }: PatternDescription, width: number) {
-    this.windows = new Windows({
+    const windows = new Windows({
       width: ownWidth + width,
       keysMax,
       overflow,
       idleMs: Number.POSITIVE_INFINITY,
-      dropping: (slot) => this.#due.disarm(slot),
+      dropping: (slot) => this.#due.remove(slot),
+    });
+    this.windows = windows;
+    this.#due = new SlotHeap((a, b) => {
+      const one = windows.get(a, dueAt);
+      const other = windows.get(b, dueAt);
+      if (one !== other) return one < other;
+      return compareText(windows.keyOf(a), windows.keyOf(b)) < 0;
     });
   }
 
   get firstDue(): number {
-    return this.#due.first;
+    const slot = this.#due.first;
+    return slot < 0 ? neverDue : this.windows.get(slot, dueAt);
   }
 
   abstract take(contribution: Contribution, at: number): readonly Match[];
@@ -37,10 +46,10 @@ abstract class Timed implements Matcher {
   protected abstract ended(slot: number): Match;
 
   due(now: number): Match | null {
-    const slot = this.#due.take(now);
-    if (slot < 0) return null;
+    if (this.firstDue > now) return null;
+    const slot = this.#due.first;
     const match = this.ended(slot);
-    this.windows.close(slot);
+    this.end(slot);
     return match;
   }
 
@@ -50,10 +59,7 @@ abstract class Timed implements Matcher {
 
   load(saved: readonly SavedWindow[]): void {
     this.windows.load(saved);
-    for (const [key] of saved) {
-      const slot = this.windows.find(key);
-      this.#due.arm(slot, key, this.windows.get(slot, dueAt));
-    }
+    for (const [key] of saved) this.#due.put(this.windows.find(key));
   }
 
   /** The window of the key, begun at `at` when there was none; -1 when there is no room. */
@@ -66,13 +72,14 @@ abstract class Timed implements Matcher {
     return slot;
   }
 
-  protected arm(slot: number, key: string, due: number): void {
+  protected arm(slot: number, due: number): void {
     this.windows.set(slot, dueAt, due);
-    this.#due.arm(slot, key, due);
+    this.#due.put(slot);
   }
 
   protected end(slot: number): void {
-    this.#due.disarm(slot);
+    // Before its time and key are gone, by which it is found in the heap.
+    this.#due.remove(slot);
     this.windows.close(slot);
   }
 }
@@ -92,7 +99,7 @@ export class Absence extends Timed {
     // What began again is waited for from its first time on.
     if (part === 1 || known >= 0) return noMatches;
     const slot = this.opened(key, at);
-    if (slot >= 0) this.arm(slot, key, at + this.#withinMs + 1);
+    if (slot >= 0) this.arm(slot, at + this.#withinMs + 1);
     return noMatches;
   }
 
@@ -116,7 +123,7 @@ export class Debounce extends Timed {
     if (slot < 0) return noMatches;
     this.windows.set(slot, ownWidth, this.windows.get(slot, ownWidth) + 1);
     if (kept !== undefined) this.windows.keep(slot, kept);
-    this.arm(slot, key, at + this.#quietMs + 1);
+    this.arm(slot, at + this.#quietMs + 1);
     return noMatches;
   }
 
@@ -150,7 +157,7 @@ export class Tumbling extends Timed {
     const begin = Math.floor(at / everyMs) * everyMs;
     if (isNew) {
       this.windows.set(slot, sinceAt, begin);
-      this.arm(slot, key, begin + everyMs);
+      this.arm(slot, begin + everyMs);
     }
     addTo(this.windows, slot, ownWidth, aggregates, values ?? []);
     return noMatches;
@@ -180,7 +187,7 @@ export class Session extends Timed {
     const slot = this.opened(key, at);
     if (slot < 0) return noMatches;
     addTo(this.windows, slot, ownWidth, this.#pattern.aggregates, values ?? []);
-    this.arm(slot, key, at + this.#pattern.gapMs + 1);
+    this.arm(slot, at + this.#pattern.gapMs + 1);
     return noMatches;
   }
 

@@ -33,7 +33,8 @@ export class Windows {
   readonly #slots = new Map<string, number>();
   readonly #keys: string[] = [];
   readonly #free: number[] = [];
-  readonly #kept = new Map<number, Json>();
+  /** By slot; empty in patterns that keep nothing. */
+  readonly #kept: (Json | undefined)[] = [];
   #touchedAt = new Float64Array(firstRoom);
   #older = new Int32Array(firstRoom).fill(none);
   #newer = new Int32Array(firstRoom).fill(none);
@@ -105,18 +106,20 @@ export class Windows {
   }
 
   kept(slot: number): Json | undefined {
-    return this.#kept.get(slot);
+    return this.#kept[slot];
   }
 
   keep(slot: number, value: Json): void {
-    this.#kept.set(slot, value);
+    // Without holes: an array with holes is a slow one.
+    while (this.#kept.length < slot) this.#kept.push(undefined);
+    this.#kept[slot] = value;
   }
 
   /** Sets all of its numbers back to zero. */
   clear(slot: number): void {
     const { width } = this.#options;
     this.#numbers.fill(0, slot * width, (slot + 1) * width);
-    this.#kept.delete(slot);
+    if (slot < this.#kept.length) this.#kept[slot] = undefined;
   }
 
   close(slot: number): void {
@@ -133,7 +136,7 @@ export class Windows {
     const { width } = this.#options;
     for (let slot = this.#oldest; slot !== none; slot = this.#newer[slot] ?? none) {
       const numbers = [...this.#numbers.subarray(slot * width, (slot + 1) * width)];
-      const kept = this.#kept.get(slot);
+      const kept = this.#kept[slot];
       const window = [this.keyOf(slot), this.#touchedAt[slot] ?? 0, numbers] as const;
       saved.push(kept === undefined ? window : [...window, kept]);
     }
@@ -165,13 +168,15 @@ export class Windows {
 
   #grown(): number {
     const slot = this.#keys.length;
-    const room = this.#touchedAt.length;
-    if (slot < room) return slot;
+    const before = this.#touchedAt.length;
+    if (slot < before) return slot;
     const { width } = this.#options;
-    this.#touchedAt = enlarged(this.#touchedAt, new Float64Array(2 * room));
-    this.#older = enlarged(this.#older, new Int32Array(2 * room).fill(none));
-    this.#newer = enlarged(this.#newer, new Int32Array(2 * room).fill(none));
-    this.#numbers = enlarged(this.#numbers, new Float64Array(2 * room * width));
+    // By half: there may be a million, and what is not used is memory all the same.
+    const room = before + (before >> 1);
+    this.#touchedAt = enlarged(this.#touchedAt, new Float64Array(room));
+    this.#older = enlarged(this.#older, new Int32Array(room).fill(none));
+    this.#newer = enlarged(this.#newer, new Int32Array(room).fill(none));
+    this.#numbers = enlarged(this.#numbers, new Float64Array(room * width));
     return slot;
   }
 
