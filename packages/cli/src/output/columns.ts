@@ -86,18 +86,26 @@ const Subject = z.looseObject({
   node: z.string().optional(),
   service: z.string().optional(),
   operation: z.string().optional(),
+  /** Of a job: its rule and key. */
+  rule: z.string().optional(),
+  key: z.string().optional(),
+  outcome: z.string().optional(),
   reason: z.string().optional(),
 });
 
 /** Whom it is about, what that says of it, and what the rules say that they did. */
 function story(entry: EventEntry): string {
-  const { instance, node, service, operation, reason } = Subject.safeParse(entry.data).data ?? {};
+  const subject = Subject.safeParse(entry.data).data ?? {};
+  const { instance, node, service, operation, rule, key, outcome, reason } = subject;
   const whys = entry.rules.map(({ why }) => why).filter((why) => why !== `on ${entry.type}`);
   const kept = entry.kept === undefined ? undefined : `kept for the rule file ${entry.kept}`;
-  const said = [reason, kept, entry.dead, ...whys].filter((text) => text !== undefined).join("; ");
-  const subject = instance ?? service ?? node ?? operation;
-  if (subject === undefined || said.startsWith(subject)) return said;
-  return said === "" ? subject : `${subject}: ${said}`;
+  const said = [rule === undefined ? undefined : outcome, reason, kept, entry.dead, ...whys]
+    .filter((text) => text !== undefined)
+    .join("; ");
+  const job = rule === undefined || key === undefined ? rule : `${rule} ${key}`;
+  const whom = instance ?? service ?? node ?? operation ?? job;
+  if (whom === undefined || said.startsWith(whom)) return said;
+  return said === "" ? whom : `${whom}: ${said}`;
 }
 
 export const ruleColumns: readonly Column<RuleEntry>[] = [
