@@ -136,6 +136,26 @@ describe("a node", () => {
   });
 });
 
+describe("exclusive services of one node", () => {
+  test("whose leases end together are placed anew by one decision for all", () => {
+    const job = { exclusive: true, prefer: [far] } as const;
+    const stage = station({ satellites: 2, services: { one: job, two: job, three: job } });
+    stage.deploy("one", "two", "three");
+    stage.until(() => ["one", "two", "three"].every((service) => stage.runs(service, far)));
+    stage.run(3_000);
+    stage.crashNode(far);
+    stage.run(10_000);
+    const [ended, ...more] = new Set(stage.fired("lease-ended").map(({ index }) => index));
+    expect([stage.fired("lease-ended").length, more]).toEqual([3, []]);
+    const after = stage
+      .fired()
+      .filter(({ index, commands }) => index >= Number(ended) && commands.length > 0);
+    expect(after).toMatchObject([
+      { rule: "node-loss-settled", commands: ["StartService", "StartService", "StartService"] },
+    ]);
+  });
+});
+
 describe("the log", () => {
   test("gets two records for a recovery: the failure, and that it runs", () => {
     const stage = running({ services: { web: {} } });
