@@ -21,6 +21,21 @@ describe("canonicalJson", () => {
       text: '{"B":2,"a":1}',
     },
     { name: "writes -0 as 0, as JSON does", value: -0, text: "0" },
+    {
+      name: "sorts members that are numbers as text, unlike an object does",
+      value: { a: { 9: 1, 10: 2 } },
+      text: '{"a":{"10":2,"9":1}}',
+    },
+    {
+      name: "keeps a member __proto__",
+      value: { b: 1, a: JSON.parse('{"z":1,"__proto__":2}') },
+      text: '{"a":{"__proto__":2,"z":1},"b":1}',
+    },
+    {
+      name: "asks no toJSON, but takes its members",
+      value: { a: { toJSON: undefined, b: 1 } },
+      text: '{"a":{"b":1}}',
+    },
     { name: "escapes as JSON does", value: 'a"\n', text: '"a\\"\\n"' },
   ])("$name", ({ value, text }) => {
     expect(canonicalJson(value)).toBe(text);

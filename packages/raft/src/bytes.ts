@@ -1,12 +1,13 @@
+// A view of the bytes of each message would cost more than all that is written or read through it.
+const real = new DataView(new ArrayBuffer(8));
+
 /** Writes into bytes of a known length; the caller asks for no more than there is room. */
 export class Writer {
   readonly bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
 
   constructor(length: number) {
     this.bytes = new Uint8Array(length);
-    this.#view = new DataView(this.bytes.buffer);
   }
 
   byte(value: number): void {
@@ -19,8 +20,13 @@ export class Writer {
   }
 
   length(value: number): void {
-    this.#view.setUint32(this.#at, value);
-    this.#at += 4;
+    const { bytes } = this;
+    const at = this.#at;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
+    this.#at = at + 4;
   }
 
   /** An integer from 0 to 2^53 - 1. */
@@ -28,14 +34,14 @@ export class Writer {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(`expected an integer from 0 to 2^53 - 1, got ${value}`);
     }
-    this.#view.setUint32(this.#at, Math.floor(value / 2 ** 32));
-    this.#view.setUint32(this.#at + 4, value >>> 0);
-    this.#at += 8;
+    this.length(Math.floor(value / 2 ** 32));
+    this.length(value >>> 0);
   }
 
   real(value: number): void {
-    this.#view.setFloat64(this.#at, value);
-    this.#at += 8;
+    real.setFloat64(0, value);
+    this.length(real.getUint32(0));
+    this.length(real.getUint32(4));
   }
 
   /** ASCII, its length in one byte before it. */
@@ -59,13 +65,11 @@ export class Writer {
  */
 export class Reader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
   #ok = true;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   get ok(): boolean {
@@ -92,9 +96,18 @@ export class Reader {
     return at;
   }
 
+  #byteAt(at: number): number {
+    return this.#bytes[at] ?? 0;
+  }
+
+  #lengthAt(at: number): number {
+    const high = (this.#byteAt(at) << 24) | (this.#byteAt(at + 1) << 16);
+    return (high | (this.#byteAt(at + 2) << 8) | this.#byteAt(at + 3)) >>> 0;
+  }
+
   byte(): number {
     const at = this.#take(1);
-    return at < 0 ? 0 : this.#view.getUint8(at);
+    return at < 0 ? 0 : this.#byteAt(at);
   }
 
   flag(): boolean {
@@ -105,20 +118,23 @@ export class Reader {
 
   length(): number {
     const at = this.#take(4);
-    return at < 0 ? 0 : this.#view.getUint32(at);
+    return at < 0 ? 0 : this.#lengthAt(at);
   }
 
   number(): number {
     const at = this.#take(8);
     if (at < 0) return 0;
-    const high = this.#view.getUint32(at);
+    const high = this.#lengthAt(at);
     if (high >= 2 ** 21) this.#ok = false;
-    return high * 2 ** 32 + this.#view.getUint32(at + 4);
+    return high * 2 ** 32 + this.#lengthAt(at + 4);
   }
 
   real(): number {
     const at = this.#take(8);
-    return at < 0 ? 0 : this.#view.getFloat64(at);
+    if (at < 0) return 0;
+    real.setUint32(0, this.#lengthAt(at));
+    real.setUint32(4, this.#lengthAt(at + 4));
+    return real.getFloat64(0);
   }
 
   text(): string {
@@ -130,7 +146,7 @@ export class Reader {
     }
     let text = "";
     for (let at = from; at < from + length; at += 1) {
-      const code = this.#view.getUint8(at);
+      const code = this.#byteAt(at);
       if (code < 0x21 || code > 0x7e) this.#ok = false;
       text += String.fromCharCode(code);
     }

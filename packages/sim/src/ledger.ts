@@ -71,7 +71,7 @@ export function createLedger(): Ledger {
 
 /** Adds an entry; what is wrong with it, or null. */
 export function recordEntry(ledger: Ledger, entry: Entry, prevTerm: number): string | null {
-  const hash = hashBytes(entry.data);
+  const hash = hashOf(entry.data);
   const records = ledger.entries[entry.index];
   if (records === undefined) {
     ledger.entries[entry.index] = [{ term: entry.term, prevTerm, hash }];
@@ -86,6 +86,17 @@ export function recordEntry(ledger: Ledger, entry: Entry, prevTerm: number): str
   }
   records.push({ term: entry.term, prevTerm, hash });
   return null;
+}
+
+/** A member that starts again has the entries that it wrote. */
+const hashes = new WeakMap<Uint8Array, number>();
+
+function hashOf(data: Uint8Array): number {
+  const known = hashes.get(data);
+  if (known !== undefined) return known;
+  const hash = hashBytes(data);
+  hashes.set(data, hash);
+  return hash;
 }
 
 /** The terms of the log that a member's process has, written or not. */

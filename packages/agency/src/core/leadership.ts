@@ -76,6 +76,7 @@ export class Leadership {
   #logTimeBase = 0;
   #transient = emptyKv;
   #announced = "";
+  #announcedOf: Pick<RaftState, "configuration" | "timeoutMult"> | null = null;
 
   /** Read ids go on after `readCount`, so that none comes twice. */
   constructor(port: LeadershipPort, readCount: number) {
@@ -168,14 +169,25 @@ export class Leadership {
   /** Makes `/.agency` say what is so now. */
   announce(): void {
     const { raft, agencySize } = this.#port;
-    if (this.#state === null || canPropose(raft) !== null) return;
+    if (this.#state === null) return;
+    const { configuration, timeoutMult } = raft;
+    const last = this.#announcedOf;
+    // Asked at each tick: nothing else of it changes in a term.
+    if (configuration === last?.configuration && timeoutMult === last.timeoutMult) return;
+    if (canPropose(raft) !== null) return;
     const operations = announcementOf(raft, agencySize);
-    if (operations === this.#announced) return;
-    const batch = new Batch(this.#state, this.#stamp());
+    if (operations !== this.#announced && !this.#setAnnounced(operations, this.#state)) return;
+    this.#announcedOf = { configuration, timeoutMult };
+  }
+
+  #setAnnounced(operations: string, state: KvState): boolean {
+    const batch = new Batch(state, this.#stamp());
     batch.add(ownTransaction(operations));
     const entry = batch.entry();
     if (entry === null) throw new Error(`refused by the tree: ${operations}`);
-    if (this.#propose(entry, batch)) this.#announced = operations;
+    if (!this.#propose(entry, batch)) return false;
+    this.#announced = operations;
+    return true;
   }
 
   /** Sequences what was gathered, and asks for one proof of leadership for all that wrote nothing. */

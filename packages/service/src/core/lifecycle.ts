@@ -1,5 +1,5 @@
 import type { Exit, FailureCause } from "@halon/protocol";
-import { assign, initialTransition, type SnapshotFrom, setup, transition } from "xstate";
+import { assign, type SnapshotFrom, setup } from "xstate";
 
 /** States of an instance on its node (rfc/0002, life cycle). */
 export type LifecycleState = "loading" | "starting" | "running" | "stopping" | "killing" | "ended";
@@ -76,11 +76,43 @@ export type LifecycleEffect =
 export type LifecycleSnapshot = SnapshotFrom<typeof lifecycle>;
 
 /** The life of a new instance, and its first effects: it is spawned, with a deadline to be ready. */
-export function start(
-  input: LifecycleInput,
-): readonly [LifecycleSnapshot, readonly LifecycleEffect[]] {
-  const [snapshot, actions] = initialTransition(lifecycle, input);
-  return [snapshot, effectsOf(snapshot, actions)];
+export function start({ startTimeoutMs, stopTimeoutMs }: LifecycleInput): Begun {
+  const key = `${startTimeoutMs} ${stopTimeoutMs}`;
+  const known = beginnings.get(key);
+  if (known !== undefined) return known;
+  const actions: Action[] = [];
+  const input: LifecycleInput = { startTimeoutMs, stopTimeoutMs };
+  const snapshot = lifecycle.getInitialSnapshot(inertScope(actions), input);
+  const begun = [snapshot, effectsOf(snapshot, actions)] as const;
+  if (beginnings.size >= beginningsMax) beginnings.clear();
+  beginnings.set(key, begun);
+  return begun;
+}
+
+type Begun = readonly [LifecycleSnapshot, readonly LifecycleEffect[]];
+
+/** Lives begin alike where their deadlines are equal, and nobody changes a snapshot. */
+const beginnings = new Map<string, Begun>();
+const beginningsMax = 64;
+
+/**
+ * What the statechart moves in: no actor. `initialTransition` and `transition` of XState make one each time, and begin the chart
+ * once more for it.
+ */
+function inertScope(actions: Action[]): never {
+  const nothing = (): void => undefined;
+  const scope = {
+    self: {},
+    system: { _sendInspectionEvent: nothing },
+    id: "",
+    sessionId: "",
+    defer: nothing,
+    logger: nothing,
+    stopChild: nothing,
+    emit: nothing,
+    actionExecutor: (action: Action) => void actions.push(action),
+  };
+  return scope as never;
 }
 
 /** Advances the instance by one event. Deterministic; what a state does not expect changes nothing. */
@@ -90,7 +122,8 @@ export function advance(
 ): readonly [LifecycleSnapshot, readonly LifecycleEffect[]] {
   if (snapshot.status === "done") return [snapshot, []];
   const input = event.type === "deadline" ? (event.event as ChartEvent) : event;
-  const [next, actions] = transition(lifecycle, snapshot, input);
+  const actions: Action[] = [];
+  const next = lifecycle.transition(snapshot, input, inertScope(actions)) as LifecycleSnapshot;
   return [next, effectsOf(next, actions)];
 }
 

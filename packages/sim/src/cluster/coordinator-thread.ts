@@ -12,6 +12,7 @@ import type { World } from "../world.ts";
 import type { Decider } from "./askers.ts";
 import type { MemberProcess, StoreAnswer } from "./member-process.ts";
 import type { CoordinatorNews, ToCoordinator } from "./news.ts";
+import { parseShared } from "./shared-text.ts";
 import { type Due, endThread, give, type Thread } from "./threads.ts";
 import { clusterOf, saw } from "./world.ts";
 
@@ -78,32 +79,12 @@ export function foldNext(
   position: number,
   data: Uint8Array,
 ): DecisionRecord {
-  const record = parsedRecord(decoder.decode(data));
+  const record = parseShared(decoder.decode(data)) as unknown as DecisionRecord;
   // A record is never so large here that it takes several slots.
   if (record.index !== position)
     violated("C9", `slot ${position} of the log has record ${record.index}`);
   fold(state, record);
   return record;
-}
-
-/** Texts that are kept parsed; every node reads each record, most of them soon after one another. */
-const parsedMax = 256;
-const parsedRecords = new Map<string, DecisionRecord>();
-
-/** Equal texts are parsed once: nobody can change what comes of it. */
-function parsedRecord(text: string): DecisionRecord {
-  const known = parsedRecords.get(text);
-  if (known !== undefined) return known;
-  const record = deepFreeze(JSON.parse(text) as DecisionRecord);
-  if (parsedRecords.size >= parsedMax) parsedRecords.clear();
-  parsedRecords.set(text, record);
-  return record;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
 }
 
 /** What a record did to the graph. */

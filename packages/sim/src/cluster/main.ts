@@ -30,9 +30,10 @@ import { lookForLeader, runFollower } from "./follower.ts";
 import type { MainInput, SimHalond } from "./halond.ts";
 import { connect, connectLater } from "./leader-link.ts";
 import { peerOf } from "./links.ts";
-import type { CallAnswer } from "./messages.ts";
+import type { CallAnswer, Envelope } from "./messages.ts";
 import { takeRequest } from "./operators-desk.ts";
 import { beginParts, lookAtParts } from "./parts.ts";
+import { parseShared } from "./shared-text.ts";
 import { adoptProcesses, runSite, takeProcessAnswer } from "./site-driver.ts";
 import { beginSupervisor, endSupervisor, lookAround } from "./supervisor.ts";
 import { arm, newThread } from "./threads.ts";
@@ -182,6 +183,11 @@ function createTracker(world: World, node: SimNode): SimHalond["tracker"] {
   };
 }
 
+/** What a node sends to several is read once. */
+function envelopeOf(text: string): Envelope {
+  return parseShared(text) as unknown as Envelope;
+}
+
 /** The main thread takes one of the things that wait for it. */
 export function takeMain(world: World, halond: SimHalond, input: MainInput): void {
   const { tracker, site, node } = halond;
@@ -206,7 +212,7 @@ export function takeMain(world: World, halond: SimHalond, input: MainInput): voi
       onLinkDown(world, halond, input.link, input.reason);
       return;
     case "frame":
-      takeEnvelope(world, halond, peerOf(input.link, node.slot), JSON.parse(input.text));
+      takeEnvelope(world, halond, peerOf(input.link, node.slot), envelopeOf(input.text));
       return;
     case "local":
       takeEnvelope(world, halond, node.slot, input.envelope);

@@ -2,7 +2,6 @@ import type { AppendAnswer, Replica } from "@halon/agency/core";
 import type { FoldedSlot, HostAppend, HostView } from "../host.ts";
 import type { QuestionsView } from "../host-questions.ts";
 import { withSlot } from "../host-snapshot.ts";
-import { hashBytes } from "../prng.ts";
 import type { SavedState } from "./member-snapshot.ts";
 
 type HostLog = Pick<Replica["records"], "base" | "installs" | "lastPosition" | "read">;
@@ -159,7 +158,12 @@ export class MemberHost implements HostView {
 
 /** 52 bits of the content: records differ, by their index and epoch at least. */
 function nonceOf(data: Uint8Array): number {
+  let hash = 0x811c9dc5;
   let other = data.length;
-  for (let i = 0; i < data.length; i++) other = (Math.imul(other, 31) + (data[i] ?? 0)) | 0;
-  return (hashBytes(data) >>> 0) * 0x100000 + (other & 0xfffff);
+  for (let i = 0; i < data.length; i++) {
+    const byte = data[i] ?? 0;
+    hash = Math.imul(hash ^ byte, 0x01000193);
+    other = (Math.imul(other, 31) + byte) | 0;
+  }
+  return (hash >>> 0) * 0x100000 + (other & 0xfffff);
 }

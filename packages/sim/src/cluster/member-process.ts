@@ -123,7 +123,8 @@ export class MemberProcess implements Process {
 
   step(input: ProcessInput): readonly ProcessEffect[] {
     const wanted = input.type === "store" ? this.#wantedBy(input.input) : null;
-    const effects = this.#stepReplica(input).map((effect) => this.#translate(effect));
+    const asked = this.#stepReplica(input);
+    const effects = asked.length === 0 ? [] : asked.map((effect) => this.#translate(effect));
     this.host.follow(this.replica.records);
     return wanted === null ? effects : [wanted, ...effects];
   }
