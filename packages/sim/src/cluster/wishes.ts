@@ -14,6 +14,8 @@ const retryUs = 200_000;
 /** Tries of one operation; the answers in between come within their deadline. */
 const triesMax = 10_000;
 const relaunchGapUs = 300_000;
+/** After the faults: whoever stays dead has been lost by then; µs. */
+const knownLostUs = 8_000_000;
 
 /** One thing that was asked for. Changed by its operators alone. */
 export interface Asked {
@@ -44,11 +46,12 @@ export class Operators implements OperatorPort {
     this.prng = new Prng(seed, "operators");
   }
 
-  /** `b` is 0: the fault number `a` of the scenario is a wish, and due. 1: the operation number `a` is asked for again. 2: all faults have ended. */
+  /** `b` is 0: the fault number `a` of the scenario is a wish, and due. 1: the operation number `a` is asked for again. 2: all faults have ended. 3: some time ago. */
   due(world: World, a: number, b: number): void {
     const wish = world.scenario.faults[a];
     if (b === 1) this.try(world, a);
     else if (b === 2) this.heal(world);
+    else if (b === 3) this.ask(world, "BreakerResetRequested", {});
     else if (wish !== undefined && isWish(wish)) this.wish(world, wish);
   }
 
@@ -106,6 +109,8 @@ export class Operators implements OperatorPort {
     }
     if (services.length > 0) this.deploy(world, services, true);
     for (const service of services) this.aboutService(world, "ServiceStartRequested", service);
+    // The loss of those that stay dead may trip it anew.
+    world.queue.push(world.now + knownLostUs, eventKind.wish, 0, 3, null);
   }
 
   answered(world: World, ref: number, answer: OperatorAnswer): void {

@@ -50,8 +50,6 @@ function placeMissing({ committed }: Scene, deployment: Resource<"Deployment">):
   const { on, onNodeLoss, apart, with: beside } = deployment.attributes;
   if (onNodeLoss === "wait" || on !== "any-node" || beside !== undefined || apart !== undefined)
     return null;
-  // It may have tripped again by the loss of those that stay dead: a person has to reset it.
-  if (graph.list("Cluster")[0]?.attributes.breaker !== undefined) return null;
   const places = graph.out(keyOf("Deployment", deployment.id), "places", "ServiceName");
   // What is on a node in maintenance stays there, also when that node is gone for ever.
   const isWanted = places.some(
