@@ -1,4 +1,5 @@
 import type { Heard, StatechartRule } from "./job/statechart.ts";
+import type { Part } from "./pattern/patterns.ts";
 import type { Rule, Rules, StepRule } from "./rule.ts";
 
 /** A rule of a file that is in force. */
@@ -15,18 +16,30 @@ export interface CompiledRule<R extends Rule = Rule> {
   readonly rule: R;
 }
 
-/** A single-step rule as one type of event concerns it. */
+/**
+ * A single-step rule as one type of event concerns it.
+ *
+ * What each event needs stands here itself: with many rules, each step from one object to the next is a miss of the cache.
+ */
 export interface StepConcern {
   readonly type: "step";
   readonly compiled: CompiledRule<StepRule>;
+  readonly code: string;
+  readonly conditions: StepRule["conditions"];
   /** Parts of its pattern that the event may be, the last first; empty: it is on single events. */
-  readonly parts: readonly number[];
+  readonly parts: readonly ConcernedPart[];
+}
+
+export interface ConcernedPart {
+  readonly part: number;
+  readonly contribute: Part["contribute"];
 }
 
 /** The jobs of a statechart rule as one type of event concerns them. */
 export interface JobsConcern {
   readonly type: "jobs";
   readonly compiled: CompiledRule<StatechartRule>;
+  readonly code: string;
   readonly heard: Heard;
 }
 
@@ -95,20 +108,25 @@ function concernsOf(
   about: Omit<CompiledRule, "rule">,
   rule: Rule,
 ): readonly (readonly [type: string, concern: Concern])[] {
+  const { code } = about;
   if (rule.kind === "statechart") {
     const compiled = { ...about, rule };
-    return rule.hears.map((heard) => [heard.event.type, { type: "jobs", compiled, heard }]);
+    return rule.hears.map((heard) => [heard.event.type, { type: "jobs", compiled, code, heard }]);
   }
   const compiled = { ...about, rule };
-  return [...partsOf(rule)].map(([type, parts]) => [type, { type: "step", compiled, parts }]);
+  const { conditions } = rule;
+  return [...partsOf(rule)].map(([type, parts]) => [
+    type,
+    { type: "step", compiled, code, conditions, parts },
+  ]);
 }
 
-function partsOf({ event, pattern }: StepRule): ReadonlyMap<string, readonly number[]> {
+function partsOf({ event, pattern }: StepRule): ReadonlyMap<string, readonly ConcernedPart[]> {
   if (pattern === undefined) return new Map([[event.type, []]]);
-  const byType = new Map<string, readonly number[]>();
+  const byType = new Map<string, readonly ConcernedPart[]>();
   // The last part first: an event that is two parts in turn must not follow itself.
-  pattern.parts.forEach((part, number) => {
-    byType.set(part.event.type, [number, ...(byType.get(part.event.type) ?? [])]);
+  pattern.parts.forEach(({ event: { type }, contribute }, part) => {
+    byType.set(type, [{ part, contribute }, ...(byType.get(type) ?? [])]);
   });
   return byType;
 }

@@ -5,8 +5,8 @@ import {
   type Firing,
   type Json,
 } from "@halon/protocol";
-import type { CompiledRule, Concern, RuleIndex, StepConcern } from "./compiled.ts";
-import { FiringDraft, failedFiring, whereContext } from "./firing.ts";
+import type { CompiledRule, Concern, ConcernedPart, RuleIndex, StepConcern } from "./compiled.ts";
+import { type FileView, FiringDraft, failedFiring, fileView, whereContext } from "./firing.ts";
 import type { RuleHost } from "./host.ts";
 import { isJobEvent, runJobEvent, runJobs } from "./job/run-jobs.ts";
 import type { Match } from "./pattern/match.ts";
@@ -14,11 +14,23 @@ import { plain } from "./plain.ts";
 import type { DoContext, StepRule, WhereContext } from "./rule.ts";
 
 const noConcerns: readonly Concern[] = [];
+/** Types of event that only tell what rules did. */
+const announcements: ReadonlySet<string> = new Set(
+  Object.values(builtInEvents).flatMap(({ type, sentBy }) => (sentBy === "rule" ? [type] : [])),
+);
 
 export interface Outcome {
   readonly firings: readonly Firing[];
   /** Why no rule handled the event; null when one did, or when it is an announcement of a rule. */
   readonly dead: string | null;
+}
+
+/** One event at one place of the log, and what rules have done with it so far. */
+interface Run {
+  readonly index: RuleIndex;
+  readonly event: EventEnvelope;
+  readonly host: RuleHost;
+  readonly firings: Firing[];
 }
 
 /**
@@ -27,30 +39,35 @@ export interface Outcome {
  * A rule that throws is undone alone: its firing holds nothing but a RuleFailed event with the reason.
  */
 export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost): Outcome {
+  const run: Run = { index, event, host, firings: [] };
   const concerns = index.byEvent.get(event.type) ?? noConcerns;
-  const firings: Firing[] = [];
+  const flaw = isJobEvent(event)
+    ? runJobEvent(index, event, host, (firing) => take(run, firing))
+    : null;
   let isTaken = false;
   let running: string | null = null;
-  const flaw = isJobEvent(event)
-    ? runJobEvent(index, event, host, (firing) => take(firing, firings, host))
-    : null;
+  let view: FileView | undefined;
   for (const concern of concerns) {
-    const { code } = concern.compiled;
-    // Told once for all rules of a file that follow each other: most of them only look at the event.
+    const { code } = concern;
+    // Once for all rules of a file that follow each other: most of them only look at the event.
     if (code !== running) {
       if (running !== null) host.running(null);
       host.running(code);
       running = code;
+      view = undefined;
     }
     if (concern.type === "jobs")
-      runJobs(index, concern, event, host, (firing) => take(firing, firings, host));
-    else if (concern.parts.length === 0)
-      take(fire(index, concern.compiled, event, host, null), firings, host);
-    else isTaken = contribute(index, concern, event, host, firings) || isTaken;
+      runJobs(index, concern, event, host, (firing) => take(run, firing));
+    else if (concern.parts.length > 0) isTaken = contribute(run, concern) || isTaken;
+    else {
+      view ??= fileView(host, concern.compiled.file);
+      fire(run, concern, null, view);
+    }
   }
   if (running !== null) host.running(null);
-  const isHandled = isTaken || firings.length > 0;
-  return { firings, dead: isHandled ? null : (flaw ?? deadReason(event, concerns.length)) };
+  const { firings } = run;
+  if (isTaken || firings.length > 0) return { firings, dead: null };
+  return { firings, dead: flaw ?? deadReason(event, concerns.length) };
 }
 
 /** Runs the rule whose pattern time alone has completed; `event` is the PatternDue that stands for it in the log. */
@@ -63,46 +80,42 @@ export function runDue(
   const compiled = index.byId.get(due.rule);
   if (compiled === undefined || compiled.rule.kind !== "step")
     return { firings: [], dead: `${due.rule} is not in force` };
-  const firings: Firing[] = [];
-  host.running(compiled.code);
-  const step = { ...compiled, rule: compiled.rule };
-  take(fire(index, step, event, host, due.match), firings, host);
+  const run: Run = { index, event, host, firings: [] };
+  const { code, file, rule } = compiled;
+  const step = { compiled: { ...compiled, rule }, conditions: rule.conditions };
+  host.running(code);
+  fire(run, step, due.match, fileView(host, file));
   host.running(null);
-  return { firings, dead: null };
+  return { firings: run.firings, dead: null };
 }
 
 /** Gives the event to the pattern of the rule, and runs it for each match; whether the pattern took anything. */
-function contribute(
-  index: RuleIndex,
-  { compiled, parts }: StepConcern,
-  event: EventEnvelope,
-  host: RuleHost,
-  firings: Firing[],
-): boolean {
+function contribute(run: Run, concern: StepConcern): boolean {
+  const { event, host } = run;
+  const { compiled, parts } = concern;
   let isTaken = false;
   for (const part of parts) {
     let contribution: Contribution | null;
     try {
-      contribution = contributionOf(compiled, part, event);
+      contribution = contributionOf(part, event);
     } catch (error) {
-      take(failedFiring(compiled, event, host, error), firings, host);
+      take(run, failedFiring(compiled, event, host, error));
       return true;
     }
     if (contribution === null) continue;
     isTaken = true;
     for (const match of host.contribute(compiled.id, contribution))
-      take(fire(index, compiled, event, host, match), firings, host);
+      fire(run, concern, match, fileView(host, compiled.file));
   }
   return isTaken;
 }
 
 function contributionOf(
-  { rule }: CompiledRule<StepRule>,
-  part: number,
+  { part, contribute: give }: ConcernedPart,
   event: EventEnvelope,
 ): Contribution | null {
-  const given = rule.pattern?.parts[part]?.contribute(event.data as never);
-  if (given === undefined || given === null) return null;
+  const given = give(event.data as never);
+  if (given === null) return null;
   const { key, values, kept } = given;
   if (values === undefined && kept === undefined) return { key, part };
   return {
@@ -113,52 +126,47 @@ function contributionOf(
   };
 }
 
-function take(firing: Firing | null, firings: Firing[], host: RuleHost): void {
+function take({ host, firings }: Run, firing: Firing | null): void {
   if (firing === null) return;
   host.fired(firing);
   firings.push(firing);
 }
 
-function deadReason(event: EventEnvelope, ruleCount: number): string | null {
-  const builtIn = builtInEvents[event.type as keyof typeof builtInEvents];
-  if (builtIn?.sentBy === "rule") return null;
+function deadReason({ type }: EventEnvelope, ruleCount: number): string | null {
+  if (announcements.has(type)) return null;
   return ruleCount === 0
-    ? `no rule is on ${event.type}`
-    : `no condition of the ${ruleCount} rules on ${event.type} held`;
+    ? `no rule is on ${type}`
+    : `no condition of the ${ruleCount} rules on ${type} held`;
 }
 
-/** `match`: of its pattern; null for a rule on single events. */
+/** Runs the rule when its conditions hold. `match`: of its pattern; null for a rule on single events. */
 function fire(
-  index: RuleIndex,
-  compiled: CompiledRule<StepRule>,
-  event: EventEnvelope,
-  host: RuleHost,
+  run: Run,
+  { compiled, conditions }: Pick<StepConcern, "compiled" | "conditions">,
   match: Match | null,
-): Firing | null {
-  const { conditions, pattern } = compiled.rule;
-  const shown = match === null ? undefined : pattern?.show(match);
-  const where = whereContext(host, compiled.file, event, shown);
+  view: FileView,
+): void {
+  const { event, host } = run;
+  const shown = match === null ? undefined : compiled.rule.pattern?.show(match);
+  const where = whereContext(host, view, event, shown);
   try {
-    for (const condition of conditions)
-      if (!condition(where as WhereContext<never, never>)) return null;
+    for (const condition of conditions) if (!condition(where as WhereContext<never, never>)) return;
   } catch (error) {
-    return failedFiring(compiled, event, host, error);
+    take(run, failedFiring(compiled, event, host, error));
+    return;
   }
-  return act(index, compiled, event, host, match, where);
+  take(run, act(run, compiled, causeOf(compiled.rule, match), where));
 }
 
 /** What the rule does, once its conditions hold. */
 function act(
-  index: RuleIndex,
+  { index, event, host }: Run,
   compiled: CompiledRule<StepRule>,
-  event: EventEnvelope,
-  host: RuleHost,
-  match: Match | null,
+  why: string,
   where: WhereContext<Json, unknown>,
 ): Firing {
   const { transaction } = host;
   const savepoint = transaction.savepoint();
-  const why = causeOf(compiled.rule, match);
   const draft = new FiringDraft(compiled, host, index, { match: where.match, why });
   try {
     const returned: unknown = compiled.rule.action(

@@ -62,7 +62,8 @@ export class FiringDraft {
   }
 
   whereContext(event: EventEnvelope): WhereContext<Json, unknown> {
-    return whereContext(this.#host, this.#compiled.file, event, this.#cause.match);
+    const host = this.#host;
+    return whereContext(host, fileView(host, this.#compiled.file), event, this.#cause.match);
   }
 
   doContext(where: WhereContext<Json, unknown>): DoContext<Json, unknown> {
@@ -255,21 +256,24 @@ export class FiringDraft {
   }
 }
 
-/** What the conditions of one rule of the file see; it is the rule's own, but for the graph. */
+/** What all conditions of a file see alike. */
+export type FileView = Pick<WhereContext<Json, unknown>, "graph" | "memory">;
+
+export function fileView(host: RuleHost, file: string): FileView {
+  return {
+    graph: ruleGraph(host.transaction.view),
+    memory: { get: (key) => host.memory(file, open(key)) ?? undefined },
+  };
+}
+
+/** What the conditions of one rule see. */
 export function whereContext(
   host: RuleHost,
-  file: string,
+  { graph, memory }: FileView,
   event: EventEnvelope,
   match: unknown,
 ): WhereContext<Json, unknown> {
-  return {
-    match,
-    event: event.data,
-    envelope: event,
-    graph: ruleGraph(host.transaction.view),
-    now: host.now,
-    memory: { get: (key) => host.memory(file, open(key)) ?? undefined },
-  };
+  return { match, event: event.data, envelope: event, graph, now: host.now, memory };
 }
 
 /** One for each view: rules are asked for each event, and a graph has one view for long. */

@@ -277,12 +277,11 @@ function partOf(
   { by, where }: Pick<KeyOptions<never>, "by" | "where">,
   more?: (event: never) => Pick<Contribution, "values" | "kept">,
 ): Part {
-  const keyOf = (data: never) => (by === undefined ? "" : keyText(by(data)));
   return {
     event: event as EventType,
     contribute: (data) => {
       if (where !== undefined && !where(data)) return null;
-      const key = keyOf(data);
+      const key = by === undefined ? "" : keyText(by(data));
       return more === undefined ? { key } : { key, ...more(data) };
     },
   };
