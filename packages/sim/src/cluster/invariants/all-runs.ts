@@ -1,4 +1,5 @@
 import { type GraphView, keyOf, type Resource } from "@halon/protocol";
+import { memoryOf } from "../process-answers.ts";
 import type { SimProcess } from "../processes.ts";
 import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 
@@ -22,6 +23,7 @@ function firstMissing(scene: Scene): string | null {
     first(graph.list("Deployment"), (deployment) => placeMissing(scene, deployment)) ??
     first(graph.list("ServiceName"), (slot) => slotMissing(scene, slot)) ??
     first([...scene.cluster.services.processes.values()], (process) => surplus(scene, process)) ??
+    first([...scene.cluster.services.processes.values()], (process) => unwell(scene, process)) ??
     behind(scene)
   );
 }
@@ -154,6 +156,17 @@ function surplus({ committed, cluster }: Scene, { instance, slot }: SimProcess):
   const wanted = graph.out(keyOf("ServiceName", known.attributes.slot), "wants", "Service");
   const { halted } = graph.get("ServiceName", known.attributes.slot)?.attributes ?? {};
   return wanted.length === 0 || halted === true ? `${instance} lives, and it is not wanted` : null;
+}
+
+/** What hangs or takes too much memory is ended by its node, which watches it. */
+function unwell({ world, cluster }: Scene, process: SimProcess): string | null {
+  const { instance, slot, state, plight, spawn } = process;
+  if (cluster.nodes[slot]?.status !== "up" || state !== "running") return null;
+  if (plight.hangsSinceUs !== null) return `${instance} hangs, and nobody has ended it`;
+  const { memoryMb } = spawn.manifest;
+  return memoryMb !== undefined && memoryOf(process, world.now) > memoryMb
+    ? `${instance} takes more than its ${memoryMb} MiB, and nobody has ended it`
+    : null;
 }
 
 /** Every standby has all records. */

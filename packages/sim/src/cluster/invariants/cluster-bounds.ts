@@ -10,7 +10,10 @@ const queueMax = 200_000;
 /** With those by which a node comes and goes. */
 const eventsMax = eventsWaitingMax + presenceWaitingMax;
 
-/** C11: queues, outboxes, timers and memories stay below bounds that follow from what the cluster is. */
+/**
+ * C11: queues, outboxes, timers and memories stay below bounds that follow from what the cluster is, and an operation that
+ * has ended has no timer.
+ */
 export function clusterBounds(): ClusterInvariant {
   return {
     id: "C11",
@@ -28,6 +31,8 @@ export function clusterBounds(): ClusterInvariant {
       }
       if (committed.timers.size > room + committed.outbox.size)
         violated("C11", `${committed.timers.size} timers are armed, expected at most ${room}`);
+      const late = endedButTimed(scene);
+      if (late !== null) violated("C11", `${late} has ended, and a timer for its end is armed`);
       let kept = 0;
       for (const memory of committed.memories.values()) kept += memory.size;
       if (kept > room * 2) violated("C11", `${kept} values are remembered, expected ${room * 2}`);
@@ -35,6 +40,17 @@ export function clusterBounds(): ClusterInvariant {
         violated("C11", `${world.queue.size} events of the simulator wait`);
     },
   };
+}
+
+/** An operation that has ended and whose timer was not taken back. */
+function endedButTimed({ committed: { timers, graph } }: Scene): string | null {
+  for (const { event } of timers.toJSON()) {
+    if (event.type !== "OperationDue") continue;
+    const { operation } = event.data as Readonly<Record<string, unknown>>;
+    if (graph.get("Operation", String(operation))?.attributes.state !== "running")
+      return String(operation);
+  }
+  return null;
 }
 
 function roomOf({ cluster, committed }: Scene): number {

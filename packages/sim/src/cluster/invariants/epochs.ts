@@ -2,8 +2,8 @@ import { violated } from "../../invariants/invariant.ts";
 import type { ClusterInvariant } from "./cluster-invariant.ts";
 
 /**
- * C1: one effective coordinator. An epoch has one node; the epochs of records never fall, and each is of one that began to
- * lead; what takes effect at a node has epochs that never fall within a start of its `halond`.
+ * C1: one effective coordinator. An epoch has one node; the epochs of records never fall, and each is of the one who
+ * decided it; what takes effect at a node has epochs that never fall within a start of its `halond`.
  */
 export function epochs(): ClusterInvariant {
   const leaders = new Map<number, string>();
@@ -21,6 +21,11 @@ export function epochs(): ClusterInvariant {
         violated("C1", `record ${index} is of epoch ${epoch}, in which nobody has led`);
     },
     saw(_scene, what) {
+      if (what.type === "committed" && leaders.get(what.record.epoch) !== what.node.name)
+        violated(
+          "C1",
+          `${what.node.name} has decided record ${what.record.index} in epoch ${what.record.epoch}, which is another's`,
+        );
       if (what.type === "leading") {
         const { node, epoch } = what;
         const other = leaders.get(epoch);

@@ -10,8 +10,7 @@ const keptMax = 8;
 /** C9: folding the records gives the state of the one who decided, at every node that follows. */
 export function equalFolds(): ClusterInvariant {
   const texts = new Map<number, string>();
-  const compare = (who: string, state: CoordinatorState): void => {
-    const text = texts.get(state.index);
+  const compare = (who: string, state: CoordinatorState, text = texts.get(state.index)): void => {
     if (text === undefined) return;
     const other = encodeSnapshot(state);
     if (other !== text)
@@ -31,7 +30,10 @@ export function equalFolds(): ClusterInvariant {
         texts.delete(oldest);
       }
     },
-    saw(_scene, what) {
+    saw({ committed }, what) {
+      // Mostly read back from a snapshot.
+      if (what.type === "following" && what.state.index === committed.index)
+        compare(what.node.name, what.state, encodeSnapshot(committed));
       if (what.type !== "folded" && what.type !== "committed" && what.type !== "following") return;
       if (what.state.index % everyRecords === 0) compare(what.node.name, what.state);
     },

@@ -8,11 +8,33 @@ interface Taken {
   readonly sequence: number;
 }
 
+/** A number once given names the same event for ever: what a node lost would be taken for what it tells next. */
+function sameNumbers(): NonNullable<ClusterInvariant["saw"]> {
+  const sent = new Map<string, { readonly incarnation: number; readonly events: object[] }>();
+  return (_scene, what) => {
+    if (what.type !== "eventsSent") return;
+    const { name, incarnation } = what.node;
+    const last = sent.get(name);
+    const of = last?.incarnation === incarnation ? last : { incarnation, events: [] };
+    sent.set(name, of);
+    for (const { sequence, event } of what.events) {
+      const before = of.events[sequence];
+      if (before !== undefined && before !== event)
+        violated(
+          "C2",
+          `${name} sends ${event.type} as ${sequence}, which was another event before`,
+        );
+      of.events[sequence] = event;
+    }
+  };
+}
+
 /**
- * C2: each event that was acknowledged is in exactly one record; the numbers of a source have no gap, and an id of a
- * client is taken once.
+ * C2: each event that was acknowledged is in exactly one record; the numbers of a source have no gap and keep their events,
+ * and an id of a client is taken once.
  */
 export function exactlyOnce(): ClusterInvariant {
+  const numbered = sameNumbers();
   const sources = new Map<string, Taken>();
   const ids = new Set<string>();
   const take = (origin: Origin, { index }: DecisionRecord): void => {
@@ -42,7 +64,8 @@ export function exactlyOnce(): ClusterInvariant {
     beforeRecord(_scene, record) {
       for (const { origin } of record.decisions) take(origin, record);
     },
-    saw(_scene, what) {
+    saw(scene, what) {
+      numbered(scene, what);
       if (what.type !== "acknowledged") return;
       const { source, incarnation, sequence } = what;
       const taken = sources.get(source) ?? { incarnation: 0, sequence: 0 };

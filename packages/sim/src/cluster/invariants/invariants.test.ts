@@ -1,5 +1,5 @@
 import { emptyState } from "@halon/coordinator/core";
-import type { Change, Command, DecisionRecord, Json, Origin } from "@halon/protocol";
+import type { Change, Command, DecisionRecord, Json, Origin, TimerChange } from "@halon/protocol";
 import { describe, expect, test } from "vitest";
 import { noCounts } from "../../counters.ts";
 import { ViolationError } from "../../invariants/invariant.ts";
@@ -36,6 +36,8 @@ interface DecisionLike {
   readonly dead?: string;
   readonly changes?: readonly Change[];
   readonly commands?: readonly Command[];
+  readonly memory?: readonly { readonly key: string; readonly value: Json }[];
+  readonly timers?: readonly TimerChange[];
 }
 
 function nodeNamed(name: string, slot: number): SimNode {
@@ -113,8 +115,8 @@ class Stage {
             rule: "builtin/planted",
             why: "",
             changes: decision.changes ?? [],
-            memory: [],
-            timers: [],
+            memory: decision.memory ?? [],
+            timers: decision.timers ?? [],
             commands: decision.commands ?? [],
             cancelled: [],
             published: [],
@@ -150,6 +152,11 @@ class Stage {
   /** The node never comes back. */
   bury(node: SimNode): void {
     this.nodes[node.slot] = { ...node, status: "dead" } as SimNode;
+  }
+
+  /** This runs when rules look at what is alive. */
+  alive(process: SimProcess): void {
+    this.world.cluster?.services.processes.set(process.pid, process);
   }
 
   get missing(): string | null {
@@ -205,7 +212,7 @@ const instancePut = (id: string, more: object) =>
     since: 0,
     ...more,
   });
-const policy = { maxFailures: 2, windowMs: 10_000 };
+const policy = { maxFailures: 2, windowMs: 10_000, configTries: 2 };
 const servicePut = put("Service", "web", { serviceName: "web", version: "1.0.0", restart: policy });
 const slotPut = put("ServiceName", "web@node-1", {
   service: "web",
@@ -214,6 +221,29 @@ const slotPut = put("ServiceName", "web@node-1", {
   restarts: 0,
 });
 const wants = relate("ServiceName/web@node-1", "wants", "Service/web");
+const configurationPut = put("Configuration", "new", { value: {} });
+const wantsIt = relate("ServiceName/web@node-1", "wants", "Configuration/new");
+const again: TimerChange = {
+  type: "arm",
+  key: "builtin/restart/web@node-1",
+  due: 1_000,
+  event: { type: "RestartDue", data: { slot: "web@node-1" } },
+};
+const operationPut = (state: string) =>
+  put("Operation", "wish-1", {
+    action: "start",
+    target: "web",
+    state,
+    waiting: [],
+    createdAt: 0,
+    since: 0,
+  });
+const operationDue: TimerChange = {
+  type: "arm",
+  key: "builtin/operation/wish-1",
+  due: 1_000,
+  event: { type: "OperationDue", data: { operation: "wish-1" } },
+};
 const numbered = (sequence: number, incarnation = 1): DecisionLike => ({
   origin: { type: "sequence", source: "node-1", incarnation, sequence },
 });
@@ -231,6 +261,10 @@ const cases: readonly {
     breaks: {
       "two lead in one epoch": (stage) =>
         stage.saw({ type: "leading", node: two, epoch: 1, index: 2 }),
+      "a record of the epoch of another": (stage) => {
+        stage.saw({ type: "leading", node: two, epoch: 2, index: 2 });
+        stage.inEpoch(2).record({});
+      },
       "a record of an epoch in which nobody led": (stage) => stage.inEpoch(2).record({}),
       "a node acts on what a deposed one said": (stage) => {
         stage.begin(command("2.1", "node-1", "web@node-1#1", 2));
@@ -239,7 +273,7 @@ const cases: readonly {
     },
     keeps: (stage) => {
       stage.record({});
-      stage.saw({ type: "leading", node: two, epoch: 2, index: 2 });
+      stage.saw({ type: "leading", node: one, epoch: 2, index: 2 });
       stage.inEpoch(2).record({});
     },
   },
@@ -252,6 +286,12 @@ const cases: readonly {
       "an id of a client twice": (stage) => {
         const origin = { type: "client", id: "wish-1" } as const;
         stage.record({ origin }, { origin });
+      },
+      "another event under the same number": (stage) => {
+        for (const type of ["NodeJoined", "NodeLeft"]) {
+          const event = { type, version: 1, data: {} };
+          stage.saw({ type: "eventsSent", node: one, events: [{ sequence: 1, event }] });
+        }
       },
       "an acknowledgement of what no record has": (stage) =>
         stage.saw({
@@ -399,6 +439,11 @@ const cases: readonly {
     id: "C9",
     rule: equalFolds,
     breaks: {
+      "a state that is read back as another": (stage) => {
+        stage.record({});
+        const state = Object.assign(emptyState(), { index: 1, epoch: 7 });
+        stage.saw({ type: "following", node: two, state });
+      },
       "a standby that has folded something else": (stage) => {
         for (let i = 0; i < 64; i++) stage.record({});
         const state = Object.assign(emptyState(), { index: 64 });
@@ -420,9 +465,24 @@ const cases: readonly {
           stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
         }
       },
+      "a restart after as many failures as break it": (stage) => {
+        stage.record({ changes: [servicePut, slotPut, wants] });
+        stage.record({ memory: [{ key: "failures/web@node-1", value: [1, 2] }], timers: [again] });
+      },
+      "a service breaks by a configuration, and another has worked": (stage) => {
+        stage.record({ changes: [servicePut, slotPut, wants, configurationPut, wantsIt] });
+        const good = { configuration: "old", value: {}, schema: "s" };
+        const trial = { configuration: "new", schema: "s", failures: 2, wellSince: null };
+        const memory = [
+          { key: "good/web@node-1", value: good },
+          { key: "trial/web@node-1", value: trial },
+        ];
+        stage.record({ type: "ServiceBroken", data: { instance: "web@node-1#1" }, memory });
+      },
     },
     keeps: (stage) => {
       stage.record({ changes: [servicePut, slotPut, wants] });
+      stage.record({ memory: [{ key: "failures/web@node-1", value: [1] }], timers: [again] });
       for (let i = 1; i <= 3; i++) {
         const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
         stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
@@ -431,7 +491,7 @@ const cases: readonly {
       for (let i = 4; i <= 6; i++) {
         const commands = [start(`9.${i}`, "node-1", `web@node-1#${i}`)];
         stage.record({ type: "RestartDue", data: { slot: "web@node-1" }, commands });
-        stage.record({ changes: [{ ...wants, type: "unrelate" }] });
+        stage.record({ changes: [{ ...wants, type: "unrelate" } as Change] });
         stage.record({ changes: [wants] });
       }
     },
@@ -444,8 +504,13 @@ const cases: readonly {
         for (let i = 1; i < 400; i++) stage.record({ commands: [command(`${i}.1`)] });
         stage.after(second);
       },
+      "the timer of an operation that has ended": (stage) => {
+        stage.record({ changes: [operationPut("done")], timers: [operationDue] });
+        stage.after(second);
+      },
     },
     keeps: (stage) => {
+      stage.record({ changes: [operationPut("running")], timers: [operationDue] });
       for (let i = 1; i < 10; i++) stage.record({ commands: [command(`${i}.1`)] });
       stage.after(second);
     },
@@ -629,5 +694,27 @@ describe("C16", () => {
     stage.record({ changes: [...wanted, ...running] });
     stage.after(10 * second);
     expect(stage.missing).toBe("C16: 0 processes of web@node-1#1 live");
+  });
+
+  test("misses the end of what hangs, and of what takes too much memory", () => {
+    const stage = new Stage(allRuns());
+    stage.record({ changes: [...wanted, ...running] });
+    const runs = (more: object, script = {}): SimProcess =>
+      ({
+        pid: 1,
+        slot: 0,
+        instance: "web@node-1#1",
+        state: "running",
+        spawn: { manifest: { memoryMb: 64 } },
+        script: { memoryMb: 50, ...script },
+        plight: { hangsSinceUs: null, leaksSinceUs: null, ...more },
+      }) as unknown as SimProcess;
+    stage.after(10 * second);
+    stage.alive(runs({ hangsSinceUs: 0 }));
+    expect(stage.missing).toBe("C16: web@node-1#1 hangs, and nobody has ended it");
+    stage.alive(runs({}, { memoryMb: 65 }));
+    expect(stage.missing).toMatch(/^C16: web@node-1#1 takes more than its 64 MiB/);
+    stage.alive(runs({}));
+    expect(stage.missing).toBeNull();
   });
 });

@@ -1,0 +1,55 @@
+import { DecisionCore, LeaseGrants } from "@halon/coordinator/core";
+import { CommandIntake } from "@halon/node/core";
+import { expect, test } from "vitest";
+import { run } from "../run.ts";
+import { clusterPlanOf } from "./plan.ts";
+
+const seedsMax = 8;
+
+/** The rule that the first broken run of a few seeds breaks; null when none does. */
+function ruleBroken(tracking: number | null): string | null {
+  for (let seed = 1; seed <= seedsMax; seed++) {
+    const scenario = clusterPlanOf(seed, { tracking, satellites: 2, seconds: 30 });
+    const { violation } = run(scenario);
+    if (violation !== null) return violation.invariant;
+  }
+  return null;
+}
+
+/** The rule that is broken while the core has this method in place of its own. */
+function ruleBrokenBy<T extends object, K extends keyof T>(
+  core: T,
+  name: K,
+  wrong: (own: T[K]) => T[K],
+  tracking: number | null = null,
+): string | null {
+  const own = core[name];
+  core[name] = wrong(own);
+  try {
+    return ruleBroken(tracking);
+  } finally {
+    core[name] = own;
+  }
+}
+
+test("finds a node that begins a command whenever it comes", { timeout: 120_000 }, () => {
+  const begins = () => ({ type: "begin" }) as const;
+  expect(ruleBrokenBy(CommandIntake.prototype, "take", () => begins)).toBe("C3");
+});
+
+test("finds leases of lost nodes that count as over", { timeout: 120_000 }, () => {
+  const longAgo = () => 60_000;
+  expect(ruleBrokenBy(LeaseGrants.prototype, "losing", () => longAgo, 3)).toBe("C5");
+});
+
+test("finds commands that are sent before their record is durable", { timeout: 120_000 }, () => {
+  const early = (own: DecisionCore["decide"]) =>
+    function decide(this: DecisionCore, ...times: Parameters<DecisionCore["decide"]>) {
+      const effects: ReturnType<DecisionCore["decide"]> = own.apply(this, times);
+      return effects.flatMap((effect): ReturnType<DecisionCore["decide"]> => {
+        if (effect.type !== "append") return [effect];
+        return [{ type: "send", commands: effect.commands }, effect];
+      });
+    };
+  expect(ruleBrokenBy(DecisionCore.prototype, "decide", early)).toBe("C3");
+});
