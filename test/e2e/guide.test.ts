@@ -18,7 +18,7 @@ test("a newcomer who does what the guides to rules say sees what they say", asyn
   const clone = temporaryDirectory();
   for (const name of ["node_modules", "examples", "package.json", "tsconfig.base.json"])
     symlinkSync(join(root, name), join(clone, name));
-  const { endpoint } = await startCluster(join(clone, "halon-data"), {
+  const { endpoint, output } = await startCluster(join(clone, "halon-data"), {
     launcher: join(root, "examples/hello/start.mjs"),
   });
   const begun = performance.now();
@@ -30,13 +30,16 @@ test("a newcomer who does what the guides to rules say sees what they say", asyn
     } else if (block.language === "console") {
       for (const typed of typedIn(block)) {
         commands += 1;
-        await type(clone, endpoint, typed);
+        await type(clone, endpoint, typed).catch(async (cause: unknown) => {
+          const decided = await run(clone, endpoint, "halonctl event list -o wide");
+          throw new Error(`${String(cause)}\n${decided}\n${output()}`);
+        });
       }
     }
   }
   expect(commands).toBeGreaterThan(20);
   console.log(`${commands} commands: ${Math.round(performance.now() - begun)} ms`);
-}, 300_000);
+}, 600_000);
 
 async function type(clone: string, endpoint: string, { command, printed }: Typed): Promise<void> {
   const once = async () => {
@@ -51,7 +54,7 @@ async function type(clone: string, endpoint: string, { command, printed }: Typed
 
 /** As a shell at the top of the clone would; `npx` itself is left out, as it takes longer than what it runs. */
 async function run(clone: string, endpoint: string, command: string): Promise<string> {
-  const child = spawn("sh", ["-c", command.replaceAll(/\bnpx /g, "")], {
+  const child = spawn("sh", ["-c", `{ ${command.replaceAll(/\bnpx /g, "")}; } 2>&1`], {
     cwd: clone,
     env: {
       ...process.env,
@@ -62,8 +65,7 @@ async function run(clone: string, endpoint: string, command: string): Promise<st
     stdio: ["ignore", "pipe", "pipe"],
   });
   const late = setTimeout(() => child.kill("SIGKILL"), 60_000);
-  const { stdout, stderr } = await follow(child).ended;
+  const { stdout } = await follow(child).ended;
   clearTimeout(late);
-  // What a terminal shows, but for the remark of `apply` on what it has compiled.
-  return `${stdout}${stderr.replace(/^compiled .*\n/gm, "")}`;
+  return stdout;
 }
