@@ -1,5 +1,5 @@
 import { defineEvent } from "@halon/protocol";
-import { count, defineRules, indexRules, Matching, on, runRules } from "@halon/rules";
+import { count, debounce, defineRules, indexRules, Matching, on, runRules } from "@halon/rules";
 import { z } from "zod";
 import { atLeast, levelMin, withinMs } from "./workload.mjs";
 
@@ -54,9 +54,13 @@ function ruleOf({ kind, type, shard, quarter }, fire) {
   return on(count(event, { atLeast, within: withinMs, by: (e) => e.node, ...where })).do(fire);
 }
 
+/** In turn on single events, on windows that count, and on windows that end by time. */
 function otherOf(i, fire) {
-  const kind = i % 2 === 0 ? "single" : "window";
-  return ruleOf({ kind, type: `Other${Math.floor(i / 10)}`, shard: i % 10, quarter: null }, fire);
+  const type = `Other${Math.floor(i / 10)}`;
+  const event = defineEvent({ type, version: 1, schema });
+  if (i % 3 === 0) return on(debounce(event, { quiet: withinMs, by: (e) => e.node })).do(fire);
+  const kind = i % 3 === 1 ? "single" : "window";
+  return ruleOf({ kind, type, shard: i % 10, quarter: null }, fire);
 }
 
 export function patternsOf(files) {

@@ -353,6 +353,29 @@ describe("what else an action does", () => {
   });
 });
 
+test("whose code runs is told when it changes, and that none does before the next", () => {
+  const host = new FakeHost();
+  const look = on(Ping)
+    .where(() => false)
+    .do(noop);
+  const rules = defineRules({ one: look, other: look });
+  runFiles(
+    ["a", "b"].map((name) => ({ name, rules })),
+    {},
+    host,
+  );
+  expect(host.ran).toEqual(["a", null, "b", null]);
+});
+
+test("no rule changes what others see of the graph", () => {
+  const host = new FakeHost();
+  const rules = defineRules({
+    breaks: on(Ping).do(({ graph }) => void Object.assign(graph, { get: () => undefined })),
+  });
+  const { firings } = run(rules, {}, host);
+  expect(firings[0]?.why).toContain("the rule threw TypeError");
+});
+
 test("a field that the event has not does not compile", () => {
   const rules = defineRules({
     typed: on(events.ServiceFailed)

@@ -26,6 +26,8 @@ export class FakeHost implements RuleHost {
   readonly outbox: Command[] = [];
   readonly matching = new Matching();
   readonly contributions: RuleContribution[] = [];
+  /** Whose code ran, in order. */
+  readonly ran: (string | null)[] = [];
   answer: Command | undefined;
   #ids = 0;
 
@@ -94,8 +96,8 @@ export class FakeHost implements RuleHost {
     // Room for everything.
   }
 
-  running(): void {
-    // Nobody looks on from outside.
+  running(file: string | null): void {
+    this.ran.push(file);
   }
 
   fired(firing: Firing): void {
