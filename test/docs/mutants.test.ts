@@ -22,12 +22,19 @@ test.each(patches)(
     execFileSync("git", ["apply", "--check", patch], { cwd: root, stdio: "pipe" });
     const changed = [...read(patch).matchAll(/^\+\+\+ b\/(.*)$/gm)].map((match) => match[1] ?? "");
     expect(changed.length).toBeGreaterThan(0);
-    const simulated = /^packages\/(?:raft|kv|sim)\/src\/|^packages\/agency\/src\/core\//;
+    const simulated =
+      /^packages\/(?:raft|kv|graph|rules|sim)\/src\/|^packages\/(?:agency|coordinator|node|service)\/src\/core\//;
     expect(changed.filter((path) => !simulated.test(path))).toEqual([]);
   },
 );
 
-test("the table of planted bugs names each patch, and nothing else", () => {
-  const table = firstColumn(section(read(`${folder}README.md`), "## Bugs"));
+test("the tables of planted bugs name each patch, and nothing else", () => {
+  const readme = read(`${folder}README.md`);
+  const ofClusters = section(readme, "## Bugs of whole clusters");
+  const next = ofClusters.findIndex((line) => line.startsWith("### "));
+  const table = [
+    ...firstColumn(section(readme, "## Bugs")),
+    ...firstColumn(ofClusters.slice(0, next < 0 ? undefined : next)),
+  ];
   expect([...table].sort()).toEqual(patches.map((patch) => `\`${nameOf(patch)}\``).sort());
 });

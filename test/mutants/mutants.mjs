@@ -2,7 +2,7 @@
  * `npm run mutants`: tests the simulator. Each patch beside this file plants one bug in a copy of the cores; the
  * simulator must find a violation within the bounded number of seeds.
  *
- * Options: `--only NAME,…`, `--seeds N` (default 2000), `--lanes N` bugs at a time (default: one a core), `--keep`
+ * Options: `--only NAME,…`, `--seeds N` (default 2000, at most 200 of whole clusters), `--lanes N` bugs at a time (default: one a core), `--keep`
  * leaves the copies. Exit 7 when a bug was not found.
  */
 import { spawn } from "node:child_process";
@@ -25,7 +25,21 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const here = join(root, "test/mutants");
 const tsc = join(root, "node_modules/@typescript/native/bin/tsc");
 /** What a planted bug may be in, and what is compiled anew for it. */
-const copied = ["protocol", "raft", "kv", "actor", "agency", "sim"];
+const copied = [
+  "protocol",
+  "raft",
+  "kv",
+  "actor",
+  "agency",
+  "graph",
+  "rules",
+  "service",
+  "coordinator",
+  "node",
+  "sim",
+];
+/** Runs of whole clusters take longer, and their bugs show sooner. */
+const clusterSeedsMax = 200;
 /** The command line of the simulator, as `npm run sim` calls it. */
 const simulator = "packages/sim/dist/cli.js";
 /** A run that hangs is a bug that was not found. */
@@ -127,18 +141,19 @@ async function tryBug(tree, name) {
   const applied = await run(tree, "git", ["apply", "--whitespace=nowarn", patch]);
   if (applied.status !== 0)
     return { violation: null, why: `the patch does not apply: ${lastLine(applied.err)}` };
-  const result = await simulate(tree);
+  const result = await simulate(tree, profileOf(name));
   const reverted = await run(tree, "git", ["apply", "--reverse", "--whitespace=nowarn", patch]);
   if (reverted.status !== 0) throw new Error(`${name} cannot be taken out: ${reverted.err}`);
   return result;
 }
 
-async function simulate(tree) {
+async function simulate(tree, profile) {
   const compiled = await compile(tree);
   if (compiled.status !== 0)
     return { violation: null, why: `it does not compile: ${lastLine(compiled.out)}` };
   // One thread: seeds run in order, so the first that breaks a rule is the same each time.
-  const seeds = ["--seeds", `1..${options.seeds}`, "--workers", "1"];
+  const last = profile === "cluster" ? Math.min(options.seeds, clusterSeedsMax) : options.seeds;
+  const seeds = ["--profile", profile, "--seeds", `1..${last}`, "--workers", "1"];
   const args = [simulator, ...seeds, "--until-violation", "--output", "json"];
   const { status, out, err } = await run(tree, process.execPath, args);
   if (status !== 0 && status !== 7)
@@ -150,6 +165,12 @@ async function simulate(tree) {
 /** First line of a patch: what the bug is. */
 function titleOf(name) {
   return readFileSync(join(here, `${name}.patch`), "utf8").split("\n")[0] ?? "";
+}
+
+/** What the bug is looked for in: a patch says `profile: cluster` when that is not the members alone. */
+function profileOf(name) {
+  const text = readFileSync(join(here, `${name}.patch`), "utf8");
+  return /^profile: cluster$/m.test(text) ? "cluster" : "raft";
 }
 
 function tell(name, { violation, why }) {
