@@ -88,7 +88,8 @@ function flawOfNumbered(event: EventInput): string | null {
   if (known === undefined) return `no part of Halon declares the event type ${event.type}`;
   if (known.sentBy !== "node" && known.sentBy !== "tracking")
     return `nodes do not send ${event.type}`;
-  return flaw(known, event);
+  const checked = check(known, event);
+  return "flaw" in checked ? checked.flaw : null;
 }
 
 function intakeClient(
@@ -109,13 +110,12 @@ function intakeClient(
     const message = `no rule file declares the event type ${JSON.stringify(event.type)}; declare it with defineEvent and apply the file`;
     return refuse({ code: "HAL_EVENT_UNKNOWN", message });
   }
-  const reason = isJson(event.data)
-    ? flaw(type, event)
-    : `${event.type} holds what JSON cannot hold`;
-  if (reason !== null) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: reason });
+  const checked = isJson(event.data)
+    ? check(type, event)
+    : { flaw: `${event.type} holds what JSON cannot hold` };
+  if ("flaw" in checked) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: checked.flaw });
   // With the defaults of its schema: the built-in rules rely on them.
-  const whole =
-    known === undefined ? event : { ...event, data: known.schema.parse(event.data) as Json };
+  const whole = known === undefined ? event : { ...event, data: checked.data as Json };
   return {
     type: "take",
     event: { id, source: `client/${id}`, ...ordered(whole) },
@@ -150,15 +150,18 @@ function builtIn(type: string) {
     : undefined;
 }
 
-function flaw(
+/** What is wrong with the event, or its data as the schema of its type gives it. */
+function check(
   known: { readonly version: number; readonly schema: z.ZodType },
   event: EventInput,
-): string | null {
+): { readonly flaw: string } | { readonly data: unknown } {
   if (event.version !== known.version) {
-    return `${event.type} has version ${known.version} here, the event has version ${event.version}`;
+    const flaw = `${event.type} has version ${known.version} here, the event has version ${event.version}`;
+    return { flaw };
   }
   const parsed = known.schema.safeParse(event.data);
-  return parsed.success ? null : `${event.type}: ${flawsOf(parsed.error).slice(0, 2_000)}`;
+  if (parsed.success) return { data: parsed.data };
+  return { flaw: `${event.type}: ${flawsOf(parsed.error).slice(0, 2_000)}` };
 }
 
 /** In one line, as some places show only the first. */
