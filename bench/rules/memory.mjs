@@ -52,6 +52,7 @@ function opened(pattern) {
 
 function held() {
   globalThis.gc();
+  globalThis.gc();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }

@@ -25,9 +25,10 @@ console.log(
   `Node ${process.version}. Rates are per second of processor time, the collector's threads included; in brackets by the wall
 clock, which counts what else the machine does.`,
 );
+// First, while nothing else is there that a collection could find.
+if (parts.includes("memory")) measureMemory();
 if (parts.includes("rates")) await withPeers(compareRates);
 if (parts.includes("others")) await compareOthers();
-if (parts.includes("memory")) measureMemory();
 
 /** Calls `use` with the peers' libraries, or with null. */
 async function withPeers(use) {

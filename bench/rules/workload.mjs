@@ -9,7 +9,7 @@ export const shardCount = 10;
 export const levelMin = 99;
 /** Windows count to so many within so long. At 1 event a ms, over all types, that takes few of them. */
 export const atLeast = 3;
-export const withinMs = 60_000;
+export const withinMs = 30_000;
 
 /** Small steps of a fixed sequence, so that each run has the same events. */
 function makeRandom() {

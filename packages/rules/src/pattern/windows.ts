@@ -2,6 +2,8 @@ import type { Json, Overflow } from "@halon/protocol";
 
 const none = -1;
 const firstRoom = 16;
+/** Of a window's place: when it was touched, and the two neighbours in that order, of 32 bits each. */
+const headWidth = 2;
 
 export interface WindowsOptions {
   /** Numbers of each window. */
@@ -23,7 +25,7 @@ export type SavedWindow = readonly [
 ];
 
 /**
- * The windows of one matcher, by key, with their numbers side by side in one array.
+ * The windows of one matcher, by key, each with all its numbers side by side: with many keys, each other place is a miss of the cache.
  *
  * A window is a small number, its slot. Windows stand in the order in which they were touched; those that have been idle
  * for too long are closed from that end, so each is looked at once.
@@ -35,18 +37,20 @@ export class Windows {
   readonly #free: number[] = [];
   /** By slot; empty in patterns that keep nothing. */
   readonly #kept: (Json | undefined)[] = [];
-  #touchedAt = new Float64Array(firstRoom);
-  #older = new Int32Array(firstRoom).fill(none);
-  #newer = new Int32Array(firstRoom).fill(none);
   #oldest = none;
   #newest = none;
+  readonly #stride: number;
   #numbers: Float64Array;
+  /** The same memory. */
+  #neighbours: Int32Array;
   #dropped = 0;
   #refused = 0;
 
   constructor(options: WindowsOptions) {
     this.#options = options;
-    this.#numbers = new Float64Array(firstRoom * options.width);
+    this.#stride = headWidth + options.width;
+    this.#numbers = new Float64Array(firstRoom * this.#stride);
+    this.#neighbours = new Int32Array(this.#numbers.buffer);
   }
 
   get size(): number {
@@ -98,11 +102,11 @@ export class Windows {
   }
 
   get(slot: number, position: number): number {
-    return this.#numbers[slot * this.#options.width + position] ?? 0;
+    return this.#numbers[slot * this.#stride + headWidth + position] ?? 0;
   }
 
   set(slot: number, position: number, value: number): void {
-    this.#numbers[slot * this.#options.width + position] = value;
+    this.#numbers[slot * this.#stride + headWidth + position] = value;
   }
 
   kept(slot: number): Json | undefined {
@@ -117,8 +121,8 @@ export class Windows {
 
   /** Sets all of its numbers back to zero. */
   clear(slot: number): void {
-    const { width } = this.#options;
-    this.#numbers.fill(0, slot * width, (slot + 1) * width);
+    const end = (slot + 1) * this.#stride;
+    for (let at = slot * this.#stride + headWidth; at < end; at += 1) this.#numbers[at] = 0;
     if (slot < this.#kept.length) this.#kept[slot] = undefined;
   }
 
@@ -133,11 +137,11 @@ export class Windows {
   /** In the order in which they were touched. */
   save(): SavedWindow[] {
     const saved: SavedWindow[] = [];
-    const { width } = this.#options;
-    for (let slot = this.#oldest; slot !== none; slot = this.#newer[slot] ?? none) {
-      const numbers = [...this.#numbers.subarray(slot * width, (slot + 1) * width)];
+    const stride = this.#stride;
+    for (let slot = this.#oldest; slot !== none; slot = this.#newer(slot)) {
+      const numbers = [...this.#numbers.subarray(slot * stride + headWidth, (slot + 1) * stride)];
       const kept = this.#kept[slot];
-      const window = [this.keyOf(slot), this.#touchedAt[slot] ?? 0, numbers] as const;
+      const window = [this.keyOf(slot), this.#touchedAt(slot), numbers] as const;
       saved.push(kept === undefined ? window : [...window, kept]);
     }
     return saved;
@@ -154,7 +158,7 @@ export class Windows {
 
   #closeIdle(at: number): void {
     const { idleMs } = this.#options;
-    while (this.#oldest !== none && (this.#touchedAt[this.#oldest] ?? 0) + idleMs < at)
+    while (this.#oldest !== none && this.#touchedAt(this.#oldest) + idleMs < at)
       this.close(this.#oldest);
   }
 
@@ -168,21 +172,20 @@ export class Windows {
 
   #grown(): number {
     const slot = this.#keys.length;
-    const before = this.#touchedAt.length;
+    const before = this.#numbers.length / this.#stride;
     if (slot < before) return slot;
-    const { width } = this.#options;
     // By half: there may be a million, and what is not used is memory all the same.
-    const room = before + (before >> 1);
-    this.#touchedAt = enlarged(this.#touchedAt, new Float64Array(room));
-    this.#older = enlarged(this.#older, new Int32Array(room).fill(none));
-    this.#newer = enlarged(this.#newer, new Int32Array(room).fill(none));
-    this.#numbers = enlarged(this.#numbers, new Float64Array(room * width));
+    const numbers = new Float64Array((before + (before >> 1)) * this.#stride);
+    // From an array of the same kind bytes are copied, so that neighbours, which are no doubles, stay what they are.
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+    this.#neighbours = new Int32Array(numbers.buffer);
     return slot;
   }
 
   #touch(slot: number, at: number): void {
     if (slot === this.#newest) {
-      this.#touchedAt[slot] = at;
+      this.#numbers[slot * this.#stride] = at;
       return;
     }
     this.#unlink(slot);
@@ -190,25 +193,40 @@ export class Windows {
   }
 
   #link(slot: number, at: number): void {
-    this.#touchedAt[slot] = at;
-    this.#older[slot] = this.#newest;
-    this.#newer[slot] = none;
+    this.#numbers[slot * this.#stride] = at;
+    this.#setOlder(slot, this.#newest);
+    this.#setNewer(slot, none);
     if (this.#newest === none) this.#oldest = slot;
-    else this.#newer[this.#newest] = slot;
+    else this.#setNewer(this.#newest, slot);
     this.#newest = slot;
   }
 
   #unlink(slot: number): void {
-    const older = this.#older[slot] ?? none;
-    const newer = this.#newer[slot] ?? none;
+    const older = this.#older(slot);
+    const newer = this.#newer(slot);
     if (older === none) this.#oldest = newer;
-    else this.#newer[older] = newer;
+    else this.#setNewer(older, newer);
     if (newer === none) this.#newest = older;
-    else this.#older[newer] = older;
+    else this.#setOlder(newer, older);
   }
-}
 
-function enlarged<T extends Float64Array | Int32Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+  #touchedAt(slot: number): number {
+    return this.#numbers[slot * this.#stride] ?? 0;
+  }
+
+  #older(slot: number): number {
+    return this.#neighbours[2 * slot * this.#stride + 2] ?? none;
+  }
+
+  #newer(slot: number): number {
+    return this.#neighbours[2 * slot * this.#stride + 3] ?? none;
+  }
+
+  #setOlder(slot: number, older: number): void {
+    this.#neighbours[2 * slot * this.#stride + 2] = older;
+  }
+
+  #setNewer(slot: number, newer: number): void {
+    this.#neighbours[2 * slot * this.#stride + 3] = newer;
+  }
 }
