@@ -35,6 +35,7 @@ const copied = [
   "rules",
   "service",
   "coordinator",
+  "api",
   "node",
   "sim",
 ];
