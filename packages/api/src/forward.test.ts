@@ -61,6 +61,28 @@ test("a consistent read is the leader's, any other one is answered where it is a
   expect((await read("/v1/nodes")).headers.get("halon-revision")).toBe("7");
 });
 
+test("what was changed through a node can be read there as soon as it has answered", async () => {
+  const leader = await node("node-1", own, {
+    staleness: () => ({ revision: 12, stalenessMs: 0 }),
+  });
+  let revision = 11;
+  const looked: number[] = [];
+  const follower = await node(
+    "node-2",
+    { endpoint: "127.0.0.1:2", leaderEndpoint: leader.endpoint },
+    {
+      staleness: () => {
+        looked.push(revision);
+        if (looked.length === 3) revision = 12;
+        return { revision, stalenessMs: 0 };
+      },
+    },
+  );
+  const response = await post(follower.endpoint, "/v1/services/web/start?wait=true", {});
+  expect(response.headers.get("halon-revision")).toBe("12");
+  expect(looked.slice(0, 3)).toEqual([11, 11, 11]);
+});
+
 test("an error of the leader comes back as it is", async () => {
   const { follower } = await pair();
   const response = await post(follower.endpoint, "/v1/events", { type: "Unheard" });

@@ -33,6 +33,7 @@ import {
   type Route,
   type RouteContext,
   route,
+  stamp,
 } from "./context.ts";
 
 /** How long an event may take to be committed; waiting for what it leads to is counted apart. */
@@ -130,6 +131,7 @@ export async function request202(
   c.header("Location", `/v1/operations/${operation}`);
   const seen = wait ? await ports.waitOperation(operation, timeout) : ports.operation(operation);
   const body = { operation, index, ...(seen ?? { state: "running", waiting: [] }) };
+  stamp(c, ports);
   return c.json(body, body.state === "running" ? 202 : 200);
 }
 

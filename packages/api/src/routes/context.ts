@@ -27,6 +27,10 @@ export interface Route {
   readonly handler: Handler<Env>;
 }
 
+/** How long an answer of the leader waits for the replica of the node that was asked, and how often that is looked at. */
+const catchUpMs = 1_000;
+const catchUpLookMs = 5;
+
 export function route(method: Method, path: string, handler: RouteHandler): Route {
   return { method, path, handler };
 }
@@ -70,12 +74,22 @@ export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response 
     throw new HalonError("HAL_NO_LEADER", `Node ${name} ${why}. Try again in a second.`);
   }
   const { pathname, search } = new URL(c.req.url);
-  return forward(c.env, {
+  const answer = await forward(c.env, {
     endpoint: leaderEndpoint,
     node: name,
     pathAndQuery: pathname + search,
     leaderEndpoint: () => ports.identity().leaderEndpoint,
   });
+  const isChange = c.req.method !== "GET" && c.req.method !== "HEAD";
+  if (isChange) await catchUp(ports, Number(answer.headers.get("Halon-Revision") ?? 0));
+  return answer;
+}
+
+/** Whoever asks this node next finds what it was told through it. A replica that is far behind is not waited for. */
+async function catchUp(ports: ApiPorts, revision: number): Promise<void> {
+  const end = performance.now() + catchUpMs;
+  while (ports.staleness().revision < revision && performance.now() < end)
+    await new Promise((resolve) => setTimeout(resolve, catchUpLookMs));
 }
 
 /** The endpoint comes from the cluster, never from the request's Host. */
