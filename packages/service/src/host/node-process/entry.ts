@@ -8,6 +8,8 @@ import { SocketPort } from "./socket-port.ts";
 
 // Every service file imports it, and it takes longer to load than all the rest.
 void import("../../index.ts");
+/** Time for halond to read the last that it is told. */
+const readMs = 100;
 const path = process.env[channelVariable] ?? "";
 const key = process.env[keyVariable] ?? "";
 // Neither the service nor what it starts has a use for them.
@@ -23,6 +25,18 @@ socket.once("connect", () => {
 socket.on("error", (error) => process.stderr.write(`[halon] no way to halond: ${error.message}\n`));
 // Nobody watches it any more, and the next halond does not know it.
 socket.once("close", () => process.exit(1));
+
+/**
+ * Ends the process when halond has read what it was told, or soon.
+ *
+ * An exit with something unread would reset the connection, and halond lose what it has not read yet.
+ */
+function ended(code: number): void {
+  socket.removeAllListeners("close");
+  socket.once("close", () => process.exit(code));
+  socket.end();
+  setTimeout(() => process.exit(code), readMs);
+}
 
 const begin = (message: unknown): void => {
   port.off("message", begin);
@@ -40,8 +54,7 @@ function run(data: ServiceData): void {
     data,
     port,
     write: (text) => process.stdout.write(text),
-    // What was told in this turn goes out before the process ends.
-    ended: (code) => void setImmediate(() => process.exit(code)),
+    ended,
   });
   process.on("uncaughtException", (error: unknown) => {
     // A service that listens itself has decided that it goes on.
