@@ -16,6 +16,8 @@ function running(spec = web, ...names: readonly string[]): TestCluster {
 
 const nodeOf = (cluster: TestCluster, name: string) =>
   cluster.state.graph.get("Node", name)?.attributes;
+const nodeSlot = (cluster: TestCluster) =>
+  cluster.state.graph.get("ServiceName", "web@a")?.attributes;
 const end = (cluster: TestCluster, operation: string) => {
   const { state, reason } = cluster.operation(operation);
   return reason === undefined ? { state } : { state, reason };
@@ -301,6 +303,24 @@ describe("remove", () => {
     remove(cluster, "a");
     cluster.settle();
     expect(cluster.seen()).toEqual(["web@b#1 running"]);
+  });
+
+  test("of a lost node gives what broke there new tries, when the node is taken back", () => {
+    const cluster = running(clusterSpec([deployment("web", { on: { node: "a" } })]));
+    for (let incarnation = 1; nodeSlot(cluster)?.broken === undefined; incarnation += 1) {
+      cluster.settle({ hold: [`web@a#${incarnation}`] });
+      fail(cluster.node("a"), `web@a#${incarnation}`);
+      cluster.settle({ hold: [`web@a#${incarnation + 1}`] });
+      cluster.tick(5_000);
+    }
+    cluster.cut("a");
+    cluster.lose("a");
+    remove(cluster, "a");
+    cluster.ask("NodeResumeRequested", { node: "a" });
+    cluster.connect("a");
+    cluster.settle();
+    expect(nodeSlot(cluster)?.broken).toBeUndefined();
+    expect(cluster.real()).toHaveLength(1);
   });
 
   test("of a node that many were lost with takes it out of the breaker's reckoning", () => {

@@ -232,9 +232,13 @@ function want(
   const { type, node, halted } = place;
   const id = slotId(service, node);
   const key = keyOf("ServiceName", id);
-  if (graph.get("ServiceName", id) === undefined) {
+  const known = graph.get("ServiceName", id);
+  if (known === undefined) {
     update.put("ServiceName", id, { service, node, incarnation: 0, restarts: 0 });
     update.relate(keyOf("Node", node), "provides", key);
+  } else if (known.attributes.broken !== undefined) {
+    // Of a node that was down when the place ended, the slot still has what it broke by.
+    giveNewTries(context, id);
   }
   if (halted) update.patch("ServiceName", id, { halted });
   update.relate(keyOf("Deployment", service), "places", key);
