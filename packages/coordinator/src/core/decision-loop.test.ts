@@ -131,6 +131,38 @@ test("a timer that wakes the loop too early is armed again, and decided when it 
   }
 });
 
+test("while something is due later, records mark the time, so that a successor is late by little more than the outage", () => {
+  const world = new LoopWorld();
+  world.go(60_000);
+  const marks: number[] = [];
+  for (let turns = 0; turns < 1_000 && world.now < 60_000; turns += 1) {
+    world.turn();
+    world.finish();
+    const armed = world.told.findLast((effect) => effect.type === "arm" && effect.key === "timers");
+    world.now += armed?.type === "arm" ? armed.inMs : Number.NaN;
+    const { logTime, index } = world.folded();
+    expect(world.now - logTime).toBeLessThanOrEqual(
+      Math.max(500, Math.ceil((60_000 - logTime) / 20)),
+    );
+    if (index > 1) marks.push(index);
+    world.take(world.core.due("timers"));
+  }
+  const records = world.log.map((text) => JSON.parse(text) as DecisionRecord);
+  expect(records.slice(1).every(({ decisions }) => decisions.length === 0)).toBe(true);
+  expect(records.length).toBeLessThan(80);
+  world.turn();
+  expect(world.underWay).toMatchObject({ text: expect.stringContaining("file/again") });
+});
+
+test("a loop for which nothing is due marks no time", () => {
+  const world = new LoopWorld();
+  world.now = 3_600_000;
+  world.take(world.core.due("timers"));
+  world.turn();
+  expect([world.underWay, world.types().includes("arm")]).toEqual([undefined, true]);
+  expect(world.told).toContainEqual({ type: "disarm", key: "timers" });
+});
+
 test("a loop that ends refuses what it holds once, and all that comes later", () => {
   const world = new LoopWorld();
   const held = world.go();

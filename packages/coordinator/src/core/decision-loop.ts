@@ -6,7 +6,7 @@ import { blame, type Interruption, type Pace, paceAfter, stepDeadlineMs } from "
 import { noLeader, notKnown, notTaken, refusal, replyTo } from "./loop-replies.ts";
 import type { Appending, LoopStart, Reading, Waiting, Work } from "./loop-work.ts";
 import { failureInputs, type RuleFileFailure, ruleFilesKey, withoutCode } from "./rule-files.ts";
-import { type CoordinatorState, firstDue } from "./state.ts";
+import { type CoordinatorState, firstDue, markDue } from "./state.ts";
 import { dueKept, type RuleSet, step } from "./step.ts";
 
 /** Inputs of one record. */
@@ -126,6 +126,7 @@ export class DecisionCore {
     const options = {
       first: failureInputs(this.#state, this.#epoch, this.#failures),
       health: this.#health,
+      marksTime: markDue(this.#state) <= stamp.logTime,
     };
     this.#work = { type: "step" };
     const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp, options);
@@ -362,12 +363,13 @@ export class DecisionCore {
 
   #hasNothing(now: number): boolean {
     if (this.#queue.length > 0 || this.#failures.length > 0) return false;
-    if (firstDue(this.#state) <= this.#logTime(now)) return false;
+    const logTime = this.#logTime(now);
+    if (firstDue(this.#state) <= logTime || markDue(this.#state) <= logTime) return false;
     return dueKept(this.#state, this.#rules.index).length === 0;
   }
 
   #armTimer(now: number): LoopEffect {
-    const first = firstDue(this.#state);
+    const first = Math.min(firstDue(this.#state), markDue(this.#state));
     if (first === Number.POSITIVE_INFINITY) return { type: "disarm", key: "timers" };
     const inMs = Math.min(Math.max(1, first - this.#logTime(now)), waitMsMax);
     return { type: "arm", key: "timers", inMs };

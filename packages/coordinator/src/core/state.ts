@@ -74,6 +74,22 @@ export function firstDue({
   return Math.min(timers.first()?.due ?? Number.POSITIVE_INFINITY, matching.firstDue);
 }
 
+/** Log time between two marks, at least, in ms. */
+const markMsMin = 500;
+/** Of the time to what is due next a mark comes after this part. */
+const markPart = 20;
+
+/**
+ * When a record without decisions is to say how late it is, in log time; infinite when nothing waits.
+ *
+ * A successor knows no later log time than that of the last record. So what it makes late is the outage, and beside it at most
+ * a twentieth of the time that was left, or half a second.
+ */
+export function markDue(state: Pick<CoordinatorState, "timers" | "matching" | "logTime">): number {
+  const left = firstDue(state) - state.logTime;
+  return state.logTime + Math.max(markMsMin, Math.ceil(left / markPart));
+}
+
 /** Of all rules whose file is in the graph: the pattern over time, by `<file>/<rule>`. */
 export function patternsIn(graph: GraphView): ReadonlyMap<string, PatternDescription> {
   return new Map(

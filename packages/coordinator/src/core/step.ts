@@ -68,10 +68,12 @@ export interface StepOptions {
   readonly first?: readonly Input[];
   /** Told what rule files do. */
   readonly health?: FileHealth;
+  /** Whether there is a record for its log time's sake, though nothing is decided. */
+  readonly marksTime?: boolean;
 }
 
 export interface StepResult {
-  /** To be appended; undefined when nothing was taken. */
+  /** To be appended; undefined when nothing was taken, and no time is to be marked. */
   readonly record: DecisionRecord | undefined;
   /** One for each input, in order; to be sent when the record is durable. */
   readonly replies: readonly Reply[];
@@ -91,7 +93,7 @@ export function step(
   rules: RuleSet,
   inputs: readonly Input[],
   stamp: Stamp,
-  { first = [], health }: StepOptions = {},
+  { first = [], health, marksTime = false }: StepOptions = {},
 ): StepResult {
   const batch = new Batch(state, rules, stamp, health);
   for (const input of first) batch.take(input);
@@ -99,7 +101,7 @@ export function step(
   batch.takePatterns();
   batch.takeKept();
   const replies = inputs.map((input) => batch.take(input));
-  return { ...batch.close(), replies };
+  return { ...batch.close(marksTime), replies };
 }
 
 class Batch {
@@ -198,9 +200,9 @@ class Batch {
     return { type: "accepted", index: this.#stamp.index };
   }
 
-  close(): { readonly record: DecisionRecord | undefined; readonly commands: readonly Command[] } {
+  close(marksTime: boolean): Pick<StepResult, "record" | "commands"> {
     const delta = this.#transaction.commit();
-    if (this.#decisions.length === 0) return { record: undefined, commands: [] };
+    if (this.#decisions.length === 0 && !marksTime) return { record: undefined, commands: [] };
     foldRuleFiles(this.#state, this.#stamp.index, delta.changes);
     foldStamp(this.#state, this.#stamp);
     const { index, epoch, logTime, wallTime } = this.#stamp;
