@@ -185,6 +185,21 @@ describe("taking a node out", () => {
     expect(stage.node("node-4")?.recovery).toBeUndefined();
   });
 
+  test("what broke there before it was taken out has new tries when it is taken back", () => {
+    const stage = running({ web: onNode4 });
+    for (let failures = 1; stage.slot("web", "node-4")?.broken === undefined; failures += 1) {
+      stage.crashService("web");
+      stage.until(() => stage.fired("restart-failed").length === failures);
+      stage.until(() => stage.runs("web") || stage.slot("web", "node-4")?.broken !== undefined);
+    }
+    stage.loseMachine("node-4", 10_000);
+    stage.until(() => isDown(stage, "node-4"), 3_000);
+    done(stage, stage.decommission("node-4"));
+    done(stage, stage.resume("node-4"));
+    stage.until(() => stage.runs("web", "node-4"), 20_000);
+    expect(stage.slot("web", "node-4")?.broken).toBeUndefined();
+  });
+
   test("one that was taken out may not join under that name until it is resumed", () => {
     const stage = running({ web: preferNode4 });
     stage.loseMachine("node-4", 8_000);
