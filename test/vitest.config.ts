@@ -30,6 +30,12 @@ export default defineConfig({
         },
       },
       {
+        ssr: { resolve: { conditions } },
+        resolve: { conditions },
+        // Tables over pure functions: nothing of one file can meet another.
+        test: { name: "rules", isolate: false, include: ["test/rules/**/*.test.ts"] },
+      },
+      {
         test: {
           name: "determinism",
           include: ["test/determinism/**/*.test.ts"],
