@@ -94,6 +94,15 @@ export type Wish = {
   | { readonly type: "resetBreaker" }
   /** All nodes are stopped and started again. */
   | { readonly type: "relaunch"; readonly forUs: number }
+  /**
+   * `halonctl agency member`: a member of its own is added and promoted, or the member of a tracking node or one that was
+   * added is removed, the `pick`-th of those that can be missed; `replace` does one after the other.
+   */
+  | {
+      readonly type: "changeMembers";
+      readonly change: "add" | "remove" | "replace";
+      readonly pick: number;
+    }
 );
 
 /** One fault, or one wish of an operator. `at` and `forUs` in µs of virtual time. */
@@ -168,6 +177,32 @@ export interface HostSettings {
   readonly questions?: number;
 }
 
+/** How nodes that do not know each other become a cluster (rfc/0007). Lists are by node; chances in a thousand. */
+export interface BootstrapSettings {
+  /** When each is started first; µs. */
+  readonly startUs: readonly number[];
+  /** Whom each is told to join; nobody: it is the master. */
+  readonly join: readonly (readonly number[])[];
+  /** The first of them are the tracking nodes, as with `--local`; else whoever comes first. */
+  readonly byNumber: boolean;
+  /** Of requests and of answers: lost, there twice, ten times as long on their way. */
+  readonly loss: number;
+  readonly duplicate: number;
+  readonly straggle: number;
+}
+
+/** The jobs of the profile `jobs`: how many begin, and when. */
+export interface JobSettings {
+  readonly count: number;
+  /** Each begins at a random time from `fromUs` on, within `overUs`. */
+  readonly fromUs: number;
+  readonly overUs: number;
+  /** How long a job stays in each of its states: one of these. */
+  readonly waitsMs: readonly number[];
+  /** So many of a thousand get the event that they wait for; the others wait until they go on without. */
+  readonly arrivals: number;
+}
+
 /** What a cluster of the profile `cluster` is; its tracking nodes are the members. Node n has the name `node-<n + 1>`. */
 export interface ClusterSettings {
   /** Nodes without a member. */
@@ -183,11 +218,15 @@ export interface ClusterSettings {
     readonly recover?: "done" | "failed";
     readonly fence?: "done" | "failed";
   };
+  /** Absent: the nodes know each other from the start. */
+  readonly bootstrap?: BootstrapSettings;
   /** A turn of a node takes so long; µs. */
   readonly turnMinUs: number;
   readonly turnMaxUs: number;
   /** A member saves its coordinator's state with its snapshot, every so many records. */
   readonly snapshotRecords: number;
+  /** Jobs of a rule file run. Absent: there is no rule file. */
+  readonly jobs?: JobSettings;
 }
 
 /** What holds for the whole of a run. Times in µs, chances in a thousand. */

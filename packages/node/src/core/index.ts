@@ -12,6 +12,19 @@ export type {
   ToTracker,
 } from "./agent-messages.ts";
 export { type BeatPlan, beatPlanOf, opinionAgeMs, type Sight } from "./beat-views.ts";
+export { isPeer, lateHello, masterConfig, takeHello } from "./bootstrap.ts";
+export { type HelloReply, joinStep } from "./bootstrap-join.ts";
+export { freshSetup, relaunched, smallestAddress } from "./bootstrap-relaunch.ts";
+export {
+  addressOf,
+  type CompleteSetup,
+  contradictionIn,
+  isComplete,
+  isMaster,
+  Setup,
+  type SetupOptions,
+  withConfig,
+} from "./bootstrap-setup.ts";
 export { CommandIntake, type CommandVerdict } from "./command-intake.ts";
 export {
   EventQueue,

@@ -5,8 +5,11 @@ import type { ClusterSettings, Fault, Settings, Wish } from "../scenario.ts";
 export const bootUs = 4_000_000;
 const firstDeployUs = 2_000_000;
 
+/** Those that are drawn with all others; changes of members have a stream of their own. */
+type PlainWish = Exclude<Wish["type"], "changeMembers">;
+
 /** How often each wish is drawn while it is on. */
-const wishWeights: readonly (readonly [Wish["type"], number])[] = [
+const wishWeights: readonly (readonly [PlainWish, number])[] = [
   ["deploy", 5],
   ["upgrade", 4],
   ["configure", 6],
@@ -33,7 +36,7 @@ export function wishesOf(
   const count = cluster.services.length;
   const all = cluster.services.map((_, position) => position);
   const wishes: Fault[] = firstDeploys(prng, all);
-  const bag: Wish["type"][] = [];
+  const bag: PlainWish[] = [];
   for (const [type, weight] of wishWeights)
     if (prng.chance(500)) for (let i = 0; i < weight; i++) bag.push(type);
   const [first, ...rest] = bag;
@@ -66,7 +69,7 @@ function firstDeploys(prng: Prng, all: readonly number[]): Fault[] {
 
 function wishOf(
   prng: Prng,
-  type: Wish["type"],
+  type: PlainWish,
   at: number,
   sizes: { readonly count: number; readonly nodes: number; readonly members: number },
 ): Fault {

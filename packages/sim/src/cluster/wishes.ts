@@ -4,6 +4,7 @@ import { Prng } from "../prng.ts";
 import type { Fault, Wish } from "../scenario.ts";
 import { eventKind, type World } from "../world.ts";
 import { askNode, crashNode, decidingNode } from "./control.ts";
+import { MemberDesk } from "./members.ts";
 import type { SimService } from "./scripts.ts";
 import { configValueOf, digestOf, specOf, type Wanted } from "./specs.ts";
 import type { OperatorAnswer, OperatorPort, SimNode } from "./world.ts";
@@ -40,18 +41,20 @@ export class Operators implements OperatorPort {
   readonly asked: Asked[] = [];
   /** What was last asked of each service that was deployed, by its position in the settings. */
   readonly deployed = new Map<number, Wanted>();
+  readonly members = new MemberDesk();
   private readonly prng: Prng;
 
   constructor(seed: number) {
     this.prng = new Prng(seed, "operators");
   }
 
-  /** `b` is 0: the fault number `a` of the scenario is a wish, and due. 1: the operation number `a` is asked for again. 2: all faults have ended. 3: some time ago. */
+  /** `b` is 0: the fault number `a` of the scenario is a wish, and due. 1: the operation number `a` is asked for again. 2: all faults have ended. 3: some time ago. 4: those who change members look again. */
   due(world: World, a: number, b: number): void {
     const wish = world.scenario.faults[a];
     if (b === 1) this.try(world, a);
     else if (b === 2) this.heal(world);
     else if (b === 3) this.ask(world, "BreakerResetRequested", {});
+    else if (b === 4) this.members.look(world);
     else if (wish !== undefined && isWish(wish)) this.wish(world, wish);
   }
 
@@ -89,6 +92,9 @@ export class Operators implements OperatorPort {
         return;
       case "resetBreaker":
         this.ask(world, "BreakerResetRequested", {});
+        return;
+      case "changeMembers":
+        this.members.wish(world, wish);
         return;
       default:
         this.aboutService(world, serviceRequests[wish.type], wish.service);
@@ -243,6 +249,7 @@ const wishTypes: ReadonlySet<string> = new Set<Wish["type"]>([
   "maintain",
   "resetBreaker",
   "relaunch",
+  "changeMembers",
 ]);
 
 /** Whether an operator asks for it. */

@@ -3,7 +3,7 @@ import type { StoredSnapshot } from "../disk.ts";
 import type { SimAnswer } from "../process.ts";
 import type { PendingOperation, SimMember, Step, World } from "../world.ts";
 
-/** Numbers of the invariants, of the profile `cluster` from C1 on; "linearizable" is the judgement of the whole history. */
+/** Numbers of the invariants, of the profile `cluster` from C1 on, of `jobs` from J1 on; "linearizable" is the judgement of the whole history. */
 export type InvariantId =
   | "I1"
   | "I2"
@@ -48,6 +48,16 @@ export type InvariantId =
   | "C14"
   | "C15"
   | "C16"
+  | "J1"
+  | "J2"
+  | "J3"
+  | "J4"
+  | "J5"
+  | "C17"
+  | "C18"
+  | "C19"
+  | "C20"
+  | "C21"
   | "linearizable";
 
 /**
