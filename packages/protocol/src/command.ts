@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Asked, CallHeaders, CallUrl, ProgramArguments, ProgramName } from "./effect.ts";
 import { CommandId, Hash, InstanceId, Name } from "./id.ts";
 import { JsonValue } from "./json.ts";
 import { ServiceManifest } from "./manifest.ts";
@@ -58,6 +59,28 @@ export const CommandAction = z.discriminatedUnion("type", [
   }),
   /** Ends the node's supervisor and starts it again with the set that the graph holds. */
   z.strictObject({ type: z.literal("RestartSupervisor"), ...Instance, reason: z.string() }),
+  /** Runs a program of the node's allow-list, once at most: the id of the command is the attempt. */
+  z.strictObject({
+    type: z.literal("RunProgram"),
+    ...Instance,
+    name: ProgramName,
+    args: ProgramArguments,
+    timeoutMs: z.number().int(),
+    ref: z.string(),
+    asked: Asked,
+  }),
+  /** Posts JSON to a webhook; again after failures, with an Idempotency-Key made of the command's id. */
+  z.strictObject({
+    type: z.literal("CallWebhook"),
+    ...Instance,
+    url: CallUrl,
+    headers: CallHeaders,
+    body: JsonValue,
+    attempts: z.number().int(),
+    timeoutMs: z.number().int(),
+    ref: z.string(),
+    asked: Asked,
+  }),
 ]);
 export type CommandAction = z.infer<typeof CommandAction>;
 export type CommandType = CommandAction["type"];
@@ -84,4 +107,6 @@ export const commandAnswers: Readonly<Record<CommandType, readonly string[]>> = 
   AnswerTrouble: ["TroubleAnswered", "CommandRefused"],
   RunHook: ["HookEnded", "CommandRefused"],
   RestartSupervisor: ["SupervisorStarted", "CommandRefused"],
+  RunProgram: ["ProgramEnded", "CommandRefused"],
+  CallWebhook: ["WebhookEnded", "CommandRefused"],
 };

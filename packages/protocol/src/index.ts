@@ -5,8 +5,20 @@ export {
   knownClusterIn,
   type PlacementWishes,
 } from "./contradiction.ts";
+export { DeadLetterEntry, DeadLetterList } from "./dead-letter.ts";
 export { doubtText } from "./doubt.ts";
 export { Duration } from "./duration.ts";
+export {
+  AlertSeverity,
+  Asked,
+  CallHeaders,
+  CallUrl,
+  effectTextMax,
+  ProgramArguments,
+  ProgramName,
+  RunOutcome,
+  shownUrl,
+} from "./effect.ts";
 export {
   type ErrorCode,
   type ErrorData,
@@ -74,6 +86,7 @@ export {
   NodeState,
   OnNodeLoss,
   Placement,
+  ProcessorFile,
   ResourceKindName,
   RestartPolicy,
   ServiceKind,
@@ -98,6 +111,7 @@ export {
   Overflow,
   PatternDescription,
 } from "./pattern.ts";
+export { PlannedActions } from "./planned.ts";
 export type {
   Decision,
   DecisionRecord,
@@ -106,5 +120,11 @@ export type {
   RuleContribution,
   TimerChange,
 } from "./record.ts";
+export {
+  ConfiguredRules,
+  RuleFileVersion,
+  RuleOptions,
+  ruleOptionsMax,
+} from "./rule-file.ts";
 export { isSecretReference, SecretReference, secretKeyword, secretProblem } from "./secret.ts";
 export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

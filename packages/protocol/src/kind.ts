@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { AlertSeverity } from "./effect.ts";
 import { Hash, Name, SlotId } from "./id.ts";
 import { JsonValue } from "./json.ts";
 import { PatternDescription } from "./pattern.ts";
+import { RuleFileVersion } from "./rule-file.ts";
 
 /** Milliseconds of wall time, for display only: no decision reads it. */
 const WallTime = z.number();
@@ -90,6 +92,16 @@ export const NodePolicy = z.strictObject({
   breakerWindowMs: z.number().int().min(100).max(86_400_000).default(60_000),
 });
 export type NodePolicy = z.infer<typeof NodePolicy>;
+
+/** A rule file that runs on nodes, as the processor of one node has it. */
+export const ProcessorFile = z.strictObject({
+  file: Name,
+  blob: Hash,
+  state: z.enum(["loaded", "quarantined"]),
+  /** Why it is in quarantine. */
+  reason: z.string().max(4_000).optional(),
+});
+export type ProcessorFile = z.infer<typeof ProcessorFile>;
 
 /** Attributes of the built-in kinds. What rules and people see of a resource is what stands here. */
 export const builtInKinds = {
@@ -220,12 +232,30 @@ export const builtInKinds = {
         type: z.string(),
         version: z.number().int(),
         schema: z.record(z.string(), JsonValue),
+        /** Earlier versions that it can read. */
+        from: z.array(z.number().int()).optional(),
       }),
     ),
+    /** `node`: it runs in the processor of every node, and not in the coordinator. */
+    runs: z.literal("node").optional(),
+    /** Of such a file: the types that it takes, which come into no log. What else it declares it publishes. */
+    hears: z.array(z.string()).optional(),
+    /** Of such a file: how often people have taken it back where it was in quarantine. */
+    released: z.number().int().optional(),
     /** By rule: the pattern over time that it is on. */
     patterns: z.record(z.string(), PatternDescription).optional(),
-    /** Earlier versions that stay loaded until their jobs have ended. */
-    kept: z.array(Hash).optional(),
+    /** Names of its invariants. */
+    invariants: z.array(z.string()).optional(),
+    /** What it was given, defaults included; absent: it takes none. */
+    options: z.record(z.string(), JsonValue).optional(),
+    /** What it may be given: a JSON Schema. */
+    optionsSchema: z.record(z.string(), JsonValue).optional(),
+    /** Grows with each change of options; with the blob it is the version that is in force. */
+    edition: z.number().int().optional(),
+    /** Earlier versions that stay loaded until their jobs have ended: blobs, `blob#edition` of files that take options. */
+    kept: z.array(RuleFileVersion).optional(),
+    /** By version: the options of those that are kept. */
+    keptOptions: z.record(RuleFileVersion, z.record(z.string(), JsonValue)).optional(),
     /** It was removed: it is here for its jobs alone. */
     retired: z.boolean().optional(),
     /** Why it does not take part, although it should. */
@@ -233,6 +263,25 @@ export const builtInKinds = {
     /** Why a person has taken it out of force. */
     disabled: z.string().optional(),
   }),
+  /** What people should look at until it is cleared. Id: `<file>/<key>`, of the rule file that raised it. */
+  Alert: z.strictObject({
+    key: z.string(),
+    rule: z.string(),
+    severity: AlertSeverity,
+    text: z.string(),
+    since: WallTime,
+    /** How often it was raised while it stood. */
+    count: z.number().int(),
+  }),
+  /** An invariant of a rule file, `file/invariant`, that was broken at some time. */
+  Invariant: z.strictObject({
+    state: z.enum(["broken", "holds"]),
+    since: WallTime,
+    /** Why it is broken. */
+    reason: z.string().optional(),
+  }),
+  /** What the processor of a node has loaded. Id: the node. */
+  Processor: z.strictObject({ node: Name, files: z.array(ProcessorFile) }),
   /** A request of a person or a program, and how it ended. */
   Operation: z.strictObject({
     action: z.enum([
@@ -250,6 +299,9 @@ export const builtInKinds = {
       "breaker",
       "enable",
       "disable",
+      "options",
+      "retry",
+      "drop",
     ]),
     target: z.string(),
     state: z.enum(["running", "done", "failed"]),

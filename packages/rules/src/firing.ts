@@ -1,23 +1,25 @@
 import {
   type Change,
   type Command,
+  type CommandAction,
   type EventEnvelope,
   type EventType,
   events,
   type Firing,
-  type GraphView,
   type Json,
   type JsonObject,
-  type ResourceKey,
   type TimerChange,
 } from "@halon/protocol";
 import { produce } from "immer";
 import { z } from "zod";
+import { alertContext } from "./alerts.ts";
 import { type CompiledRule, newestChart, type RuleIndex } from "./compiled.ts";
+import { callWebhook, runProgram } from "./effects.ts";
 import type { RuleHost } from "./host.ts";
 import { jobCountKey } from "./job/job.ts";
 import { plain, reasonOf, wholeMs } from "./plain.ts";
-import type { DoContext, RequestOptions, RuleGraph, WhereContext } from "./rule.ts";
+import type { DoContext, RequestOptions, WhereContext } from "./rule.ts";
+import { ruleGraph } from "./rule-graph.ts";
 
 /** Characters of JSON that a rule may remember under one key. */
 const memoryValueMax = 1_048_576;
@@ -33,6 +35,14 @@ export interface FiringCause {
   readonly why: string;
   /** The key of the job that it belongs to. */
   readonly job?: string;
+}
+
+/** A command that has its id. */
+interface Sent {
+  readonly id: string;
+  readonly node: string;
+  readonly action: CommandAction;
+  readonly deadlineMs: number;
 }
 
 /** Collects what one rule does with one event. */
@@ -99,6 +109,9 @@ export class FiringDraft {
         pending: (key) => this.#isPending(this.#ownKey(open(key))),
       },
       job: this.#jobContext(),
+      run: (name, options) => runProgram(this.#effects(), name, options),
+      call: (options) => callWebhook(this.#effects(), options),
+      alert: this.#alertContext(),
       publish: (event, data) => this.publish(event, data),
       why: (text) => this.why(text),
     };
@@ -176,20 +189,42 @@ export class FiringDraft {
         this.#request(events.ServiceRestartRequested, service, options),
       send: (node, action, { deadlineMs }) => {
         const id = host.nextCommandId();
-        const command = {
-          id,
-          epoch: host.epoch,
-          node,
-          deadline: host.now + wholeMs(deadlineMs, `the deadline of ${action.type}`),
-          action,
-        };
-        this.#commands.push(plain(command) as unknown as Command);
+        this.#send({ id, node, action, deadlineMs });
         return id;
       },
       cancel: (node, instance) => this.#cancel(node, instance),
       outstanding: (node) => this.#outstanding(node),
       answered: () => host.answered(),
     };
+  }
+
+  #send({ id, node, action, deadlineMs }: Sent): void {
+    const { epoch, now } = this.#host;
+    const deadline = now + wholeMs(deadlineMs, `the deadline of ${action.type}`);
+    this.#commands.push(plain({ id, epoch, node, deadline, action }) as unknown as Command);
+  }
+
+  #effects(): Parameters<typeof runProgram>[0] {
+    const { job } = this.#cause;
+    return {
+      view: this.#host.transaction.view,
+      asked: { rule: this.#compiled.id, ...(job === undefined ? {} : { key: job }) },
+      nextCommandId: () => this.#host.nextCommandId(),
+      send: (command) => this.#send(command),
+      publish: (event, data) => this.publish(event, data),
+      why: (text) => this.why(text),
+    };
+  }
+
+  #alertContext(): DoContext<Json>["alert"] {
+    const { id: rule, file } = this.#compiled;
+    const { wallTime, transaction } = this.#host;
+    const { view, update } = transaction;
+    return alertContext({
+      ...{ rule, file, wallTime, view, update },
+      publish: (event, data) => this.publish(event, data),
+      why: (text) => this.why(text),
+    });
   }
 
   #cancel(node: string, instance: string | undefined): void {
@@ -274,43 +309,6 @@ export function whereContext(
   match: unknown,
 ): WhereContext<Json, unknown> {
   return { match, event: event.data, envelope: event, graph, now: host.now, memory };
-}
-
-/** One for each view: rules are asked for each event, and a graph has one view for long. */
-const ruleGraphs = new WeakMap<GraphView, RuleGraph>();
-
-/** Adds the questions of RuleGraph to a view. All rules share it, so it is frozen. */
-export function ruleGraph(view: GraphView): RuleGraph {
-  const known = ruleGraphs.get(view);
-  if (known !== undefined) return known;
-  const graph = Object.freeze(makeRuleGraph(view));
-  ruleGraphs.set(view, graph);
-  return graph;
-}
-
-function makeRuleGraph(view: GraphView): RuleGraph {
-  return {
-    get revision() {
-      return view.revision;
-    },
-    get: (kind, id) => view.get(kind, id),
-    list: (kind, where) => view.list(kind, where),
-    out: (from, name, kind) => view.out(from, name, kind),
-    in: (to, name, kind) => view.in(to, name, kind),
-    related: (from, name, to) => view.related(from, name, to),
-    relations: (key) => view.relations(key),
-    wants: (instance) => {
-      const key: ResourceKey = `ServiceInstance/${instance}`;
-      const slot = view.out(key, "holds", "ServiceName")[0];
-      if (
-        slot === undefined ||
-        slot.attributes.halted === true ||
-        slot.attributes.broken !== undefined
-      )
-        return false;
-      return view.out(`ServiceName/${slot.id}`, "wants", "Service").length > 0;
-    },
-  };
 }
 
 /** A key as a rule gives it. */

@@ -1,6 +1,7 @@
 export { defineEvent, events } from "@halon/protocol";
 export { and, assign, not, or, raise, setup, stateIn } from "xstate";
 export { z } from "zod";
+export { alertsOf } from "./alerts.ts";
 export {
   type CompiledRule,
   indexRules,
@@ -9,21 +10,29 @@ export {
   type RuleIndex,
 } from "./compiled.ts";
 export { type Outcome, runDue, runRules } from "./engine.ts";
-export { ruleGraph } from "./firing.ts";
 export type { RuleHost, RuleTransaction } from "./host.ts";
 export { checkMachine } from "./job/check-machine.ts";
 export {
   awaited,
   by,
+  callAwaited,
   type EffectContext,
   effect,
   type JobCancel,
   type JobEvent,
   type JobRequest,
+  runAwaited,
   type StatechartRule,
   statechart,
 } from "./job/statechart.ts";
 export { releaseVersion } from "./job/version.ts";
+export {
+  type NodeContext,
+  type NodeRule,
+  type NodeRulesOptions,
+  type NodeWhereContext,
+  onNode,
+} from "./processor/node-rules.ts";
 export { type DueMatch, type MatcherCount, Matching, type SavedMatching } from "./matching.ts";
 export type { Match } from "./pattern/match.ts";
 export {
@@ -45,6 +54,8 @@ export {
   tumbling,
 } from "./pattern/patterns.ts";
 export {
+  type AlertContext,
+  type CallOptions,
   type CommandContext,
   type DoContext,
   defineRules,
@@ -54,7 +65,9 @@ export {
   type Rule,
   type RuleGraph,
   type Rules,
+  type RunOptions,
   type StepRule,
   type TimerContext,
   type WhereContext,
 } from "./rule.ts";
+export { ruleGraph } from "./rule-graph.ts";

@@ -1,4 +1,5 @@
 import {
+  type AlertSeverity,
   builtInEvents,
   type Command,
   type CommandAction,
@@ -8,11 +9,13 @@ import {
   type GraphUpdate,
   type GraphView,
   type Json,
+  type SecretReference,
 } from "@halon/protocol";
 import type { z } from "zod";
 import { checkMachine } from "./job/check-machine.ts";
 import type { StatechartRule } from "./job/statechart.ts";
 import type { Pattern } from "./pattern/patterns.ts";
+import { defineNodeRules, type NodeRule, type NodeRulesOptions } from "./processor/node-rules.ts";
 
 /** The graph as rules see it, with the questions that most rules ask. */
 export interface RuleGraph extends GraphView {
@@ -74,6 +77,43 @@ export interface JobContext {
   running(file: string, version: string): number;
 }
 
+/** How a program of a node's allow-list is run. */
+export interface RunOptions {
+  /** The node. */
+  readonly on: string;
+  /** Each is one argument of the process, after those of the allow-list; no shell reads them. */
+  readonly args?: readonly string[];
+  /** When it has not ended by then it is ended; from 1 ms to 24 h. */
+  readonly deadlineMs: number;
+  /** Names this run in RunEnded; without it one is made. */
+  readonly ref?: string;
+}
+
+/** A call of a webhook: a POST with JSON. */
+export interface CallOptions {
+  /** `http://` or `https://`, without user name and password. */
+  readonly url: string;
+  readonly body: unknown;
+  /** The node that calls; without it any that is up. */
+  readonly on?: string;
+  /** A secret is given by reference: `{ $secret: "env:NAME" }` or `{ $secret: "file:/path" }` on the node. */
+  readonly headers?: Readonly<Record<string, string | SecretReference>>;
+  /** At most so many, 5 by default, from 1 to 100. */
+  readonly attempts?: number;
+  /** Of all attempts together; from 1 ms to 24 h. */
+  readonly deadlineMs: number;
+  /** Names this call in CallEnded; without it one is made. */
+  readonly ref?: string;
+}
+
+/** What people should look at. Keys are those of the rule file. */
+export interface AlertContext {
+  /** One that stands gets the text and the severity; people are told anew only when the severity is another. */
+  raise(key: string, alert: { readonly severity: AlertSeverity; readonly text: string }): void;
+  /** One that does not stand is left alone. */
+  clear(key: string, reason?: string): void;
+}
+
 /** What a rule's action sees and may do. Everything it does becomes one firing in the record. */
 export interface DoContext<D, M = undefined> extends WhereContext<D, M> {
   readonly update: GraphUpdate & {
@@ -86,6 +126,17 @@ export interface DoContext<D, M = undefined> extends WhereContext<D, M> {
   readonly command: CommandContext;
   readonly timer: TimerContext;
   readonly job: JobContext;
+  /**
+   * Has a node run a program of its allow-list (`halond --allow-run FILE`), once at most. RunEnded tells how that ended;
+   * the ref is given back. Throws on names, arguments and deadlines that cannot be.
+   */
+  run(name: string, options: RunOptions): string;
+  /**
+   * Posts JSON to a webhook, again after failures, with one Idempotency-Key. CallEnded tells how that ended; the ref is
+   * given back. Throws on addresses, headers and deadlines that cannot be.
+   */
+  call(options: CallOptions): string;
+  readonly alert: AlertContext;
   /** Publishes an event; rules decide on it next, in the same record. */
   publish<T extends string, E>(event: EventType<T, E>, data: E): void;
   /** Adds a sentence to the reason that people read. */
@@ -108,6 +159,10 @@ export interface StepRule {
 /** The value of a rule file. */
 export interface Rules {
   readonly kind: "rules";
+  /** `node`: it runs in the processor of every node. */
+  readonly runs?: "node";
+  /** Of such a file: the types that it takes; the others of `events` it publishes. */
+  readonly hears?: readonly string[];
   readonly rules: Readonly<Record<string, Rule>>;
   /** Types of event that the file declares beside those its rules are on. */
   readonly events: readonly EventType[];

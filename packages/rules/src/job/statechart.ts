@@ -64,6 +64,20 @@ export const awaited: Heard<JobEvent<typeof events.JobEnded>> = {
     requests.flatMap(({ rule, key }) => (rule === own && key !== undefined ? [key] : [])),
 };
 
+/** `RunEnded` of the programs that this job has had run. */
+export const runAwaited: Heard<JobEvent<typeof events.RunEnded>> = {
+  event: events.RunEnded as unknown as EventType,
+  keys: ({ asked }: DataOf<typeof events.RunEnded>, own) =>
+    asked.rule === own ? (asked.key ?? null) : null,
+};
+
+/** `CallEnded` of the webhooks that this job has called. */
+export const callAwaited: Heard<JobEvent<typeof events.CallEnded>> = {
+  event: events.CallEnded as unknown as EventType,
+  keys: ({ asked }: DataOf<typeof events.CallEnded>, own) =>
+    asked.rule === own ? (asked.key ?? null) : null,
+};
+
 /** Stands in `setup({ actions })` for an action that is an effect of the rule. */
 export const effect = (): void => undefined;
 

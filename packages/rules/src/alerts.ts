@@ -1,0 +1,95 @@
+import { events, type GraphUpdate, type GraphView } from "@halon/protocol";
+import type { AlertContext } from "./rule.ts";
+
+/** Alerts that may stand when a rule file raises another: of all files, and of that one. */
+export const alertsMax = 10_000;
+export const alertsOfFileMax = 1_000;
+
+const keyCharsMax = 190;
+const textCharsMax = 1_000;
+
+/** The rule file of the built-in rules: bounded by what is in the cluster. */
+const builtIn = "builtin";
+
+/** What alerts need of a firing. */
+interface AlertFiring {
+  readonly rule: string;
+  readonly file: string;
+  readonly wallTime: number;
+  readonly view: GraphView;
+  readonly update: GraphUpdate;
+  publish(event: typeof events.AlertRaised | typeof events.AlertCleared, data: unknown): void;
+  why(text: string): void;
+}
+
+/**
+ * Alerts as resources of the graph, `Alert/<file>/<key>`.
+ *
+ * At the bound an alert is not raised, and the reason of the firing says so: what else the rule does must not fail by it.
+ */
+export function alertContext(firing: AlertFiring): AlertContext {
+  return {
+    raise: (key, alert) => raise(firing, key, alert),
+    clear: (key, reason) => clear(firing, key, reason),
+  };
+}
+
+function raise(
+  firing: AlertFiring,
+  key: string,
+  { severity, text }: Parameters<AlertContext["raise"]>[1],
+): void {
+  const { rule, file, wallTime, view, update } = firing;
+  const id = idOf(file, key);
+  const shown = text.length <= textCharsMax ? text : `${text.slice(0, textCharsMax - 1)}…`;
+  const known = view.get("Alert", id)?.attributes;
+  if (known === undefined) {
+    const refusal = refusalOf(firing);
+    if (refusal !== undefined) {
+      firing.why(`the alert ${key} is not raised: ${refusal}`);
+      return;
+    }
+  }
+  const { since = wallTime, count = 0 } = known ?? {};
+  const alert = { key, rule, severity, text: shown };
+  update.put("Alert", id, { ...alert, since, count: count + 1 });
+  if (known?.severity === severity) return;
+  firing.publish(events.AlertRaised, { alert: id, ...alert });
+  firing.why(`raises the alert ${key}, ${severity}: ${shown}`);
+}
+
+function clear(firing: AlertFiring, key: string, reason: string | undefined): void {
+  const id = idOf(firing.file, key);
+  const known = firing.view.get("Alert", id)?.attributes;
+  if (known === undefined) return;
+  firing.update.remove("Alert", id);
+  const { rule, severity, text } = known;
+  const why = reason?.slice(0, textCharsMax);
+  const because = why === undefined ? {} : { reason: why };
+  firing.publish(events.AlertCleared, { alert: id, rule, key, severity, text, ...because });
+  firing.why(`clears the alert ${key}${why === undefined ? "" : `: ${why}`}`);
+}
+
+function refusalOf({ view, file }: AlertFiring): string | undefined {
+  if (file === builtIn) return undefined;
+  if (view.get("RuleFile", file)?.attributes.retired === true)
+    return "its rule file was removed, and is there for its jobs alone";
+  const all = view.list("Alert");
+  if (all.length >= alertsMax) return `${all.length} alerts stand, at most ${alertsMax} may`;
+  const own = alertsOf(view, file).length;
+  if (own < alertsOfFileMax) return undefined;
+  return `${own} alerts of its file stand, at most ${alertsOfFileMax} may`;
+}
+
+function idOf(file: string, key: string): string {
+  if (typeof key !== "string" || key === "" || key.length > keyCharsMax)
+    throw new RangeError(
+      `the key of an alert is a text of 1 to ${keyCharsMax} characters, got ${JSON.stringify(String(key).slice(0, 100))}`,
+    );
+  return `${file}/${key}`;
+}
+
+/** Alerts that the rules of the file have raised. */
+export function alertsOf(view: GraphView, file: string) {
+  return view.list("Alert").filter(({ id }) => id.startsWith(`${file}/`));
+}
