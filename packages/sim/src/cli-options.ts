@@ -9,6 +9,10 @@ export interface CliOptions {
   readonly steps: number | null;
   readonly workers: number | null;
   readonly twice: boolean;
+  /** Where the hash of each seed is written, one line each: seed, hash. */
+  readonly hashes: string | null;
+  /** Hashes of an earlier sweep, of another Node perhaps, that this one's are compared with. */
+  readonly compare: string | null;
   readonly untilViolation: boolean;
   readonly explain: boolean;
   readonly json: boolean;
@@ -24,14 +28,17 @@ export const usage = `npm run sim -- [options]
   --seed N               one seed; or
   --seeds A..B           a range of seeds (default 1..100)
   --scenario FILE        a saved scenario instead
-  --profile P            raft: members alone; cluster: whole nodes (default raft)
-  --members N            members at the start, 1 to 7 (default 5; of a cluster: the seed draws 1, 3 or 5)
+  --profile P            raft: members alone; cluster: whole nodes; jobs: jobs of a rule file (default raft)
+  --members N            members at the start, 1 to 7 (default 5; of jobs 3; of a cluster: the seed draws 1, 3 or 5)
   --satellites N         nodes without a member, 0 to 8 (of a cluster; default: the seed draws 0 to 4)
-  --seconds N            simulated seconds with faults (default 60)
+  --jobs N               jobs of a run, 1 to 10000 (of jobs; default 1000)
+  --seconds N            simulated seconds with faults (default 60; of jobs 20)
   --machine M            registers, agency or both (default both: the seed draws it)
   --steps N              end each run after so many events
   --workers N            threads (default: one a core)
   --twice                run each seed twice and compare the hashes
+  --hashes FILE          write the hash of each seed to this file
+  --compare FILE         compare with such a file, of another release of Node perhaps
   --until-violation      stop at the first violation
   --explain              print every event of a run
   --shrink-runs N        runs to spend on a smaller scenario (default 300)
@@ -51,11 +58,14 @@ export function optionsOf(args: readonly string[]): CliOptions {
       profile: { type: "string", default: "raft" },
       members: { type: "string" },
       satellites: { type: "string" },
-      seconds: { type: "string", default: "60" },
+      jobs: { type: "string" },
+      seconds: { type: "string" },
       machine: { type: "string", default: "both" },
       steps: { type: "string" },
       workers: { type: "string" },
       twice: { type: "boolean", default: false },
+      hashes: { type: "string" },
+      compare: { type: "string" },
       "until-violation": { type: "boolean", default: false },
       explain: { type: "boolean", default: false },
       "shrink-runs": { type: "string", default: "300" },
@@ -65,9 +75,11 @@ export function optionsOf(args: readonly string[]): CliOptions {
   });
   const [from, to] = rangeOf(values.seed === undefined ? values.seeds : values.seed);
   const { machine, output, profile } = values;
-  if (profile !== "raft" && profile !== "cluster")
-    throw new Error(`--profile is raft or cluster, not ${profile}`);
-  if (profile === "raft" && values.satellites !== undefined)
+  if (profile !== "raft" && profile !== "cluster" && profile !== "jobs")
+    throw new Error(`--profile is raft, cluster or jobs, not ${profile}`);
+  if (profile !== "jobs" && values.jobs !== undefined)
+    throw new Error("--jobs is of the profile jobs: add --profile jobs");
+  if (profile !== "cluster" && values.satellites !== undefined)
     throw new Error("--satellites is of the profile cluster: add --profile cluster");
   if (machine !== "registers" && machine !== "agency" && machine !== "both")
     throw new Error(`--machine is registers, agency or both, not ${machine}`);
@@ -77,14 +89,22 @@ export function optionsOf(args: readonly string[]): CliOptions {
     from,
     to,
     plan: {
-      members: numberOf("--members", values.members ?? "5", 1, 7),
-      ...(profile === "raft" ? {} : { cluster: clusterOf(values) }),
-      seconds: numberOf("--seconds", values.seconds, 2, 86_400),
+      members: numberOf("--members", values.members ?? (profile === "jobs" ? "3" : "5"), 1, 7),
+      ...(profile === "cluster" ? { cluster: clusterOf(values) } : {}),
+      ...(profile === "jobs" ? { jobs: numberOf("--jobs", values.jobs ?? "1000", 1, 10_000) } : {}),
+      seconds: numberOf(
+        "--seconds",
+        values.seconds ?? (profile === "jobs" ? "20" : "60"),
+        2,
+        86_400,
+      ),
       machine: machine === "both" ? null : machine,
     },
     steps: values.steps === undefined ? null : numberOf("--steps", values.steps, 1),
     workers: values.workers === undefined ? null : numberOf("--workers", values.workers, 1, 256),
     twice: values.twice,
+    hashes: values.hashes ?? null,
+    compare: values.compare ?? null,
     untilViolation: values["until-violation"],
     explain: values.explain,
     json: output === "json",

@@ -44,6 +44,9 @@ export interface Counters {
   serviceMoved: number;
   servicesLaunched: number;
   records: number;
+  jobsEnded: number;
+  takeoverAmidJobs: number;
+  timersLateByOutage: number;
 }
 
 export const noCounts: Counters = {
@@ -91,6 +94,9 @@ export const noCounts: Counters = {
   serviceMoved: 0,
   servicesLaunched: 0,
   records: 0,
+  jobsEnded: 0,
+  takeoverAmidJobs: 0,
+  timersLateByOutage: 0,
 };
 
 /** States that a run of a thousand seeds or more must reach in at least one seed of a hundred. */
@@ -131,5 +137,14 @@ export const rareClusterStates: readonly (keyof Counters)[] = [
   "nodeLostAndBack",
   "serviceBroken",
   "serviceMoved",
+  "snapshotInstalled",
+];
+
+/** The same of the profile `jobs`. */
+export const rareJobStates: readonly (keyof Counters)[] = [
+  "takeoverAmidJobs",
+  "timersLateByOutage",
+  "appendOutcomeUnknown",
+  "eventSentAgain",
   "snapshotInstalled",
 ];

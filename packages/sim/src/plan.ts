@@ -1,4 +1,5 @@
 import { clusterPlanOf } from "./cluster/plan.ts";
+import { jobPlanOf } from "./jobs/job-plan.ts";
 import { Prng } from "./prng.ts";
 import type {
   ClientRequest,
@@ -22,6 +23,8 @@ export interface PlanOptions {
   readonly machine: Settings["machine"] | null;
   /** Whole nodes run; how many of each kind, null: the seed draws it. Absent: members alone. */
   readonly cluster?: { readonly tracking: number | null; readonly satellites: number | null };
+  /** So many jobs run on `members` tracking nodes. Absent: none. */
+  readonly jobs?: number;
 }
 
 const second = 1_000_000;
@@ -32,7 +35,8 @@ const second = 1_000_000;
  * Every seed switches about half of the kinds of fault off (swarm testing): else the strongest hides the rest.
  */
 export function planOf(seed: number, options: PlanOptions): Scenario {
-  const { cluster, seconds } = options;
+  const { cluster, seconds, members, jobs } = options;
+  if (jobs !== undefined) return jobPlanOf(seed, { tracking: members, jobs, seconds });
   if (cluster !== undefined) return clusterPlanOf(seed, { ...cluster, seconds });
   const drawn = settingsOf(new Prng(seed, "settings"), options);
   const hosts = hostsOf(new Prng(seed, "hosts"), drawn);

@@ -3,6 +3,7 @@ import {
   noCounts,
   rareClusterStates,
   rareHostStates,
+  rareJobStates,
   rareStates,
 } from "./counters.ts";
 import type { Outcome, Violation } from "./run.ts";
@@ -29,7 +30,7 @@ export interface Summary {
   readonly shares: Readonly<Record<string, number>>;
   /** Rare states that fewer than one seed in a hundred reached; judged from 1,000 seeds on, of whole clusters from 300. */
   readonly missing: readonly string[];
-  /** Seeds of which two runs differed. */
+  /** Seeds of which two runs differed, or one from the earlier sweep. */
   readonly different: readonly number[];
   readonly violations: number;
   /** The violation of the lowest seed. */
@@ -49,6 +50,12 @@ export class Tally {
   private readonly reached: Counters = { ...noCounts };
   private readonly different: number[] = [];
   readonly violations: Violation[] = [];
+  private readonly expected: ReadonlyMap<number, string> | null;
+
+  /** `expected`: hashes of an earlier sweep, by seed; one that it has not counts as different. */
+  constructor(expected: ReadonlyMap<number, string> | null = null) {
+    this.expected = expected;
+  }
 
   add({ seed, outcome, secondHash }: SeedReport): void {
     this.seeds += 1;
@@ -58,7 +65,9 @@ export class Tally {
       this.totals[name] += outcome.counters[name];
       if (outcome.counters[name] > 0) this.reached[name] += 1;
     }
-    if (secondHash !== null && secondHash !== outcome.hash) this.different.push(seed);
+    const earlier = secondHash ?? outcome.hash;
+    const expected = this.expected === null ? outcome.hash : this.expected.get(seed);
+    if (earlier !== outcome.hash || expected !== outcome.hash) this.different.push(seed);
     if (outcome.violation !== null) this.violations.push(outcome.violation);
   }
 
@@ -95,6 +104,7 @@ function hasCluster(totals: Counters): boolean {
 }
 
 function statesOf(totals: Counters): readonly (keyof Counters)[] {
+  if (totals.jobsEnded > 0) return rareJobStates;
   if (hasCluster(totals)) return rareClusterStates;
   return totals.hostAppends > 0 ? [...rareStates, ...rareHostStates] : rareStates;
 }
@@ -119,6 +129,11 @@ export function describeSummary(summary: Summary): string {
     hasCluster(totals)
       ? `${totals.records} records, ${totals.takeovers} takeovers, ${totals.servicesLaunched} starts of services`
       : `${totals.answered} answers, ${totals.unknown} requests of unknown fate`,
+    ...(totals.jobsEnded === 0
+      ? []
+      : [
+          `${totals.jobsEnded} jobs ended, ${totals.takeoverAmidJobs} takeovers amid jobs in every state, ${totals.timersLateByOutage} timers late by an outage`,
+        ]),
     ...Object.entries(shares).map(
       ([name, share]) => `  ${name.padEnd(32)} ${share.toFixed(2)} % of seeds`,
     ),

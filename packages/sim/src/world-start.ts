@@ -8,6 +8,7 @@ import { noCounts } from "./counters.ts";
 import { emptyDisk } from "./disk.ts";
 import { EventQueue } from "./event-queue.ts";
 import { createInvariants } from "./invariants/all.ts";
+import { jobParts } from "./jobs/parts.ts";
 import { createLedger } from "./ledger.ts";
 import { createNetwork, slotsMax } from "./network.ts";
 import { Prng } from "./prng.ts";
@@ -83,12 +84,17 @@ export function createWorld(
     activeCuts: 0,
     hostTurns: 0,
     healedAt: 0,
-    cluster: createCluster(scenario, members, clusterParts(seed, observers), () => world),
+    cluster: createCluster(scenario, members, clusterParts(scenario, observers), () => world),
   };
   return world;
 }
 
-function clusterParts(seed: number, observers: readonly ClusterObserver[]): ClusterParts {
+function clusterParts(
+  { seed, settings }: Scenario,
+  observers: readonly ClusterObserver[],
+): ClusterParts {
+  const { jobs } = settings.cluster ?? {};
+  if (jobs !== undefined) return jobParts(seed, jobs, observers);
   return {
     rules: new ClusterRuleSet(clusterInvariants(), observers),
     operators: new Operators(seed),

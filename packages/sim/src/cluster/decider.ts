@@ -37,9 +37,10 @@ const decoder = new TextDecoder();
 /** The rules of all clusters, and those that a test adds: they run as they are, without a realm of their own. */
 function rulesOf(world: World): RuleSet {
   const { ruleFiles } = clusterOf(world);
+  const declared = ruleFiles.flatMap(({ rules }) => rules.events);
   return {
     index: indexRules([{ name: "builtin", rules: builtInRules }, ...ruleFiles]),
-    declared: new Map(),
+    declared: new Map(declared.map((event) => [event.type, event])),
   };
 }
 

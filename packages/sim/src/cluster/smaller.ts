@@ -12,6 +12,11 @@ export function milderClusters(settings: Settings): readonly Partial<Settings>[]
   for (let satellites = cluster.satellites - 1; satellites >= 0; satellites--)
     mild.unshift({ cluster: { ...cluster, satellites } });
   if (members > 1) mild.unshift({ members: 1 });
+  const { jobs } = cluster;
+  // The last that breaks the rule is kept, so the fewest come last.
+  for (const count of [100, 10, 3, 1])
+    if (jobs !== undefined && count < jobs.count)
+      mild.push({ cluster: { ...cluster, jobs: { ...jobs, count } } });
   return mild;
 }
 

@@ -1,3 +1,4 @@
+import { firstDue } from "../jobs/job-operators.ts";
 import { Prng } from "../prng.ts";
 import type { Scenario } from "../scenario.ts";
 import { eventKind, type SimMember, type World } from "../world.ts";
@@ -24,6 +25,8 @@ import {
 export interface ClusterParts {
   readonly rules: ClusterRules;
   readonly operators: OperatorPort;
+  /** Rule files of the cluster; none where it is left out. */
+  readonly ruleFiles?: ClusterWorld["ruleFiles"];
 }
 
 /** Nodes start within this time; µs. */
@@ -60,7 +63,7 @@ export function createCluster(
     services: new ServiceTable(portOf(worldOf, nodes), cluster.services, seed),
     rules: parts.rules,
     operators: parts.operators,
-    ruleFiles: [],
+    ruleFiles: [...(parts.ruleFiles ?? [])],
     hooks,
     lastNumber: 0,
   };
@@ -126,6 +129,7 @@ const hooks: ClusterHooks = {
     const { cluster, queue } = world;
     for (const { role, slot, prng } of cluster?.nodes ?? [])
       if (role === "satellite") queue.push(prng.below(bootUs), eventKind.node, slot, 0, null);
+    if (cluster?.settings.jobs !== undefined) queue.push(0, eventKind.wish, 0, firstDue, null);
   },
   memberStarted(world, { slot }) {
     const node = world.cluster?.nodes[slot];

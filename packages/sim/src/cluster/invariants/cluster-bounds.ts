@@ -55,5 +55,11 @@ function endedButTimed({ committed: { timers, graph } }: Scene): string | null {
 
 function roomOf({ cluster, committed }: Scene): number {
   const operations = committed.graph.list("Operation", { state: "running" }).length;
-  return base + each * (cluster.nodes.length * (cluster.settings.services.length + 4) + operations);
+  // A job has a deadline and a delay, and is remembered with who asked for it.
+  const ofJobs = 2 * (cluster.settings.jobs?.count ?? 0);
+  return (
+    base +
+    ofJobs +
+    each * (cluster.nodes.length * (cluster.settings.services.length + 4) + operations)
+  );
 }

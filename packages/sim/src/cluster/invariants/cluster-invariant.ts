@@ -5,8 +5,8 @@ import type { World } from "../../world.ts";
 import type { Happening } from "../happening.ts";
 import type { ClusterWorld } from "../world.ts";
 
-/** Numbers of the rules of the profile `cluster` (rfc/0009). */
-export type ClusterInvariantId = Extract<InvariantId, `C${number}`>;
+/** Numbers of the rules of the profiles `cluster` and `jobs` (rfc/0009). */
+export type ClusterInvariantId = Extract<InvariantId, `${"C" | "J"}${number}`>;
 
 /** What a rule sees when it is told something. */
 export interface Scene {
