@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
@@ -54,6 +54,7 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
   let next = options.from;
   let isOver = false;
   let toldAt = Date.now();
+  if (options.hashes !== null) writeFileSync(options.hashes, "");
   const runOne = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const worker = new Worker(new URL(import.meta.url), { workerData: options });
@@ -68,6 +69,7 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
       worker.on("error", reject);
       worker.on("message", (report: SeedReport) => {
         tally.add(report);
+        noteHash(report, options);
         if (options.untilViolation && report.outcome.violation !== null) isOver = true;
         if (Date.now() - toldAt > progressMs) {
           toldAt = Date.now();
@@ -78,6 +80,25 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
       goOn();
     });
   await Promise.all(Array.from({ length: threads }, runOne));
+}
+
+function noteHash({ seed, outcome }: SeedReport, { hashes }: CliOptions): void {
+  if (hashes !== null) appendFileSync(hashes, `${seed} ${outcome.hash}\n`);
+}
+
+/** Hashes by seed, of an earlier sweep. Throws an `Error` when the file is none of such lines. */
+function readHashes(file: string): ReadonlyMap<number, string> {
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  return new Map(
+    lines.map((line, at) => {
+      const [, seed, hash] = /^(\d+) ([\da-f]{16})$/.exec(line) ?? [];
+      if (seed === undefined || hash === undefined)
+        throw new Error(
+          `${file}:${at + 1}: expected a seed and its hash, not ${line.slice(0, 80)}`,
+        );
+      return [Number(seed), hash];
+    }),
+  );
 }
 
 /** Prints a violation and writes the smallest scenario found that breaks the same rule. */
@@ -123,15 +144,17 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   let options: CliOptions;
+  let expected: ReadonlyMap<number, string> | null;
   try {
     options = optionsOf(args);
+    expected = options.compare === null ? null : readHashes(options.compare);
   } catch (error) {
     tell(`${error instanceof Error ? error.message : error}\n\n${usage}`);
     return 2;
   }
   if (options.scenario !== null) return runScenario(options.scenario, options);
   if (options.explain) return finishOne(planOf(options.from, options.plan), options);
-  const tally = new Tally();
+  const tally = new Tally(expected);
   await sweep(options, tally);
   const { user, system } = process.cpuUsage();
   const summary = tally.summary((user + system) / 1e6);

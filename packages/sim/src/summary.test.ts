@@ -57,6 +57,18 @@ test("states of hosts are judged when hosts took part", () => {
   expect(tally.summary(1).missing).toEqual(["hostSnapshotWhileSaving", "leaderCampaigns"]);
 });
 
+test("a seed that differs from an earlier sweep, or is not in it, is named", () => {
+  const tally = new Tally(
+    new Map([
+      [1, "h"],
+      [2, "other"],
+    ]),
+  );
+  for (const seed of [1, 2, 3]) tally.add({ seed, outcome: outcome(everything), secondHash: null });
+  const summary = tally.summary(1);
+  expect([summary.different, hasFailed(summary)]).toEqual([[2, 3], true]);
+});
+
 test("a seed whose second run differs is named", () => {
   const tally = new Tally();
   tally.add({ seed: 3, outcome: outcome(everything), secondHash: "other" });
