@@ -55,6 +55,11 @@ export const errorCodes = {
   HAL_CARDINALITY: { http: 409, exit: 4, meaning: "a relation would exceed what its ends allow" },
   HAL_TOO_LARGE: { http: 413, exit: 1, meaning: "a body, frame, record or blob is over its limit" },
   HAL_TOO_MANY: { http: 429, exit: 1, meaning: "a bounded queue is full; try again" },
+  HAL_OVERLOADED: {
+    http: 503,
+    exit: 5,
+    meaning: "a queue of the node is full; nothing was taken, try again in a second",
+  },
   HAL_INTERNAL: { http: 500, exit: 1, meaning: "a bug in Halon" },
   HAL_NOT_BUILT: { http: 501, exit: 1, meaning: "not built yet" },
   HAL_NO_LEADER: { http: 503, exit: 5, meaning: "no recovery coordinator can be reached" },

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { defineEvent, Reason } from "./event-type.ts";
-import { CommandId, InstanceId, Name } from "./id.ts";
-import { Health, InstanceState, NodeRole } from "./kind.ts";
+import { CommandId, Hash, InstanceId, Name } from "./id.ts";
+import { Health, InstanceState, NodeRole, ProcessorFile } from "./kind.ts";
 
 /** An instance as its node sees it, part of an inventory. */
 export const InventoryInstance = z.strictObject({
@@ -17,7 +17,13 @@ export type InventoryInstance = z.infer<typeof InventoryInstance>;
 
 /** A part of Halon itself on a node: it is in the graph and in `service list` as a service of that name. */
 export const InternalPart = z.strictObject({
-  part: z.enum(["halon-supervisor", "halon-agency", "halon-coordinator", "halon-recovery"]),
+  part: z.enum([
+    "halon-supervisor",
+    "halon-agency",
+    "halon-coordinator",
+    "halon-recovery",
+    "halon-processor",
+  ]),
   /** Grows with each start of the part within one start of its node. */
   start: z.number().int().min(1),
   state: InstanceState,
@@ -67,6 +73,35 @@ export const PartChanged = defineEvent({
   type: "PartChanged",
   sentBy: "node",
   schema: z.strictObject({ node: Name, part: InternalPart }),
+});
+
+/** What the processor of the node has loaded now: all of it. */
+export const ProcessorChanged = defineEvent({
+  type: "ProcessorChanged",
+  sentBy: "node",
+  schema: z.strictObject({ node: Name, files: z.array(ProcessorFile) }),
+});
+
+/** The processor of the node has begun anew: so many windows, and events that it had not finished, are lost. */
+export const ProcessorRestarted = defineEvent({
+  type: "ProcessorRestarted",
+  sentBy: "node",
+  schema: z.strictObject({
+    node: Name,
+    lost: z.number().int().min(0),
+    /** Events that were taken and are not counted anywhere. */
+    events: z.number().int().min(0).optional(),
+    /** Only the windows of this file. */
+    file: Name.optional(),
+    reason: Reason,
+  }),
+});
+
+/** A rule file is in quarantine on this node alone. */
+export const ProcessorFileFailed = defineEvent({
+  type: "ProcessorFileFailed",
+  sentBy: "node",
+  schema: z.strictObject({ node: Name, file: Name, blob: Hash, reason: Reason }),
 });
 
 export const NodeSuspected = defineEvent({

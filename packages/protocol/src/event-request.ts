@@ -3,6 +3,7 @@ import { defineEvent, Reason } from "./event-type.ts";
 import { Name } from "./id.ts";
 import { JsonValue } from "./json.ts";
 import { ClusterSpec } from "./manifest.ts";
+import { ConfiguredRules, RuleOptions } from "./rule-file.ts";
 
 const request = { operation: z.string(), reason: Reason.optional() };
 const target = { service: Name, on: Name.optional() };
@@ -75,4 +76,34 @@ export const RuleEnableRequested = defineEvent({
 export const RuleDisableRequested = defineEvent({
   type: "RuleDisableRequested",
   schema: z.strictObject(fileTarget),
+});
+/**
+ * A person changes options of a rule file; what is not named stays, and null takes the default.
+ *
+ * The coordinator adds what the file makes of them when it takes the event; what a sender puts there does not count.
+ */
+export const RuleOptionsRequested = defineEvent({
+  type: "RuleOptionsRequested",
+  schema: z.strictObject({
+    ...fileTarget,
+    options: RuleOptions,
+    configured: ConfiguredRules.optional(),
+  }),
+});
+
+/** Dead letters by the ids of their events; letters that are not there any more are passed over. */
+const letterTarget = {
+  ...request,
+  events: z.array(z.string().min(1).max(512)).min(1).max(1_000),
+};
+
+/** A person has dead letters decided once more. */
+export const DeadLetterRetryRequested = defineEvent({
+  type: "DeadLetterRetryRequested",
+  schema: z.strictObject(letterTarget),
+});
+/** A person forgets dead letters. */
+export const DeadLetterDropRequested = defineEvent({
+  type: "DeadLetterDropRequested",
+  schema: z.strictObject(letterTarget),
 });

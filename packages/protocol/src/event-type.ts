@@ -8,6 +8,8 @@ export interface EventType<T extends string = string, D = unknown> {
   readonly version: number;
   readonly schema: z.ZodType<D>;
   readonly sentBy: EventSender;
+  /** By earlier version: what its data are in the next one. Code of a rule file. */
+  readonly from?: Readonly<Record<number, (old: never) => unknown>>;
 }
 
 /** `node`: a node's agent and supervisor. `tracking`: what the tracking node sees. `client`: a person or program. `rule`: a rule. */
@@ -15,19 +17,47 @@ export type EventSender = "node" | "tracking" | "client" | "rule";
 
 export type DataOf<E> = E extends EventType<string, infer D> ? D : never;
 
-/** Declares a type of event. A rule file that declares one makes it known to the cluster. */
+/**
+ * Declares a type of event. A rule file that declares one makes it known to the cluster.
+ *
+ * `version` counts from 1. `from`: by earlier version, what its data are in the next; an event of that version is read by these,
+ * step by step, and its end is checked by the schema. Throws a TypeError where a step between two versions is missing.
+ */
 export function defineEvent<const T extends string, S extends z.ZodType>(declaration: {
   readonly type: T;
   readonly version?: number;
   readonly schema: S;
   readonly sentBy?: EventSender;
+  readonly from?: Readonly<Record<number, (old: never) => unknown>>;
 }): EventType<T, z.infer<S>> {
+  const { type, version = 1, from } = declaration;
+  checkVersions(type, version, from);
   return {
-    type: declaration.type,
-    version: declaration.version ?? 1,
+    type,
+    version,
+    ...(from === undefined ? {} : { from }),
     schema: declaration.schema as unknown as z.ZodType<z.infer<S>>,
     sentBy: declaration.sentBy ?? "client",
   };
+}
+
+function checkVersions(type: string, version: number, from: EventType["from"] = {}): void {
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw new TypeError(`event ${type}: version is ${version}; it is a whole number from 1 on`);
+  const earlier = Object.keys(from).map(Number);
+  const strange = earlier.find(
+    (each) => !Number.isSafeInteger(each) || each < 1 || each >= version,
+  );
+  if (strange !== undefined)
+    throw new TypeError(
+      `event ${type}: from: ${strange} is no version before ${version}; remove it, or raise the version`,
+    );
+  for (let next = Math.min(version, ...earlier); next < version; next += 1) {
+    if (!Object.hasOwn(from, next))
+      throw new TypeError(
+        `event ${type}: from: the step from ${next} to ${next + 1} is missing; add ${next}: (old) => ({ … })`,
+      );
+  }
 }
 
 /** What the log holds of an event, and what rules see. */

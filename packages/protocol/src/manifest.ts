@@ -11,6 +11,7 @@ import {
   watchersMax,
 } from "./kind.ts";
 import { PatternDescription } from "./pattern.ts";
+import { RuleOptions } from "./rule-file.ts";
 
 /** A JSON Schema (draft 2020-12) whose root is an object. */
 export const JsonSchema = z.record(z.string(), JsonValue);
@@ -141,12 +142,28 @@ export const RuleFileManifest = z.strictObject({
   rules: z.array(z.string()),
   /** Events that the file declares, each with the JSON Schema of its data. */
   events: z.array(
-    z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
+    z.strictObject({
+      type: z.string(),
+      version: z.number().int(),
+      schema: JsonSchema,
+      /** Earlier versions that it can read. */
+      from: z.array(z.number().int()).optional(),
+    }),
   ),
   /** Kinds of resource that its rules put into the graph, each with the JSON Schema of its attributes. */
   resources: z.record(ResourceKindName, JsonSchema).default({}),
+  /** `node`: it runs in the processor of every node, and not in the coordinator. */
+  runs: z.literal("node").optional(),
+  /** Of such a file: the types that it takes. What else it declares it publishes. */
+  hears: z.array(z.string()).optional(),
   /** By rule: the pattern over time that it is on. */
   patterns: z.record(z.string(), PatternDescription).optional(),
+  /** Names of its invariants. */
+  invariants: z.array(z.string()).optional(),
+  /** What it is given, defaults included; absent: it takes none. */
+  options: RuleOptions.optional(),
+  /** What it may be given. */
+  optionsSchema: JsonSchema.optional(),
 });
 export type RuleFileManifest = z.infer<typeof RuleFileManifest>;
 

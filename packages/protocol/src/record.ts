@@ -18,7 +18,14 @@ export type Origin =
   /** Time alone has completed the pattern of a rule, for one key. */
   | { readonly type: "pattern"; readonly rule: string; readonly key: string }
   /** The first of the events that were kept for this rule file. */
-  | { readonly type: "kept"; readonly file: string };
+  | { readonly type: "kept"; readonly file: string }
+  /** At the end of a record: what the check of an invariant, `<file>/<invariant>`, has come to. */
+  | { readonly type: "invariant"; readonly invariant: string }
+  /**
+   * The first of the dead letters that are decided once more. `rule`: for this rule alone. `attempts`: how often it has become
+   * a dead letter by now.
+   */
+  | { readonly type: "letter"; readonly attempts: number; readonly rule?: string };
 
 /** What an event gave to the pattern of a rule, `<file>/<rule>`. */
 export interface RuleContribution extends Contribution {
@@ -47,7 +54,8 @@ export type TimerChange =
       readonly type: "arm";
       readonly key: string;
       readonly due: number;
-      readonly event: { readonly type: string; readonly data: Json };
+      /** Without `version`: 1. */
+      readonly event: { readonly type: string; readonly version?: number; readonly data: Json };
     }
   | { readonly type: "disarm"; readonly key: string };
 

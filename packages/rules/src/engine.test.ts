@@ -2,7 +2,8 @@ import { builtInEvents, type Command, defineEvent, events } from "@halon/protoco
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { FakeHost, run, runFiles } from "../testdata/fake-host.ts";
-import { type DoContext, defineRules, on } from "./rule.ts";
+import { defineRules } from "./define-rules.ts";
+import { type DoContext, on } from "./rule.ts";
 
 const Ping = defineEvent({ type: "Ping", schema: z.strictObject({ n: z.number() }) });
 const Pong = defineEvent({ type: "Pong", schema: z.strictObject({ n: z.number() }) });

@@ -9,8 +9,10 @@ export {
   type LoadedFile,
   type RuleIndex,
 } from "./compiled.ts";
+export { defineRules } from "./define-rules.ts";
 export { type Outcome, runDue, runRules } from "./engine.ts";
 export type { RuleHost, RuleTransaction } from "./host.ts";
+export { defineInvariant } from "./invariant.ts";
 export { checkMachine } from "./job/check-machine.ts";
 export {
   awaited,
@@ -26,14 +28,8 @@ export {
   statechart,
 } from "./job/statechart.ts";
 export { releaseVersion } from "./job/version.ts";
-export {
-  type NodeContext,
-  type NodeRule,
-  type NodeRulesOptions,
-  type NodeWhereContext,
-  onNode,
-} from "./processor/node-rules.ts";
 export { type DueMatch, type MatcherCount, Matching, type SavedMatching } from "./matching.ts";
+export { type ConfiguredFile, rulesOf } from "./options.ts";
 export type { Match } from "./pattern/match.ts";
 export {
   type Aggregate,
@@ -54,11 +50,17 @@ export {
   tumbling,
 } from "./pattern/patterns.ts";
 export {
+  type NodeContext,
+  type NodeRule,
+  type NodeRulesOptions,
+  type NodeWhereContext,
+  onNode,
+} from "./processor/node-rules.ts";
+export {
   type AlertContext,
   type CallOptions,
   type CommandContext,
   type DoContext,
-  defineRules,
   type JobContext,
   on,
   type RequestOptions,

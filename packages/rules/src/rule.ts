@@ -1,21 +1,20 @@
-import {
-  type AlertSeverity,
-  builtInEvents,
-  type Command,
-  type CommandAction,
-  type DataOf,
-  type EventEnvelope,
-  type EventType,
-  type GraphUpdate,
-  type GraphView,
-  type Json,
-  type SecretReference,
+import type {
+  AlertSeverity,
+  Command,
+  CommandAction,
+  DataOf,
+  EventEnvelope,
+  EventType,
+  GraphUpdate,
+  GraphView,
+  Json,
+  SecretReference,
 } from "@halon/protocol";
 import type { z } from "zod";
-import { checkMachine } from "./job/check-machine.ts";
+import type { Invariant } from "./invariant.ts";
 import type { StatechartRule } from "./job/statechart.ts";
 import type { Pattern } from "./pattern/patterns.ts";
-import { defineNodeRules, type NodeRule, type NodeRulesOptions } from "./processor/node-rules.ts";
+import { checkedPriority } from "./priority.ts";
 
 /** The graph as rules see it, with the questions that most rules ask. */
 export interface RuleGraph extends GraphView {
@@ -154,6 +153,8 @@ export interface StepRule {
   readonly pattern?: Pattern<never, unknown>;
   readonly conditions: readonly ((context: WhereContext<never, never>) => boolean)[];
   readonly action: (context: DoContext<never, never>) => void;
+  /** -1000 to 1000; of rules on one event those of a higher one act first. Absent: 0. */
+  readonly priority?: number;
 }
 
 /** The value of a rule file. */
@@ -168,11 +169,14 @@ export interface Rules {
   readonly events: readonly EventType[];
   /** Kinds of resource that its rules put into the graph, with the schema of their attributes. */
   readonly resources: Readonly<Record<string, z.ZodType>>;
+  readonly invariants?: readonly Invariant[];
 }
 
 interface RuleBuilder<D, M> {
   /** Adds a condition; all must hold. It must not change anything. */
   where(condition: (context: WhereContext<D, M>) => boolean): RuleBuilder<D, M>;
+  /** Of rules on one event those of a higher one act first: -1000 to 1000, 0 by default. Throws a RangeError on others. */
+  priority(priority: number): RuleBuilder<D, M>;
   do(action: (context: DoContext<D, M>) => void): StepRule;
 }
 
@@ -183,46 +187,16 @@ export function on<E extends EventType<string, never> | EventType>(
   event: E,
 ): RuleBuilder<DataOf<E>, undefined>;
 export function on(what: EventType | Pattern<never, unknown>): RuleBuilder<never, never> {
-  if (!("kind" in what)) return builder({ event: what }, []);
+  if (!("kind" in what)) return builder({ event: what, conditions: [] });
   const [first] = what.parts;
   if (first === undefined) throw new TypeError("a pattern is of at least one type of event");
-  return builder({ event: first.event, pattern: what }, []);
+  return builder({ event: first.event, pattern: what, conditions: [] });
 }
 
-function builder(
-  what: Pick<StepRule, "event" | "pattern">,
-  conditions: StepRule["conditions"],
-): RuleBuilder<never, never> {
+function builder(begun: Omit<StepRule, "kind" | "action">): RuleBuilder<never, never> {
   return {
-    where: (condition) => builder(what, [...conditions, condition]),
-    do: (action) => ({ kind: "step", ...what, conditions, action }),
+    where: (condition) => builder({ ...begun, conditions: [...begun.conditions, condition] }),
+    priority: (priority) => builder({ ...begun, priority: checkedPriority(priority) }),
+    do: (action) => ({ kind: "step", ...begun, action }),
   };
-}
-
-/**
- * Gives a rule file its value. Rules of one file act in the order in which they stand here.
- *
- * Throws HAL_CONFIG_INVALID on a statechart that cannot be run (checkMachine), naming rule and state.
- * Types of event that its rules are on are declared with it; `events` names those that it only publishes.
- */
-export function defineRules(
-  rules: Readonly<Record<string, Rule>>,
-  options: {
-    readonly events?: readonly EventType[];
-    readonly resources?: Readonly<Record<string, z.ZodType>>;
-  } = {},
-): Rules {
-  for (const [name, rule] of Object.entries(rules))
-    if (rule.kind === "statechart") checkMachine(name, rule);
-  const heard = Object.values(rules).flatMap(heardBy);
-  const declared = new Map(
-    [...heard, ...(options.events ?? [])].map((event) => [event.type, event]),
-  );
-  const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
-  return { kind: "rules", rules, events: own, resources: options.resources ?? {} };
-}
-
-function heardBy(rule: Rule): readonly EventType[] {
-  if (rule.kind === "statechart") return rule.hears.map(({ event }) => event);
-  return rule.pattern === undefined ? [rule.event] : rule.pattern.parts.map(({ event }) => event);
 }

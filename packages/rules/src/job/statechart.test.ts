@@ -2,7 +2,7 @@ import { defineEvent, events } from "@halon/protocol";
 import { expect, test } from "vitest";
 import { setup } from "xstate";
 import { z } from "zod";
-import { defineRules } from "../rule.ts";
+import { defineRules } from "../define-rules.ts";
 import { by, effect, type JobEvent, type JobRequest, statechart } from "./statechart.ts";
 
 const DiskFailed = defineEvent({

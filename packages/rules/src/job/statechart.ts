@@ -16,6 +16,7 @@ import type {
 } from "xstate";
 import type { z } from "zod";
 import type { Span } from "../pattern/patterns.ts";
+import { checkedPriority } from "../priority.ts";
 import type { DoContext } from "../rule.ts";
 
 /** An event as the machine of a job gets it; `at` is log time in ms, the only clock. */
@@ -151,6 +152,8 @@ export interface StatechartRule {
   readonly machine: AnyStateMachine;
   readonly effects: Readonly<Record<string, (context: never) => void>>;
   readonly deadlineMs: number;
+  /** As that of a single-step rule. */
+  readonly priority?: number;
   readonly migrate?: (old: OldJob) => MigratedJob | null;
 }
 
@@ -186,11 +189,21 @@ export function statechart<
     Fits<M, HeardOf<H>, JobEvent<S> | ([R] extends [never] ? never : JobRequest<R>)>;
   readonly effects?: NoInfer<Effects<M>>;
   readonly deadline?: Span;
+  readonly priority?: number;
   readonly migrate?: (
     old: OldJob,
   ) => { readonly state: StateValue; readonly context: ContextFrom<M> } | null;
 }): StatechartRule {
-  const { on, starts = [], requests, machine, effects = {}, deadline, migrate } = definition;
+  const {
+    on,
+    starts = [],
+    requests,
+    machine,
+    effects = {},
+    deadline,
+    priority,
+    migrate,
+  } = definition;
   const heard = new Set(on.map(({ event }) => event.type));
   const strange = starts.find(({ type }) => !heard.has(type));
   if (strange !== undefined)
@@ -209,6 +222,7 @@ export function statechart<
     machine,
     effects: effects as StatechartRule["effects"],
     deadlineMs: deadlineOf(deadline),
+    ...(priority === undefined ? {} : { priority: checkedPriority(priority) }),
     ...(migrate === undefined ? {} : { migrate }),
   };
 }

@@ -1,0 +1,71 @@
+import { builtInEvents, type EventType } from "@halon/protocol";
+import type { z } from "zod";
+import type { Invariant } from "./invariant.ts";
+import { checkMachine } from "./job/check-machine.ts";
+import { type ConfigurableRules, checkOptionsSchema } from "./options.ts";
+import { defineNodeRules, type NodeRule, type NodeRulesOptions } from "./processor/node-rules.ts";
+import type { Rule, Rules } from "./rule.ts";
+
+/** What a rule file has beside its rules. */
+export interface RulesAbout {
+  /** Types of event that its rules publish and are not on. */
+  readonly events?: readonly EventType[];
+  readonly resources?: Readonly<Record<string, z.ZodType>>;
+  readonly invariants?: readonly Invariant[];
+}
+
+type RuleMap = Readonly<Record<string, Rule>>;
+
+/**
+ * Gives a rule file its value. Rules of one file and one priority act in the order in which they stand here.
+ *
+ * With `options`, a schema, the rules are a function of these: it is called once for each version of the file that is in force.
+ * Types of event that its rules are on are declared with it; `events` names those that it only publishes. Throws
+ * HAL_CONFIG_INVALID on a statechart that cannot be run (checkMachine), and on what is declared twice in two ways.
+ */
+export function defineRules(rules: RuleMap, about?: RulesAbout): Rules;
+/** Gives a rule file its value whose rules run in the processor of every node (rfc/0010, Processors). */
+export function defineRules(
+  rules: Readonly<Record<string, NodeRule>>,
+  about: NodeRulesOptions,
+): Rules;
+export function defineRules<S extends z.ZodObject>(
+  rules: (options: z.output<S>) => RuleMap,
+  about: RulesAbout & { readonly options: S },
+): ConfigurableRules;
+export function defineRules(
+  rules: RuleMap | ((options: never) => RuleMap),
+  {
+    options,
+    ...about
+  }: RulesAbout & { readonly options?: z.ZodObject; readonly runs?: "node" } = {},
+): Rules | ConfigurableRules {
+  if (about.runs === "node" && typeof rules !== "function") return defineNodeRules(rules, about);
+  if (typeof rules !== "function") return finished(rules, about);
+  return {
+    kind: "configurable",
+    schema: checkOptionsSchema(options),
+    build: (given) => finished(rules(given), about),
+  };
+}
+
+function finished(rules: RuleMap, about: RulesAbout): Rules {
+  for (const [name, rule] of Object.entries(rules))
+    if (rule.kind === "statechart") checkMachine(name, rule);
+  const heard = Object.values(rules).flatMap(heardBy);
+  const declared = new Map([...heard, ...(about.events ?? [])].map((event) => [event.type, event]));
+  const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
+  const { resources = {}, invariants = [] } = about;
+  return {
+    kind: "rules",
+    rules,
+    events: own,
+    resources,
+    ...(invariants.length === 0 ? {} : { invariants }),
+  };
+}
+
+function heardBy(rule: Rule): readonly EventType[] {
+  if (rule.kind === "statechart") return rule.hears.map(({ event }) => event);
+  return rule.pattern === undefined ? [rule.event] : rule.pattern.parts.map(({ event }) => event);
+}
