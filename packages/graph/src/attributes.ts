@@ -7,13 +7,37 @@ const depthMax = 64;
  *
  * A member `__proto__` is refused, because copying it member by member sets a prototype instead.
  */
-export function assertJson(value: unknown, of: string, path = "", depth = 0): void {
+export function assertJson(value: unknown, of: string): void {
+  // Nearly all is, and what is wrong needs a path only when something is.
+  if (!isJson(value, 0)) explain(value, of, "", 0);
+}
+
+function isJson(value: unknown, depth: number): boolean {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (depth > depthMax || typeof value !== "object") return false;
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1)
+      if (!isJson(value[index], depth + 1)) return false;
+    return true;
+  }
+  if (!isPlain(value)) return false;
+  const object = value as Readonly<Record<string, unknown>>;
+  for (const name of Object.keys(object)) {
+    const member = object[name];
+    if (name === "__proto__" || (member !== undefined && !isJson(member, depth + 1))) return false;
+  }
+  return true;
+}
+
+/** Throws what `isJson` found, with the path to it. */
+function explain(value: unknown, of: string, path: string, depth: number): void {
   if (value === null || typeof value === "string" || typeof value === "boolean") return;
   if (typeof value === "number" && Number.isFinite(value)) return;
   if (depth > depthMax) throw notJson(of, path, `is nested deeper than ${depthMax} levels`);
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index += 1) {
-      assertJson(value[index], of, `${path}[${index}]`, depth + 1);
+      explain(value[index], of, `${path}[${index}]`, depth + 1);
     }
     return;
   }
@@ -23,7 +47,7 @@ export function assertJson(value: unknown, of: string, path = "", depth = 0): vo
   for (const [name, member] of Object.entries(value)) {
     if (name === "__proto__") throw notJson(of, path, "has a member named __proto__");
     if (member !== undefined)
-      assertJson(member, of, path === "" ? name : `${path}.${name}`, depth + 1);
+      explain(member, of, path === "" ? name : `${path}.${name}`, depth + 1);
   }
 }
 
@@ -54,23 +78,34 @@ function isFinished(value: unknown): boolean {
   if (!Object.isFrozen(value)) return false;
   if (Array.isArray(value)) return value.every(isFinished);
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
-  const members = Object.entries(Object.getOwnPropertyDescriptors(value));
-  return members.every(
-    ([name, { value: member, enumerable }], at) =>
-      // An accessor has no value, and may give another one each time.
-      enumerable === true &&
-      member !== undefined &&
-      (at === 0 || (members[at - 1]?.[0] ?? "") < name) &&
-      isFinished(member),
-  );
+  const names = Object.getOwnPropertyNames(value);
+  for (let at = 0; at < names.length; at += 1) {
+    const name = names[at] as string;
+    if (at > 0 && (names[at - 1] as string) >= name) return false;
+    const member = Object.getOwnPropertyDescriptor(value, name);
+    // An accessor has no value, and may give another one each time.
+    if (member?.enumerable !== true || member.value === undefined) return false;
+    if (!isFinished(member.value)) return false;
+  }
+  return true;
 }
 
+/** Of what `assertJson` let pass: a member `__proto__` would be lost. */
 function frozenCopy(value: object): JsonObject {
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.freeze(
-    Object.fromEntries(members.map(([name, member]) => [name, frozenJson(member)])),
-  );
+  const object = value as Readonly<Record<string, unknown>>;
+  const copy: Record<string, Json> = {};
+  for (const name of namesInOrder(object)) {
+    const member = object[name];
+    if (member !== undefined) copy[name] = frozenJson(member);
+  }
+  return Object.freeze(copy);
+}
+
+function namesInOrder(object: object): readonly string[] {
+  const names = Object.keys(object);
+  for (let at = 1; at < names.length; at += 1)
+    if ((names[at - 1] as string) > (names[at] as string)) return names.sort();
+  return names;
 }
 
 function frozenJson(value: unknown): Json {

@@ -23,6 +23,23 @@ export class Cardinalities {
     if (far !== undefined) throw exceeded(row, from, { from, to: far }, { from, to });
   }
 
+  /** Whether the relation is there; undefined for a row whose ends may have several. */
+  has(row: RelationRow, from: ResourceKey, to: ResourceKey): boolean | undefined {
+    if (hasOneNearEnd(row)) return this.#near.get(row)?.get(to) === from;
+    if (hasOneFarEnd(row)) return this.#far.get(row)?.get(from) === to;
+    return undefined;
+  }
+
+  /** The one that may stand at the far end. */
+  far(row: RelationRow, from: ResourceKey): ResourceKey | undefined {
+    return this.#far.get(row)?.get(from);
+  }
+
+  /** The one that may stand at the near end. */
+  near(row: RelationRow, to: ResourceKey): ResourceKey | undefined {
+    return this.#near.get(row)?.get(to);
+  }
+
   add(row: RelationRow, from: ResourceKey, to: ResourceKey): void {
     if (hasOneNearEnd(row)) endsOf(this.#near, row).set(to, from);
     if (hasOneFarEnd(row)) endsOf(this.#far, row).set(from, to);
@@ -34,11 +51,13 @@ export class Cardinalities {
   }
 }
 
-function hasOneNearEnd({ cardinality }: RelationRow): boolean {
+/** Whether a far end has one partner at most. */
+export function hasOneNearEnd({ cardinality }: RelationRow): boolean {
   return cardinality === "1:1" || cardinality === "1:n";
 }
 
-function hasOneFarEnd({ cardinality }: RelationRow): boolean {
+/** Whether a near end has one partner at most. */
+export function hasOneFarEnd({ cardinality }: RelationRow): boolean {
   return cardinality === "1:1" || cardinality === "n:1";
 }
 

@@ -77,7 +77,7 @@ export class Editor extends StateView implements GraphUpdate {
     if (from === to) {
       throw new HalonError("HAL_BAD_REQUEST", `${from} cannot be related to itself by "${name}".`);
     }
-    if (this.related(relation.from, name, relation.to)) return false;
+    if (this.state.isRelated(row, relation.from, relation.to)) return false;
     this.state.cardinalities.check(row, relation.from, relation.to);
     this.record({ type: "relate", relation }, row);
     return true;
@@ -87,9 +87,9 @@ export class Editor extends StateView implements GraphUpdate {
   part(from: ResourceKey, name: string, to: ResourceKey): boolean {
     this.#assertOpen();
     relationRows(name);
-    if (!this.related(from, name, to)) return false;
-    const { row, relation } = this.state.edge({ from, name, to });
-    this.record({ type: "unrelate", relation }, row);
+    const present = this.state.present(from, name, to);
+    if (present === undefined) return false;
+    this.record({ type: "unrelate", relation: present.relation }, present.row);
     return true;
   }
 

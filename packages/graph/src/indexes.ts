@@ -64,10 +64,15 @@ export class Indexes {
     }
   }
 
+  get(kind: string, id: string): Resource | undefined {
+    return this.#kinds.get(kind)?.get(id)?.resource;
+  }
+
   /** Sorted by id. Looks through the smallest index that `where` names, else through the kind. */
-  find(kind: string, where: Where = {}): readonly Resource[] {
-    const conditions = Object.entries(where);
+  find(kind: string, where?: Where): readonly Resource[] {
     let smallest: Vertex | Bucket | undefined = this.#kinds.get(kind);
+    if (where === undefined) return smallest?.sorted() ?? [];
+    const conditions = Object.entries(where);
     for (const [name, value] of conditions) {
       if (!isIndexed(kind, name)) continue;
       const found = this.#values.get(indexOf(kind, name))?.get(value);
@@ -75,13 +80,11 @@ export class Indexes {
     }
     if (smallest === undefined) return [];
     const resources = smallest instanceof Bucket ? smallest.sorted() : [smallest.resource];
-    return conditions.length === 0
-      ? resources
-      : resources.filter(({ attributes }) =>
-          conditions.every(
-            ([name, value]) => Object.hasOwn(attributes, name) && attributes[name] === value,
-          ),
-        );
+    return resources.filter(({ attributes }) =>
+      conditions.every(
+        ([name, value]) => Object.hasOwn(attributes, name) && attributes[name] === value,
+      ),
+    );
   }
 
   #addValue(vertex: Vertex, index: string, value: Json | undefined): void {
@@ -108,33 +111,39 @@ function sizeOf(found: Vertex | Bucket | undefined): number {
   return found instanceof Bucket ? found.size : 1;
 }
 
-/** A set of vertices that remembers its order until a vertex comes or goes. */
+/** Vertices of one kind by id; remembers their order until one comes or goes. */
 class Bucket {
-  readonly #members: Set<Vertex>;
+  readonly #members = new Map<string, Vertex>();
   #sorted: readonly Vertex[] | undefined;
 
   constructor(members: readonly Vertex[]) {
-    this.#members = new Set(members);
+    for (const vertex of members) this.#members.set(vertex.resource.id, vertex);
   }
 
   get size(): number {
     return this.#members.size;
   }
 
+  get(id: string): Vertex | undefined {
+    return this.#members.get(id);
+  }
+
   add(vertex: Vertex): void {
-    this.#members.add(vertex);
+    this.#members.set(vertex.resource.id, vertex);
     this.#sorted = undefined;
   }
 
   /** How many are left. */
   delete(vertex: Vertex): number {
-    this.#members.delete(vertex);
+    this.#members.delete(vertex.resource.id);
     this.#sorted = undefined;
     return this.#members.size;
   }
 
   sorted(): readonly Resource[] {
-    this.#sorted ??= [...this.#members].sort((a, b) => compareText(a.resource.id, b.resource.id));
+    this.#sorted ??= [...this.#members.values()].sort((a, b) =>
+      compareText(a.resource.id, b.resource.id),
+    );
     return this.#sorted.map(({ resource }) => resource);
   }
 }

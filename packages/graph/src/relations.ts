@@ -47,6 +47,8 @@ const rowsByName: ReadonlyMap<string, readonly RelationRow[]> = new Map(
   relationTable.map(({ name }) => [name, relationTable.filter((each) => each.name === name)]),
 );
 
+const noRows: readonly RelationRow[] = [];
+
 /** The rows of a relation; HAL_BAD_REQUEST when there is no such relation. */
 export function relationRows(name: string): readonly RelationRow[] {
   const rows = rowsByName.get(name);
@@ -67,13 +69,9 @@ export function relationRow(
   to: string,
   isUserDefined: (kind: string) => boolean,
 ): RelationRow {
-  const rows = relationRows(name);
-  const found = rows.find(
-    (candidate) =>
-      candidate.from === from &&
-      (candidate.to === to || (candidate.to === "user-defined" && isUserDefined(to))),
-  );
+  const found = knownRow(name, from, to, isUserDefined);
   if (found === undefined) {
+    const rows = relationRows(name);
     const allowed = rows.map((each) => `${each.from} to ${each.to}`).join(", ");
     throw new HalonError(
       "HAL_BAD_REQUEST",
@@ -82,4 +80,25 @@ export function relationRow(
     );
   }
   return found;
+}
+
+/** As `relationRow`; undefined when the relation does not join these kinds. */
+export function knownRow(
+  name: string,
+  from: string,
+  to: string,
+  isUserDefined: (kind: string) => boolean,
+): RelationRow | undefined {
+  for (const candidate of rowsOf(name))
+    if (
+      candidate.from === from &&
+      (candidate.to === to || (candidate.to === "user-defined" && isUserDefined(to)))
+    )
+      return candidate;
+  return undefined;
+}
+
+/** The rows of a relation; none when there is no such relation. */
+export function rowsOf(name: string): readonly RelationRow[] {
+  return rowsByName.get(name) ?? noRows;
 }

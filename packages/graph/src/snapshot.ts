@@ -129,7 +129,7 @@ function addResource(
 function addRelation(state: GraphState, asked: Relation): void {
   const { row, relation } = state.edge(asked);
   const { from, name, to } = relation;
-  if (state.storage.edge(from, name, to) !== undefined) {
+  if (state.isRelated(row, from, to)) {
     throw malformed(`${from} -${name}-> ${to} is in it twice`);
   }
   state.cardinalities.check(row, from, to);

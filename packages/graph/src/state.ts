@@ -10,7 +10,7 @@ import {
 import { Cardinalities } from "./cardinality.ts";
 import { Indexes } from "./indexes.ts";
 import { definitionKind, isBuiltIn } from "./kinds.ts";
-import { type RelationRow, relationRow } from "./relations.ts";
+import { knownRow, type RelationRow, relationRow } from "./relations.ts";
 import { Storage, type Vertex } from "./storage.ts";
 
 export interface Edge {
@@ -46,6 +46,22 @@ export class GraphState {
     const to = this.#end(relation.to, relation);
     const row = relationRow(relation.name, from.resource.kind, to.resource.kind, isUserDefined);
     return { row, relation: Object.freeze({ from: from.key, name: row.name, to: to.key }) };
+  }
+
+  /** As `edge`, of a relation that is there; undefined when it is not. */
+  present(from: ResourceKey, name: string, to: ResourceKey): Edge | undefined {
+    const near = this.storage.vertex(from);
+    const far = this.storage.vertex(to);
+    if (near === undefined || far === undefined) return undefined;
+    const row = knownRow(name, near.resource.kind, far.resource.kind, isUserDefined);
+    if (row === undefined || !this.isRelated(row, from, to)) return undefined;
+    return { row, relation: Object.freeze({ from: near.key, name: row.name, to: far.key }) };
+  }
+
+  /** Whether there is such a relation between two resources. */
+  isRelated(row: RelationRow, from: ResourceKey, to: ResourceKey): boolean {
+    const known = this.cardinalities.has(row, from, to);
+    return known ?? this.storage.edge(from, row.name, to) !== undefined;
   }
 
   /** `row`: of the relation, where the caller has it. */

@@ -16,7 +16,8 @@ export class Storage {
   /** Those of the graph: they are looked up far more often than walked from. */
   readonly #vertices = new Map<ResourceKey, Vertex>();
 
-  vertex(key: ResourceKey): Vertex | undefined {
+  vertex(key: ResourceKey | undefined): Vertex | undefined {
+    if (key === undefined) return undefined;
     return this.#vertices.get(key);
   }
 
