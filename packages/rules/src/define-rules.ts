@@ -40,7 +40,7 @@ export function defineRules(
     ...about
   }: RulesAbout & { readonly options?: z.ZodObject; readonly runs?: "node" } = {},
 ): Rules | ConfigurableRules {
-  if (about.runs === "node" && typeof rules !== "function") return defineNodeRules(rules, about);
+  if (about.runs === "node") return defineNodeRules(rules, about);
   if (typeof rules !== "function") return finished(rules, about);
   return {
     kind: "configurable",
