@@ -12,6 +12,7 @@ import { isJobEvent, runJobEvent, runJobs } from "./job/run-jobs.ts";
 import type { Match } from "./pattern/match.ts";
 import { plain } from "./plain.ts";
 import type { DoContext, StepRule, WhereContext } from "./rule.ts";
+import { readAs, versionsRead } from "./upcast.ts";
 
 const noConcerns: readonly Concern[] = [];
 /** Types of event that only tell what rules did. */
@@ -45,6 +46,7 @@ export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost)
     ? runJobEvent(index, event, host, (firing) => take(run, firing))
     : null;
   let isTaken = false;
+  let unread = 0;
   let running: string | null = null;
   let view: FileView | undefined;
   for (const concern of concerns) {
@@ -56,18 +58,39 @@ export function runRules(index: RuleIndex, event: EventEnvelope, host: RuleHost)
       running = code;
       view = undefined;
     }
-    if (concern.type === "jobs")
-      runJobs(index, concern, event, host, (firing) => take(run, firing));
-    else if (concern.parts.length > 0) isTaken = contribute(run, concern) || isTaken;
+    const read = concern.version === event.version ? run : readBy(run, concern);
+    if (read === null) unread += 1;
+    else if (concern.type === "jobs")
+      runJobs(index, concern, read.event, host, (firing) => take(run, firing));
+    else if (concern.parts.length > 0) isTaken = contribute(read, concern) || isTaken;
     else {
       view ??= fileView(host, concern.compiled.file);
-      fire(run, concern, null, view);
+      fire(read, concern, null, view);
     }
   }
   if (running !== null) host.running(null);
   const { firings } = run;
   if (isTaken || firings.length > 0) return { firings, dead: null };
+  if (unread > 0 && unread === concerns.length)
+    return { firings, dead: unreadReason(event, concerns) };
   return { firings, dead: flaw ?? deadReason(event, concerns.length) };
+}
+
+/** The run with the event in the version that the rule reads; null when there is none, or lifting it failed. */
+function readBy(run: Run, { reads, compiled }: Concern): Run | null {
+  try {
+    const event = readAs(reads, run.event);
+    return event === null ? null : { ...run, event };
+  } catch (error) {
+    take(run, failedFiring(compiled, run.event, run.host, error));
+    return null;
+  }
+}
+
+function unreadReason({ type, version }: EventEnvelope, concerns: readonly Concern[]): string {
+  const known = [...new Set(concerns.flatMap(({ reads }) => versionsRead(reads)))];
+  const listed = known.sort((a, b) => a - b).join(", ");
+  return `no rule in force reads version ${version} of ${type}; known are: ${listed}. Apply a rule file that declares it`;
 }
 
 /** Runs the rule whose pattern time alone has completed; `event` is the PatternDue that stands for it in the log. */

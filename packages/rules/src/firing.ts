@@ -37,6 +37,11 @@ export interface FiringCause {
   readonly job?: string;
 }
 
+interface TypeAndVersion {
+  readonly type: string;
+  readonly version?: number;
+}
+
 /** A command that has its id. */
 interface Sent {
   readonly id: string;
@@ -138,7 +143,7 @@ export class FiringDraft {
   }
 
   /** Arms a timer of the rule's file. */
-  arm(key: string, ms: number, event: { readonly type: string }, data: unknown): void {
+  arm(key: string, ms: number, event: TypeAndVersion, data: unknown): void {
     this.#arm(this.#ownKey(key), ms, event, data);
   }
 
@@ -165,13 +170,13 @@ export class FiringDraft {
     return `${this.#compiled.file}/${key}`;
   }
 
-  #arm(key: string, ms: number, event: { readonly type: string }, data: unknown): void {
+  #arm(key: string, ms: number, { type, version = 1 }: TypeAndVersion, data: unknown): void {
     const due = this.#host.now + wholeMs(ms, `the delay of the timer ${key}`);
     this.#timers.set(key, {
       type: "arm",
       key,
       due,
-      event: { type: event.type, data: plain(data) },
+      event: { type, ...(version === 1 ? {} : { version }), data: plain(data) },
     });
   }
 

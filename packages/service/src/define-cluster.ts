@@ -17,6 +17,8 @@ const serviceFields = [
   "spread",
 ] as const;
 
+const ruleFields = ["file", "options"];
+
 const nodesFields = {
   recover: ["every", "attempts", "command", "timeout"],
   fence: ["command", "timeout"],
@@ -34,6 +36,8 @@ export function defineCluster(options: ClusterOptions): ClusterDefinition {
   for (const [index, service] of services.entries()) {
     refuseIn(`services[${index}]`, service, serviceFields);
   }
+  const rules = Array.isArray(options.rules) ? options.rules : [];
+  for (const [index, rule] of rules.entries()) refuseIn(`rules[${index}]`, rule, ruleFields);
   const { nodes } = options;
   refuseIn("nodes", nodes, Object.keys(nodesFields));
   refuseIn("nodes.recover", nodes?.recover, nodesFields.recover);

@@ -274,10 +274,17 @@ export interface NodesOptions {
   };
 }
 
+/** A rule file that is given options; its schema checks them when the cluster file is applied. */
+export interface RuleFileOptions {
+  readonly file: string;
+  /** JSON, at most 64 KiB. What is not there takes its default, also where it was changed at run time. */
+  readonly options?: JsonObject;
+}
+
 /** A cluster file: what shall run, and the rules beside the built-in ones. */
 export interface ClusterOptions {
   readonly services?: readonly ClusterServiceOptions[];
-  readonly rules?: readonly string[];
+  readonly rules?: readonly (string | RuleFileOptions)[];
   /** Absent: as the cluster has it. */
   readonly nodes?: NodesOptions;
 }
