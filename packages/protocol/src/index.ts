@@ -121,6 +121,11 @@ export type {
   TimerChange,
 } from "./record.ts";
 export {
+  knownRuleFilesIn,
+  type RuleFileTypes,
+  ruleContradictionIn,
+} from "./rule-contradiction.ts";
+export {
   ConfiguredRules,
   RuleFileVersion,
   RuleOptions,

@@ -3,11 +3,12 @@ import type { AppendResult, LoopDeadline, LoopEffect } from "./decision-effects.
 import { FileHealth } from "./file-health.ts";
 import type { Input, Reply } from "./intake.ts";
 import { blame, type Interruption, type Pace, paceAfter, stepDeadlineMs } from "./interruption.ts";
+import { hasPutOff } from "./kept-events.ts";
 import { noLeader, notKnown, notTaken, refusal, replyTo } from "./loop-replies.ts";
 import type { Appending, LoopStart, Reading, Waiting, Work } from "./loop-work.ts";
 import { failureInputs, type RuleFileFailure, ruleFilesKey, withoutCode } from "./rule-files.ts";
 import { type CoordinatorState, firstDue, markDue } from "./state.ts";
-import { dueKept, type RuleSet, step } from "./step.ts";
+import { type RuleSet, step } from "./step.ts";
 
 /** Inputs of one record. */
 const batchMax = 512;
@@ -365,7 +366,7 @@ export class DecisionCore {
     if (this.#queue.length > 0 || this.#failures.length > 0) return false;
     const logTime = this.#logTime(now);
     if (firstDue(this.#state) <= logTime || markDue(this.#state) <= logTime) return false;
-    return dueKept(this.#state, this.#rules.index).length === 0;
+    return !hasPutOff(this.#state, this.#rules.index);
   }
 
   #armTimer(now: number): LoopEffect {

@@ -1,12 +1,10 @@
-import type { Change, Decision, DecisionRecord, Firing, Origin } from "@halon/protocol";
+import type { Change, DecisionRecord, Firing, Origin } from "@halon/protocol";
+import { addLetter, foldKnown, foldLetters, type LetterSource } from "./dead-letters.ts";
 import { deepFreeze } from "./frozen.ts";
-import {
-  type CoordinatorState,
-  clientIdsMax,
-  type DeadLetter,
-  deadLettersMax,
-  patternsIn,
-} from "./state.ts";
+import { type CoordinatorState, clientIdsMax, patternsIn } from "./state.ts";
+
+/** When a record is written: its index, and wall time in ms. */
+type Moment = Pick<DecisionRecord, "index" | "wallTime">;
 
 /**
  * Applies a record to the state from which it was decided.
@@ -27,9 +25,9 @@ export function fold(state: CoordinatorState, record: DecisionRecord): void {
     for (const { rule, ...contribution } of decision.contributions ?? [])
       state.matching.take(rule, contribution, record.logTime);
     for (const firing of decision.firings) foldFiring(state, firing);
-    foldDead(state, record.index, decision);
+    foldEnd(state, record, decision);
   }
-  foldRuleFiles(state, record.index, changes);
+  foldRuleFiles(state, record, changes);
   foldStamp(state, record);
 }
 
@@ -47,19 +45,29 @@ function foldOrigin(
   );
 }
 
-/** At the end of a record: rule files that came with it begin with the next, and those that went leave nothing behind. */
+/**
+ * At the end of a record: rule files that came with it begin with the next, and those that went leave nothing behind. Dead letters
+ * that a file knows are decided once more.
+ */
 export function foldRuleFiles(
   state: CoordinatorState,
-  index: number,
+  { index, wallTime }: Moment,
   changes: readonly Change[],
 ): void {
   const isOfRules = changes.some((change) => "key" in change && change.key.startsWith("RuleFile/"));
-  if (!isOfRules) return;
-  state.matching.bring(patternsIn(state.graph));
+  if (isOfRules) {
+    state.matching.bring(patternsIn(state.graph));
+    dropKept(state, { index, wallTime });
+  }
+  foldKnown(state, index, isOfRules);
+}
+
+function dropKept(state: CoordinatorState, { index, wallTime }: Moment): void {
   for (const file of state.kept.files()) {
     if (state.graph.get("RuleFile", file) !== undefined) continue;
     const reason = `it was kept for the rule file ${file}, which was removed`;
-    for (const event of state.kept.drop(file)) addDeadLetter(state, { index, event, reason });
+    for (const event of state.kept.drop(file))
+      addLetter(state, { index, time: wallTime, event, reason, attempts: 1 });
   }
 }
 
@@ -94,6 +102,9 @@ export function foldIntake(
       break;
     case "kept":
       state.kept.shift(origin.file);
+      break;
+    case "letter":
+      state.retries.shift();
       break;
     case "derived":
     case "pattern":
@@ -140,19 +151,10 @@ export function foldFiring(state: CoordinatorState, firing: Firing): void {
   }
 }
 
-/** The end of what nobody handled: it is kept for a rule file, or a dead letter. */
-export function foldDead(
-  state: CoordinatorState,
-  index: number,
-  { event, dead, kept }: Pick<Decision, "event" | "dead" | "kept">,
-): void {
-  if (kept !== undefined) state.kept.add(kept, event);
-  if (dead !== null) addDeadLetter(state, { index, event, reason: dead });
-}
-
-function addDeadLetter({ deadLetters }: CoordinatorState, letter: DeadLetter): void {
-  deadLetters.push(letter);
-  if (deadLetters.length > deadLettersMax) deadLetters.shift();
+/** The end of a decision: the event is kept for a rule file, or dead letters come of it, or go. */
+export function foldEnd(state: CoordinatorState, moment: Moment, decision: LetterSource): void {
+  if (decision.kept !== undefined) state.kept.add(decision.kept, decision.event);
+  foldLetters(state, moment, decision);
 }
 
 function forgetCommand(state: CoordinatorState, id: string): void {

@@ -1,6 +1,7 @@
 export { type DryRun, dryRun } from "./builtin/dry-run.ts";
 export { restartDecision } from "./builtin/restart-policy.ts";
 export { builtInRules } from "./builtin/rules.ts";
+export { letterList } from "./dead-letters.ts";
 export type {
   AppendResult,
   LoopDeadline,

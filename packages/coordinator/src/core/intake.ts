@@ -7,6 +7,7 @@ import {
   type Origin,
 } from "@halon/protocol";
 import type { z } from "zod";
+import { refusedRequest } from "./dead-letters.ts";
 import type { CoordinatorState } from "./state.ts";
 
 /** How deep the data of an event may be nested. */
@@ -17,6 +18,8 @@ export interface EventInput {
   readonly type: string;
   readonly version: number;
   readonly data: Json;
+  /** The rule on a node that published it, `<file>/<rule>`. */
+  readonly by?: string;
 }
 
 /** What `step` decides on, besides the timers that are due. */
@@ -55,12 +58,13 @@ export type Intake =
 /** Decides whether an input is taken: in order, once, of a known type, and of its schema. */
 export function intake(state: CoordinatorState, declared: DeclaredEvents, input: Input): Intake {
   return input.type === "numbered"
-    ? intakeNumbered(state, input)
+    ? intakeNumbered(state, declared, input)
     : intakeClient(state, declared, input);
 }
 
 function intakeNumbered(
   state: CoordinatorState,
+  declared: DeclaredEvents,
   input: Input & { readonly type: "numbered" },
 ): Intake {
   const { source, incarnation, sequence } = input;
@@ -76,18 +80,34 @@ function intakeNumbered(
   if (sequence > last + 1) return { type: "reply", reply: { type: "gap", expected: last + 1 } };
   return {
     type: "take",
-    event: { id: `${source}:${incarnation}:${sequence}`, source, ...ordered(event) },
+    event: {
+      id: `${source}:${incarnation}:${sequence}`,
+      source: event.by === undefined ? source : `processor/${source}/${event.by}`,
+      ...ordered(event),
+    },
     origin: { type: "sequence", source, incarnation, sequence },
     // A numbered event is taken whatever it holds: refusing it would stop its source for ever.
-    dead: isReadable ? flawOfNumbered(event) : `${event.type} holds what JSON cannot hold`,
+    dead: isReadable
+      ? flawOfNumbered(event, declared)
+      : `${event.type} holds what JSON cannot hold`,
   };
 }
 
-function flawOfNumbered(event: EventInput): string | null {
+function flawOfNumbered(event: EventInput, declared?: DeclaredEvents): string | null {
   const known = builtIn(event.type);
+  if (known === undefined && event.by !== undefined && declared !== undefined)
+    return flawOfPublished(event, declared);
   if (known === undefined) return `no part of Halon declares the event type ${event.type}`;
   if (known.sentBy !== "node" && known.sentBy !== "tracking")
     return `nodes do not send ${event.type}`;
+  const checked = check(known, event);
+  return "flaw" in checked ? checked.flaw : null;
+}
+
+/** What is wrong with an event that a processor has published. */
+function flawOfPublished(event: EventInput, declared: DeclaredEvents): string | null {
+  const known = declared.get(event.type);
+  if (known === undefined) return `no rule file in force declares the event type ${event.type}`;
   const checked = check(known, event);
   return "flaw" in checked ? checked.flaw : null;
 }
@@ -114,6 +134,8 @@ function intakeClient(
     ? check(type, event)
     : { flaw: `${event.type} holds what JSON cannot hold` };
   if ("flaw" in checked) return refuse({ code: "HAL_SCHEMA_VIOLATION", message: checked.flaw });
+  const refusal = known === undefined ? null : refusedRequest(state, event);
+  if (refusal !== null) return refuse(refusal);
   // With the defaults of its schema: the built-in rules rely on them.
   const whole = known === undefined ? event : { ...event, data: checked.data as Json };
   return {
@@ -122,6 +144,17 @@ function intakeClient(
     origin: { type: "client", id },
     dead: null,
   };
+}
+
+/** What is wrong with an event that has waited: rule files may have come, changed or gone since it was taken. */
+export function flawOfWaiting(declared: DeclaredEvents, event: EventEnvelope): string | null {
+  const { type, source } = event;
+  const isOfNode = !/^(client|rule|timer|pattern)\//.test(source);
+  if (isOfNode && !declared.has(type)) return flawOfNumbered(event);
+  const known = builtIn(type) ?? declared.get(type);
+  if (known === undefined) return null;
+  const checked = check(known, event);
+  return "flaw" in checked ? checked.flaw : null;
 }
 
 /** Whether the log can hold it: what comes over a link may be NaN, a bigint or bytes. */

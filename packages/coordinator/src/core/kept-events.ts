@@ -1,4 +1,7 @@
 import { compareText, type EventEnvelope } from "@halon/protocol";
+import type { RuleIndex } from "@halon/rules";
+import { loadedFiles } from "./rule-files.ts";
+import type { CoordinatorState } from "./state.ts";
 
 /** Events that are kept for rule files in quarantine, all files together. */
 export const keptMax = 10_000;
@@ -48,4 +51,22 @@ export class KeptEvents {
   toJSON(): readonly { readonly file: string; readonly events: readonly EventEnvelope[] }[] {
     return this.files().map((file) => ({ file, events: [...this.of(file)] }));
   }
+}
+
+/** Files that are back and for which events are kept, in the order of their names. */
+export function dueKept(
+  { kept }: Pick<CoordinatorState, "kept">,
+  index: RuleIndex,
+): readonly string[] {
+  if (kept.size === 0) return [];
+  const loaded = loadedFiles(index);
+  return kept.files().filter((file) => loaded.has(file));
+}
+
+/** Whether events that were put off are to be decided now: kept ones of files that are back, or dead letters. */
+export function hasPutOff(
+  state: Pick<CoordinatorState, "kept" | "retries">,
+  index: RuleIndex,
+): boolean {
+  return state.retries.length > 0 || dueKept(state, index).length > 0;
 }

@@ -64,6 +64,19 @@ export function withoutCode(index: RuleIndex, code: string): RuleIndex {
   };
 }
 
+/** The rules as one of them alone hears events; jobs of others can still be asked for. */
+export function onlyRule(index: RuleIndex, rule: string): RuleIndex {
+  return {
+    ...index,
+    byEvent: new Map(
+      [...index.byEvent].flatMap(([type, concerns]) => {
+        const own = concerns.filter(({ compiled }) => compiled.id === rule);
+        return own.length === 0 ? [] : [[type, own] as const];
+      }),
+    ),
+  };
+}
+
 /** What the coordinator observes of rule files that cannot take part: they are decided first, so they have a source of their own. */
 export function failureInputs(
   state: Pick<CoordinatorState, "watermarks">,

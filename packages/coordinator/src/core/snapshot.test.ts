@@ -16,7 +16,10 @@ function filled(items: number): CoordinatorState {
     state.outbox.add({ id: `${item}.1`, node: "node-1", epoch: 3 } as unknown as Command);
     const id = `letter-${item}`;
     const letter = { id, source: "s", type: "T", version: 1, data: null };
-    state.deadLetters.push({ index: item, event: letter, reason: "none" });
+    const about = { index: item, time: item, reason: "none", attempts: 1 };
+    state.deadLetters.push({ ...about, event: letter });
+    state.retries.push({ ...about, event: letter, rule: "mine/one" });
+    state.lettersDropped += 1;
   }
   return state;
 }
@@ -42,6 +45,8 @@ test("a captured state is told as it was, whatever becomes of it meanwhile", () 
   state.timers.disarm("timer-0");
   state.outbox.remove("0.1");
   state.deadLetters.shift();
+  state.retries.shift();
+  state.lettersDropped = 0;
   state.index += 1;
   expect(`${first}${[...captured].join("")}`).toBe(before);
 });

@@ -8,8 +8,9 @@ import {
 } from "@halon/protocol";
 import type { SavedMatching } from "@halon/rules";
 import { z } from "zod";
+import type { DeadLetter } from "./dead-letters.ts";
 import { deepFreeze } from "./frozen.ts";
-import { type CoordinatorState, type DeadLetter, emptyState } from "./state.ts";
+import { type CoordinatorState, emptyState } from "./state.ts";
 import type { Timer } from "./timers.ts";
 
 /** Of the snapshot's encoding; a coordinator reads its own version only. */
@@ -32,6 +33,8 @@ const Snapshot = z.strictObject({
   ),
   clientIds: z.array(z.tuple([z.string(), z.number()])),
   deadLetters: Items,
+  lettersDropped: z.number().default(0),
+  retries: Items.default([]),
   kept: z.array(z.strictObject({ file: z.string(), events: Items })).default([]),
 });
 
@@ -56,10 +59,12 @@ export function captureSnapshot(state: CoordinatorState): Generator<string> {
     graph: toJSON(state.graph),
     index: state.index,
     kept: state.kept.toJSON(),
+    lettersDropped: state.lettersDropped,
     logTime: state.logTime,
     matching: state.matching.save(),
     memories: sorted(state.memories).map(([file, memory]) => ({ file, memory: sorted(memory) })),
     outbox: state.outbox.toJSON(),
+    retries: [...state.retries],
     timers: state.timers.toJSON(),
     watermarks: sorted(state.watermarks),
   });
@@ -72,10 +77,12 @@ interface Captured {
   readonly graph: GraphJson;
   readonly index: number;
   readonly kept: readonly { readonly file: string; readonly events: readonly unknown[] }[];
+  readonly lettersDropped: number;
   readonly logTime: number;
   readonly matching: SavedMatching;
   readonly memories: readonly { readonly file: string; readonly memory: readonly unknown[] }[];
   readonly outbox: readonly unknown[];
+  readonly retries: readonly unknown[];
   readonly timers: readonly unknown[];
   readonly watermarks: readonly unknown[];
 }
@@ -93,7 +100,7 @@ function* pieces(state: Captured): Generator<string> {
     yield* list(`${position === 0 ? "" : ","}{"events":`, events);
     yield `,"file":${canonicalJson(file)}}`;
   }
-  yield "]";
+  yield `],"lettersDropped":${canonicalJson(state.lettersDropped)}`;
   yield `,"logTime":${canonicalJson(state.logTime)}`;
   yield* list(',"matching":', state.matching);
   yield ',"memories":[';
@@ -102,6 +109,7 @@ function* pieces(state: Captured): Generator<string> {
     yield "]";
   }
   yield* list('],"outbox":', state.outbox);
+  yield* list(',"retries":', state.retries);
   yield* list(',"timers":', state.timers);
   yield* list(',"watermarks":', state.watermarks);
   yield "}";
@@ -132,8 +140,16 @@ export function decodeSnapshot(text: string): CoordinatorState {
   for (const [id, index] of snapshot.clientIds) state.clientIds.set(id, index);
   for (const { file, events } of snapshot.kept)
     for (const event of events) state.kept.add(file, deepFreeze(event as EventEnvelope));
-  for (const letter of snapshot.deadLetters) state.deadLetters.push(letter as DeadLetter);
+  for (const letter of snapshot.deadLetters) state.deadLetters.push(letterOf(letter));
+  state.lettersDropped = snapshot.lettersDropped;
+  for (const letter of snapshot.retries) state.retries.push(letterOf(letter));
   return state;
+}
+
+/** Earlier snapshots did not say when, nor how often. */
+function letterOf(saved: unknown): DeadLetter {
+  const letter = saved as Partial<DeadLetter> & Pick<DeadLetter, "index" | "event" | "reason">;
+  return deepFreeze({ time: 0, attempts: 1, ...letter });
 }
 
 function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {

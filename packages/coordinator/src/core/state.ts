@@ -1,24 +1,17 @@
 import { createGraph, type Graph } from "@halon/graph";
-import type { EventEnvelope, GraphView, Json, PatternDescription } from "@halon/protocol";
+import type { GraphView, Json, PatternDescription } from "@halon/protocol";
 import { Matching } from "@halon/rules";
+import type { DeadLetter } from "./dead-letters.ts";
 import { KeptEvents } from "./kept-events.ts";
 import { Outbox } from "./outbox.ts";
 import { Timers } from "./timers.ts";
 
 /** Client event ids that are remembered, so that the same id gives the same answer. */
 export const clientIdsMax = 65_536;
-/** Events without a rule that are kept for people to see. */
-export const deadLettersMax = 1_000;
 
 export interface Watermark {
   readonly incarnation: number;
   readonly sequence: number;
-}
-
-export interface DeadLetter {
-  readonly index: number;
-  readonly event: EventEnvelope;
-  readonly reason: string;
 }
 
 /**
@@ -45,6 +38,10 @@ export interface CoordinatorState {
   readonly clientIds: Map<string, number>;
   /** Oldest first. */
   readonly deadLetters: DeadLetter[];
+  /** Dead letters that were forgotten for want of room. */
+  lettersDropped: number;
+  /** Dead letters that are decided once more, in this order. */
+  readonly retries: DeadLetter[];
   /** For rule files in quarantine. */
   readonly kept: KeptEvents;
 }
@@ -62,6 +59,8 @@ export function emptyState(graph: Graph = createGraph()): CoordinatorState {
     watermarks: new Map(),
     clientIds: new Map(),
     deadLetters: [],
+    lettersDropped: 0,
+    retries: [],
     kept: new KeptEvents(),
   };
 }
@@ -90,13 +89,15 @@ export function markDue(state: Pick<CoordinatorState, "timers" | "matching" | "l
   return state.logTime + Math.max(markMsMin, Math.ceil(left / markPart));
 }
 
-/** Of all rules whose file is in the graph: the pattern over time, by `<file>/<rule>`. */
+/** Of all rules whose file is in the graph and does not run on nodes: the pattern over time, by `<file>/<rule>`. */
 export function patternsIn(graph: GraphView): ReadonlyMap<string, PatternDescription> {
   return new Map(
     graph
       .list("RuleFile")
-      .flatMap(({ id, attributes: { patterns = {} } }) =>
-        Object.entries(patterns).map(([rule, pattern]) => [`${id}/${rule}`, pattern] as const),
+      .flatMap(({ id, attributes: { runs, patterns = {} } }) =>
+        Object.entries(runs === "node" ? {} : patterns).map(
+          ([rule, pattern]) => [`${id}/${rule}`, pattern] as const,
+        ),
       ),
   );
 }

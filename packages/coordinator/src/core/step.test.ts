@@ -3,7 +3,7 @@ import { defineRules, on, type Rules } from "@halon/rules";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { TestCluster } from "../../testdata/test-cluster.ts";
-import { outboxMax, timersMax } from "./step.ts";
+import { outboxMax, timersMax } from "./admit.ts";
 import { Timers } from "./timers.ts";
 
 const Go = defineEvent({ type: "Go", schema: z.strictObject({ n: z.number() }) });

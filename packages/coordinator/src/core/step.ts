@@ -20,23 +20,20 @@ import {
   runDue,
   runRules,
 } from "@halon/rules";
+import { admit } from "./admit.ts";
+import { lettersInRecordMax } from "./dead-letters.ts";
 import type { FileHealth } from "./file-health.ts";
-import { foldDead, foldFiring, foldIntake, foldRuleFiles, foldStamp } from "./fold.ts";
+import { foldEnd, foldFiring, foldIntake, foldRuleFiles, foldStamp } from "./fold.ts";
 import { deepFreeze } from "./frozen.ts";
-import { type DeclaredEvents, type Input, intake, type Reply } from "./intake.ts";
-import { keptMax } from "./kept-events.ts";
-import { keeperOf, loadedFiles } from "./rule-files.ts";
+import { type DeclaredEvents, flawOfWaiting, type Input, intake, type Reply } from "./intake.ts";
+import { dueKept, keptMax } from "./kept-events.ts";
+import { keeperOf, onlyRule } from "./rule-files.ts";
 import type { CoordinatorState } from "./state.ts";
 
 /** How deep events that rules publish may lead to further ones. */
 export const derivedDepthMax = 64;
 /** How many decisions one input may lead to. */
 export const derivedCountMax = 10_000;
-
-/** Timers that may be armed when a rule file arms another. */
-export const timersMax = 100_000;
-/** Commands to one node that may be unanswered when a rule file sends another. */
-export const outboxMax = 10_000;
 
 /** Kept events of one record. */
 const keptInRecordMax = 512;
@@ -83,7 +80,7 @@ export interface StepResult {
 
 /**
  * Decides a batch: first the timers that are due, in order of time, then patterns that time alone completes, then events
- * that were kept for rule files which are back, then the inputs in the order given.
+ * that were kept for rule files which are back, then dead letters that are asked for, then the inputs in the order given.
  *
  * Changes the state in place; folding the record into the state as it was gives the same. Deterministic: equal
  * states, rules, inputs and stamps give byte-equal records.
@@ -100,6 +97,7 @@ export function step(
   batch.takeTimers();
   batch.takePatterns();
   batch.takeKept();
+  batch.takeLetters();
   const replies = inputs.map((input) => batch.take(input));
   return { ...batch.close(marksTime), replies };
 }
@@ -185,6 +183,13 @@ class Batch {
     }
   }
 
+  /** After all that was kept: it is older. */
+  takeLetters(): void {
+    if (dueKept(this.#state, this.#rules.index).length > 0) return;
+    for (const { event, attempts, rule } of this.#state.retries.slice(0, lettersInRecordMax))
+      this.#decide(event, { type: "letter", attempts, ...(rule === undefined ? {} : { rule }) });
+  }
+
   take(input: Input): Reply {
     const taken = intake(this.#state, this.#rules.declared, input);
     if (taken.type === "reply") return taken.reply;
@@ -203,7 +208,7 @@ class Batch {
   close(marksTime: boolean): Pick<StepResult, "record" | "commands"> {
     const delta = this.#transaction.commit();
     if (this.#decisions.length === 0 && !marksTime) return { record: undefined, commands: [] };
-    foldRuleFiles(this.#state, this.#stamp.index, delta.changes);
+    foldRuleFiles(this.#state, this.#stamp, delta.changes);
     foldStamp(this.#state, this.#stamp);
     const { index, epoch, logTime, wallTime } = this.#stamp;
     const commands = this.#decisions
@@ -255,22 +260,31 @@ class Batch {
     const settles = command?.id ?? null;
     this.#answer = command;
     foldIntake(this.#state, this.#stamp.index, origin, settles);
-    const outcome = this.#run(deepFreeze(event), due);
+    const outcome = this.#run(deepFreeze(event), origin, due);
     const { firings } = outcome;
     const contributions = this.#contributions;
     const given = contributions.length === 0 ? {} : { contributions };
     const ended = outcome.dead === null ? { dead: null } : this.#unhandled(event, outcome.dead);
     const decision = { event, origin, settles, ...given, firings, ...ended };
     this.#health?.decided(event.id);
-    foldDead(this.#state, this.#stamp.index, decision);
+    foldEnd(this.#state, this.#stamp, decision);
     this.#decisions.push(decision);
     return firings.flatMap((firing) => firing.published);
   }
 
-  #run(event: EventEnvelope, due: DueMatch | undefined): Outcome {
+  #run(event: EventEnvelope, origin: Origin, due: DueMatch | undefined): Outcome {
     this.#contributions = [];
-    if (due !== undefined) return runDue(this.#rules.index, due, event, this.#host);
-    return runRules(this.#rules.index, event, this.#host);
+    const { index, declared } = this.#rules;
+    if (due !== undefined) return runDue(index, due, event, this.#host);
+    if (origin.type !== "kept" && origin.type !== "letter")
+      return runRules(index, event, this.#host);
+    const dead = flawOfWaiting(declared, event);
+    if (dead !== null) return { firings: [], dead };
+    const rule = origin.type === "letter" ? origin.rule : undefined;
+    if (rule === undefined) return runRules(index, event, this.#host);
+    if (!index.byId.has(rule)) return { firings: [], dead: `the rule ${rule} is not in force` };
+    // It has nothing to do with the event, or has done it now: either way it did not throw.
+    return { ...runRules(onlyRule(index, rule), event, this.#host), dead: null };
   }
 
   /** Kept for the rule file in quarantine whose event it is, or a dead letter. */
@@ -287,7 +301,7 @@ class Batch {
   /** Takes a decision in which no rule had a part. */
   #record(decision: Decision): void {
     foldIntake(this.#state, this.#stamp.index, decision.origin, decision.settles);
-    foldDead(this.#state, this.#stamp.index, decision);
+    foldEnd(this.#state, this.#stamp, decision);
     this.#decisions.push(decision);
   }
 
@@ -353,42 +367,5 @@ class Batch {
         foldFiring(state, firing);
       },
     };
-  }
-}
-
-/** Files that are back and for which events are kept, in the order of their names. */
-export function dueKept(
-  { kept }: Pick<CoordinatorState, "kept">,
-  index: RuleIndex,
-): readonly string[] {
-  if (kept.size === 0) return [];
-  const loaded = loadedFiles(index);
-  return kept.files().filter((file) => loaded.has(file));
-}
-
-/**
- * Bounds what rule files leave waiting. The built-in rules have their own bound, a few of each for every slot and
- * request, and must go on when a rule file has used up the room.
- */
-function admit(
-  state: CoordinatorState,
-  file: string,
-  { timers, commands }: Pick<Firing, "timers" | "commands">,
-): void {
-  if (file === "builtin") return;
-  const armed = timers.filter(({ type, key }) => type === "arm" && !state.timers.has(key)).length;
-  if (state.timers.size + armed > timersMax) {
-    throw new RangeError(
-      `${state.timers.size} timers are armed; ${armed} more would pass ${timersMax}`,
-    );
-  }
-  for (const node of new Set(commands.map((command) => command.node))) {
-    const sent = commands.filter((command) => command.node === node).length;
-    const waiting = state.outbox.countOf(node);
-    if (waiting + sent > outboxMax) {
-      throw new RangeError(
-        `${waiting} commands to ${node} are unanswered; ${sent} more would pass ${outboxMax}`,
-      );
-    }
   }
 }
