@@ -34,21 +34,23 @@ export const ProgramArguments = z
   )
   .max(64);
 
-/** Headers of a call by their names in small letters; those of the connection are not for rules to set. */
-export const CallHeaders = z.record(
+const HeaderValue = z.union([
   z
     .string()
-    .max(128)
-    .regex(/^[a-z0-9!#$%&'*+.^_`|~-]+$/, "expected the name of a header, in small letters")
-    .refine((name) => !reservedHeaders.has(name), "this header is set by Halon"),
-  z.union([
-    z
-      .string()
-      .max(8_192)
-      .regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII in one line"),
-    SecretReference,
-  ]),
-);
+    .max(8_192)
+    .regex(/^[\t\x20-\x7e]*$/, "expected printable ASCII in one line"),
+  SecretReference,
+]);
+
+/** Headers of a call by their names in small letters; those of the connection are not for rules to set. */
+export const CallHeaders = z
+  .record(z.string().max(128), HeaderValue)
+  .superRefine((headers, { addIssue }) => {
+    for (const name of Object.keys(headers)) {
+      const message = flawOfHeader(name);
+      if (message !== undefined) addIssue({ code: "custom", path: [name], message });
+    }
+  });
 export type CallHeaders = z.infer<typeof CallHeaders>;
 
 const reservedHeaders: ReadonlySet<string> = new Set([
@@ -63,6 +65,12 @@ const reservedHeaders: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+
+function flawOfHeader(name: string): string | undefined {
+  if (reservedHeaders.has(name)) return "this header is set by Halon; leave it out";
+  if (/^[a-z0-9!#$%&'*+.^_`|~-]+$/.test(name)) return undefined;
+  return "expected the name of a header, in small letters";
+}
 
 /** `http://` or `https://` with a host; no user name, password or fragment: a secret belongs into a header, by reference. */
 export const CallUrl = z

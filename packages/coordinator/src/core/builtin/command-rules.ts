@@ -1,5 +1,6 @@
 import { type CommandAction, events, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { endEffect } from "./call-rules.ts";
 import { type Context, isLive } from "./context.ts";
 import { failAnswers } from "./operation.ts";
 import { reconcileSlot, restartKey, stopInstance } from "./slot.ts";
@@ -11,19 +12,25 @@ const refusedStopMs = 1_000;
 export const commandRules: Readonly<Record<string, Rule>> = {
   "command-refused": on(events.CommandRefused).do((context) => {
     const { node, command, code, reason } = context.event;
-    const action = context.command.answered()?.action;
-    if (action === undefined) {
+    const answered = context.command.answered();
+    if (answered === undefined) {
       context.why(`ignored: nobody waits for an answer to ${command}`);
       return;
     }
+    const { action } = answered;
     context.why(`${node} refused ${action.type} of ${action.instance}: ${reason}`);
-    takeRefusal(context, action, code, `${node} refused it: ${reason}`);
+    const refused = `${node} refused it: ${reason}`;
+    if (!endEffect(context, answered, { outcome: "refused", reason: refused }))
+      takeRefusal(context, action, code, refused);
   }),
 
   "command-expired": on(events.CommandExpired).do((context) => {
     const { action, node, instance: id } = context.event;
     const reason = `${node} did not answer ${action} in time; whether it was carried out is unknown`;
     context.why(reason);
+    const answered = context.command.answered();
+    if (answered !== undefined && endEffect(context, answered, { outcome: "unknown", reason }))
+      return;
     if (action === "CheckService" || action === "ReportStatus") failAnswers(context, id, reason);
     const instance = context.graph.get("ServiceInstance", id);
     if (instance === undefined) return;

@@ -13,6 +13,7 @@ export type Context = Pick<
   | "publish"
   | "why"
   | "job"
+  | "alert"
 >;
 
 /** States of an instance in which something of it may run on a node that can be reached. */

@@ -1,6 +1,7 @@
 import { type AttributesOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { forgetLoss } from "./breaker-rules.ts";
+import { endEffects } from "./call-rules.ts";
 import { type Context, isLive } from "./context.ts";
 import { settleRemoved } from "./exclusive-rules.ts";
 import { modeOf } from "./node-mode.ts";
@@ -8,6 +9,7 @@ import { beginRecovery, cancelRecovery } from "./node-recovery.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart } from "./part.ts";
 import { removeParts } from "./part-rules.ts";
+import { removeProcessor } from "./processor-rules.ts";
 import { place, placeAll } from "./placement.ts";
 import { reconcileSlot, removeInstance } from "./slot.ts";
 import { spreadWatch } from "./supervision-rules.ts";
@@ -201,6 +203,7 @@ function decommission(context: Context, node: Resource<"Node">, reason: string |
   cancelRecovery(context, name);
   forgetLoss(context, name);
   context.memory.set(lostKey(name), null);
+  endEffects(context, name, `${name} was removed from the cluster`);
   context.command.cancel(name);
   context.update.patch("Node", name, {
     state: "down",
@@ -209,6 +212,7 @@ function decommission(context: Context, node: Resource<"Node">, reason: string |
     evidence: undefined,
   });
   removeParts(context, name);
+  removeProcessor(context, name);
   for (const instance of context.graph.list("ServiceInstance", { node: name })) {
     // Of an exclusive service it is not for a person to say that its lease is over.
     if (instance.attributes.token === undefined) removeInstance(context, instance);

@@ -11,6 +11,7 @@ import {
 import { on, type Rule } from "@halon/rules";
 import { isTripped } from "./breaker.ts";
 import { forgetLoss, noteLoss } from "./breaker-rules.ts";
+import { endEffects } from "./call-rules.ts";
 import { type Context, isLive } from "./context.ts";
 import { wellState } from "./instance-watch.ts";
 import { lossSettledKey, modeOf } from "./node-mode.ts";
@@ -203,6 +204,7 @@ function markDown(context: Context, { node, incarnation, reason, evidence }: Los
   }
   const { wallTime: since } = context;
   context.update.patch("Node", node, { state: "down", since, reason, evidence: [...evidence] });
+  endEffects(context, node, `${node} is down: ${reason}`);
   context.command.cancel(node);
   for (const instance of context.graph.list("ServiceInstance", { node })) {
     context.timer.cancel(restartKey(instance.attributes.slot));
