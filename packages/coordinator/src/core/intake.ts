@@ -149,10 +149,12 @@ function intakeClient(
 /** What is wrong with an event that has waited: rule files may have come, changed or gone since it was taken. */
 export function flawOfWaiting(declared: DeclaredEvents, event: EventEnvelope): string | null {
   const { type, source } = event;
-  const isOfNode = !/^(client|rule|timer|pattern)\//.test(source);
+  const isOfNode = !/^(client|rule|timer|pattern|processor)\//.test(source);
   if (isOfNode && !declared.has(type)) return flawOfNumbered(event);
   const known = builtIn(type) ?? declared.get(type);
-  if (known === undefined) return null;
+  // Rules read earlier versions each in its way.
+  if (known === undefined || (builtIn(type) === undefined && known.version !== event.version))
+    return null;
   const checked = check(known, event);
   return "flaw" in checked ? checked.flaw : null;
 }

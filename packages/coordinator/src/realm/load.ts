@@ -66,7 +66,9 @@ export async function loadRuleSet(
   const scripts = new Map<string, RuleScript>();
   const failures: RuleFileFailure[] = [];
   const missing: RuleFileFailure[] = [];
-  const active = graph.list("RuleFile").filter(({ attributes }) => isInForce(attributes));
+  const active = graph
+    .list("RuleFile")
+    .filter(({ attributes }) => isInForce(attributes) && attributes.runs !== "node");
   const versions = active.flatMap(versionsOf);
   host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
   for (const { file, blob, isKept, code } of versions) {
@@ -109,14 +111,22 @@ function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[
   return retired === true ? earlier : [newest, ...earlier];
 }
 
-async function load(host: RuleFileHost, code: string, blob: string): Promise<RuleScript> {
-  const path = host.blobPath(blob);
+function load(host: RuleFileHost, code: string, blob: string): Promise<RuleScript> {
+  return loadRuleScript(host.blobPath(blob), code, (running) => host.running(running));
+}
+
+/** Runs the script of a compiled rule file, with a deadline. `running` is told whose code runs, `code`. */
+export async function loadRuleScript(
+  path: string,
+  code: string,
+  running: RuleFileHost["running"],
+): Promise<RuleScript> {
   const text = await readFile(path, "utf8");
   for (let tries = 1; ; tries += 1) {
     const before = process.cpuUsage();
-    host.running(code);
+    running(code);
     const loaded = runWithin(loadDeadlineMs, () => runRuleScript(text, basename(path)));
-    host.running(null);
+    running(null);
     if (loaded !== null) return loaded.value;
     const { user, system } = process.cpuUsage(before);
     if (tries === loadTries || (user + system) / 1_000 > loadCpuMs)
@@ -130,12 +140,17 @@ async function load(host: RuleFileHost, code: string, blob: string): Promise<Rul
 function declaredBy(graph: GraphView, loaded: ReadonlySet<string>): DeclaredEvents {
   const declared = new Map<string, { version: number; schema: z.ZodType }>();
   for (const { id, attributes } of graph.list("RuleFile")) {
-    if (!loaded.has(id) && attributes.quarantined === undefined) continue;
-    for (const { type, version, schema } of attributes.events)
+    const { runs, hears = [], disabled, quarantined } = attributes;
+    const isThere = runs === "node" ? disabled === undefined : loaded.has(id);
+    if (!isThere && quarantined === undefined) continue;
+    for (const { type, version, schema } of attributes.events) {
+      // What nodes take themselves does not come here.
+      if (runs === "node" && hears.includes(type)) continue;
       declared.set(type, {
         version,
         schema: z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]),
       });
+    }
   }
   return declared;
 }

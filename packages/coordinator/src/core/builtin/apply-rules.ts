@@ -4,8 +4,10 @@ import {
   events,
   keyOf,
   knownClusterIn,
+  knownRuleFilesIn,
   type NodePolicy,
   type ResourceKey,
+  ruleContradictionIn,
 } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import type { Context } from "./context.ts";
@@ -21,7 +23,9 @@ export const applyRules: Readonly<Record<string, Rule>> = {
   "cluster-applied": on(events.ClusterApplied).do((context) => {
     const { spec, operation } = context.event;
     const conflict =
-      contradictionIn(spec, knownClusterIn(context.graph)) ?? kindConflict(context, spec);
+      contradictionIn(spec, knownClusterIn(context.graph)) ??
+      ruleContradictionIn(spec, knownRuleFilesIn(context.graph)) ??
+      kindConflict(context, spec);
     if (conflict !== undefined) {
       failOperation(context, operation, "apply", sizeOf(spec), conflict);
       context.why(`refused: ${conflict}`);

@@ -12,10 +12,15 @@ export const ruleFileRules: Readonly<Record<string, Rule>> = {
       refuse(context, operation, "enable", file);
       return;
     }
-    const { quarantined, disabled } = known.attributes;
+    const { quarantined, disabled, runs, released = 0 } = known.attributes;
     beginOperation(context, operation, "enable", file, []);
-    context.update.patch("RuleFile", file, { quarantined: undefined, disabled: undefined });
-    const was = quarantined ?? disabled;
+    context.update.patch("RuleFile", file, {
+      quarantined: undefined,
+      disabled: undefined,
+      // Nodes that have it in quarantine see that it is another version now.
+      ...(runs === "node" ? { released: released + 1 } : {}),
+    });
+    const was = quarantined ?? disabled ?? quarantinedOn(context.graph, file);
     context.why(
       was === undefined
         ? `${file} takes part already`
@@ -34,6 +39,15 @@ export const ruleFileRules: Readonly<Record<string, Rule>> = {
     context.why(`${file} takes no part: ${reason}`);
   }),
 };
+
+/** Which processors have it in quarantine, and why. */
+function quarantinedOn(graph: Context["graph"], file: string): string | undefined {
+  const found = graph.list("Processor").flatMap(({ attributes: { node, files } }) => {
+    const own = files.find((each) => each.file === file && each.state === "quarantined");
+    return own === undefined ? [] : [`${own.reason ?? "in quarantine"} (on ${node})`];
+  });
+  return found.length === 0 ? undefined : found.join("; ");
+}
 
 function refuse(
   context: Context,

@@ -10,6 +10,7 @@ export function putRuleFile(context: Context, file: ClusterSpec["rules"][number]
     rules: [...rules],
     events: [...declared],
     ...(patterns === undefined ? {} : { patterns }),
+    ...onNodes(context, file),
     ...(kept.length === 0 ? {} : { kept: [...kept] }),
     ...outOfForce(context, name, blob),
   });
@@ -31,6 +32,13 @@ export function removeRuleFile(context: Context, name: string): void {
   const { blob, events } = known.attributes;
   update.put("RuleFile", name, { blob, rules: [], events, kept: [...kept], retired: true });
   context.why(`${name} is removed when its jobs have ended`);
+}
+
+/** Of a file that runs on nodes: what it takes there, and how often it was taken back. */
+function onNodes({ graph }: Context, { name, runs, hears = [] }: ClusterSpec["rules"][number]) {
+  if (runs === undefined) return {};
+  const { released } = graph.get("RuleFile", name)?.attributes ?? {};
+  return { runs, hears: [...hears], ...(released === undefined ? {} : { released }) };
 }
 
 /** What a person disabled stays so; a quarantine is of the code that it is for. */

@@ -8,6 +8,7 @@ import {
   Name,
   OnNodeLoss,
   Placement,
+  ruleContradictionIn,
 } from "@halon/protocol";
 import { z } from "zod";
 import { checkConfig, hashOf } from "../runtime/configuration.ts";
@@ -112,7 +113,7 @@ export async function compileCluster(
     ...(nodes === undefined ? {} : { nodes: nodePolicyOf(nodes) }),
     prune: options.prune,
   };
-  const contradiction = contradictionIn(spec, undefined);
+  const contradiction = contradictionIn(spec, undefined) ?? ruleContradictionIn(spec, []);
   if (contradiction !== undefined) {
     const message = `${file}: ${contradiction}. Correct it and apply again.`;
     throw new HalonError("HAL_CONFIG_INVALID", message);

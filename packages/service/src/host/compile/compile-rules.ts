@@ -8,6 +8,8 @@ import { readModule } from "./read-module.ts";
 
 const Described = z.strictObject({
   kind: z.literal("rules"),
+  runs: z.literal("node").optional(),
+  hears: z.array(z.string()).optional(),
   rules: z.array(z.string()),
   events: z.array(
     z.strictObject({ type: z.string(), version: z.number().int(), schema: JsonSchema }),
@@ -27,7 +29,11 @@ export async function compileRuleFile(path: string): Promise<CompiledRules> {
     const message = `${bundle.path} does not export rules. Write: export default defineRules({…}).`;
     throw new HalonError("HAL_CONFIG_INVALID", message);
   }
-  const { rules, events, resources, patterns } = parseAuthored(Described, value, bundle.path);
+  const { runs, hears, rules, events, resources, patterns } = parseAuthored(
+    Described,
+    value,
+    bundle.path,
+  );
   const name = basename(bundle.path)
     .replace(/(\.rules)?\.[a-z]+$/, "")
     .toLowerCase();
@@ -43,6 +49,7 @@ export async function compileRuleFile(path: string): Promise<CompiledRules> {
       rules,
       events,
       resources,
+      ...(runs === undefined ? {} : { runs, hears: hears ?? [] }),
       ...(Object.keys(patterns).length === 0 ? {} : { patterns }),
     },
     bundle.path,

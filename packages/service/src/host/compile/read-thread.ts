@@ -13,6 +13,8 @@ import type { CompiledFile } from "./read-module.ts";
 
 interface RulesDefinition {
   readonly kind: "rules";
+  readonly runs?: "node";
+  readonly hears?: readonly string[];
   readonly rules: Readonly<Record<string, { readonly pattern?: { readonly description: object } }>>;
   readonly events: readonly { type: string; version: number; schema: z.ZodType }[];
   readonly resources?: Readonly<Record<string, z.ZodType>>;
@@ -65,6 +67,8 @@ function describe(value: unknown): unknown {
     }));
     return {
       kind: "rules",
+      runs: definition.runs,
+      hears: definition.hears,
       rules: Object.keys(definition.rules),
       events,
       resources: schemasOf(definition.resources),

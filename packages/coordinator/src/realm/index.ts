@@ -1,0 +1,4 @@
+export { runWithin } from "./deadline.ts";
+export { hardenThread } from "./harden.ts";
+export { loadRuleScript } from "./load.ts";
+export type { RuleScript } from "./rule-script.ts";
