@@ -21,6 +21,8 @@ export interface Counters {
   elections: number;
   membersChanged: number;
   leaderTransfers: number;
+  crashWhileBeginning: number;
+  helloTwice: number;
   crashes: number;
   faults: number;
   answered: number;
@@ -71,6 +73,8 @@ export const noCounts: Counters = {
   elections: 0,
   membersChanged: 0,
   leaderTransfers: 0,
+  crashWhileBeginning: 0,
+  helloTwice: 0,
   crashes: 0,
   faults: 0,
   answered: 0,
@@ -138,6 +142,8 @@ export const rareClusterStates: readonly (keyof Counters)[] = [
   "serviceBroken",
   "serviceMoved",
   "snapshotInstalled",
+  "crashWhileBeginning",
+  "membersChanged",
 ];
 
 /** The same of the profile `jobs`. */

@@ -1,6 +1,7 @@
 import { crashMember } from "../lifecycle.ts";
 import type { CrashTail } from "../scenario.ts";
 import { eventKind, type World } from "../world.ts";
+import { crashBeginning } from "./bootstrap-crash.ts";
 import { endCoordinator } from "./coordinator-thread.ts";
 import { closeAll, closeEnd } from "./links.ts";
 import { dropRequests } from "./operators-desk.ts";
@@ -11,6 +12,7 @@ export { askNode } from "./operators-desk.ts";
 
 /** `halond` dies, its threads and workers with it; OS processes live on. It starts again after `forUs`. */
 export function crashNode(world: World, node: SimNode, forUs: number, tail: CrashTail): void {
+  if (node.status === "begins") crashBeginning(world, node, forUs, tail);
   if (node.status !== "up") return;
   world.counters.crashes += node.role === "tracking" ? 0 : 1;
   if (node.role === "tracking") {
@@ -24,7 +26,7 @@ export function crashNode(world: World, node: SimNode, forUs: number, tail: Cras
 
 /** The machine is gone, and every process on it; its connections do not close, they fall silent. */
 export function loseMachine(world: World, node: SimNode, forUs: number, tail: CrashTail): void {
-  if (node.status !== "up") return;
+  if (node.status !== "up" && node.status !== "begins") return;
   node.isLost = true;
   crashNode(world, node, forUs, tail);
 }
@@ -36,6 +38,7 @@ export function endHalond(world: World, node: SimNode): void {
   const { services } = clusterOf(world);
   endThread(halond);
   node.halond = null;
+  node.setup = null;
   if (coordinator !== null) endCoordinator(world, coordinator, "HAL_INTERNAL", "its process died");
   closeAll(world, halond, isLost);
   if (isLost) services.machineLost(node.slot);

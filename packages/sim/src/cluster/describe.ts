@@ -19,6 +19,8 @@ export function isTold({ type }: Happening): boolean {
     case "leading":
     case "coordinatorEnded":
     case "observed":
+    case "setupFound":
+    case "setupSaving":
       return false;
     default:
       return true;
@@ -44,6 +46,10 @@ export function describeHappening(what: Happening): string {
       return `${what.node.name} runs ${what.process.instance}, pid ${what.process.pid}`;
     case "ended":
       return `${what.node.name} does not run ${what.process.instance} any more: ${what.end}`;
+    case "setupSaved":
+      return `${what.node.name} keeps ${what.setup.phase} with ${what.setup.peers.map(({ name, role }) => `${name} ${role}`).join(", ")}`;
+    case "helloAnswered":
+      return `${what.node.name} answers the hello of ${what.to.name}: ${what.config.peers.length} nodes${what.config.complete ? ", complete" : ""}`;
     case "adopted":
       return `${what.node.name} has taken over ${what.instance}`;
     default:

@@ -163,7 +163,7 @@ export function takePacket(world: World, halond: SimHalond, from: number, packet
 }
 
 /** Who leads, as far as this node knows: its own address only while the coordinator here decides. */
-function leaderAddress({ node, tracker, leaderLink }: SimHalond): string | null {
+export function leaderAddress({ node, tracker, leaderLink }: SimHalond): string | null {
   if (tracker === null) return leaderLink.address;
   if (tracker.core.leads) return node.address;
   return tracker.owner === node.address ? null : tracker.owner;

@@ -7,7 +7,7 @@ import type { SimHalond, SimSatellite } from "./halond.ts";
 import { followLeader } from "./leader-link.ts";
 import { failCall, noteCall, send, sendPacket, slotAt } from "./messages.ts";
 import { arm } from "./threads.ts";
-import { clusterOf, saw } from "./world.ts";
+import { clusterOf, saw, trackingOf } from "./world.ts";
 
 const fetchTimeoutMs = 10_000;
 const askTimeoutMs = 1_000;
@@ -90,7 +90,7 @@ function fetchReplica(world: World, halond: SimHalond): void {
 /** Every 100 ms: does it look for a leader? */
 export function lookForLeader(world: World, halond: SimHalond, satellite: SimSatellite): void {
   const { leaderLink, replica, node } = halond;
-  const tracking = clusterOf(world).nodes.filter(({ role }) => role === "tracking");
+  const tracking = trackingOf(world, node);
   const known = replica.graph.list("Node", { role: "tracking" });
   const candidates = [
     ...tracking.filter((other) => other !== node).map(({ address }) => address),

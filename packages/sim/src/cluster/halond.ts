@@ -15,6 +15,7 @@ import type {
 } from "@halon/node/core";
 import type { InstanceEvent, Site } from "@halon/service/core";
 import type { World } from "../world.ts";
+import type { HttpRequest } from "./bootstrap-http.ts";
 import type { SimLink } from "./links.ts";
 import type { Envelope, PendingCall, TrackerMessage } from "./messages.ts";
 import type { CoordinatorNews } from "./news.ts";
@@ -37,6 +38,8 @@ export type MainInput =
   | { readonly type: "heard"; readonly instance: string; readonly event: InstanceEvent }
   | { readonly type: "answers"; readonly ref: number; readonly answer: ProcessAnswer }
   | { readonly type: "asked"; readonly request: OperatorRequest }
+  /** From a node that is not part of the cluster yet. */
+  | { readonly type: "http"; readonly request: HttpRequest }
   /** The beat thread saw beats so late; ms. */
   | { readonly type: "late"; readonly ms: number }
   /** The supervisor dies. */

@@ -1,6 +1,12 @@
 import type { CoordinatorState } from "@halon/coordinator/core";
-import type { CommandVerdict, NumberedNodeEvent } from "@halon/node/core";
-import type { Command, DecisionRecord, JsonObject } from "@halon/protocol";
+import type { CommandVerdict, NumberedNodeEvent, Setup } from "@halon/node/core";
+import type {
+  ClusterConfig,
+  Command,
+  DecisionRecord,
+  HelloRequest,
+  JsonObject,
+} from "@halon/protocol";
 import type { World } from "../world.ts";
 import type { ProcessEnd, SimProcess } from "./services.ts";
 import type { SimNode } from "./world.ts";
@@ -129,6 +135,28 @@ export type Happening =
     }
   /** A `halond` has taken over a process of the one before. */
   | { readonly type: "adopted"; readonly node: SimNode; readonly instance: string }
+  /** A start of `halond` has read its disk; null: there was no setup. */
+  | { readonly type: "setupFound"; readonly node: SimNode; readonly setup: Setup | null }
+  /** It begins to write its setup. */
+  | { readonly type: "setupSaving"; readonly node: SimNode; readonly setup: Setup }
+  /** What it wrote is durable. */
+  | { readonly type: "setupSaved"; readonly node: SimNode; readonly setup: Setup }
+  /** A person has emptied the data directory. */
+  | { readonly type: "setupLost"; readonly node: SimNode }
+  /** A node tells another, which said hello, of what the cluster is made. */
+  | {
+      readonly type: "helloAnswered";
+      readonly node: SimNode;
+      readonly to: HelloRequest;
+      readonly config: ClusterConfig;
+    }
+  /** `halond` has ended with a message, and does not start again by itself. */
+  | {
+      readonly type: "startRefused";
+      readonly node: SimNode;
+      readonly code: string;
+      readonly message: string;
+    }
   /** The replica of the node has this record. */
   | { readonly type: "replicated"; readonly node: SimNode; readonly index: number };
 

@@ -17,6 +17,7 @@ import { lookEveryMs, Site } from "@halon/service/core";
 import type { World } from "../world.ts";
 import { emit, renew, runAgent, runRenewals } from "./agent-driver.ts";
 import { beginBeats, followBeats } from "./beats.ts";
+import { answerHello } from "./bootstrap-hello.ts";
 import { crashNode } from "./control.ts";
 import {
   endCall,
@@ -45,11 +46,11 @@ import {
   takeNews,
   tickLeader,
 } from "./tracker-driver.ts";
-import { clusterOf, machineMs, type SimNode, saw } from "./world.ts";
+import { clusterOf, machineMs, type SimNode, saw, trackingOf } from "./world.ts";
 
 /** `halond` comes up: its parts, before anything is heard of others. `process` is that of its member. */
 export function startHalond(world: World, node: SimNode): SimHalond {
-  node.incarnation += 1;
+  node.incarnation = node.setup?.incarnation ?? node.incarnation + 1;
   node.status = "up";
   node.isLost = false;
   const halond = createHalond(world, node);
@@ -152,7 +153,7 @@ function describe({ name, address, role, incarnation, labels }: SimNode) {
 
 function createTracker(world: World, node: SimNode): SimHalond["tracker"] {
   const { clusterId, nodes } = clusterOf(world);
-  const tracking = nodes.filter(({ role }) => role === "tracking").map(({ name }) => name);
+  const tracking = trackingOf(world, node).map(({ name }) => name);
   const own = (): SimHalond => {
     if (node.halond === null) throw new Error(`${node.name} does not run`);
     return node.halond;
@@ -228,6 +229,9 @@ export function takeMain(world: World, halond: SimHalond, input: MainInput): voi
       return;
     case "asked":
       takeRequest(world, halond, input.request);
+      return;
+    case "http":
+      answerHello(world, halond, input.request);
       return;
     case "late":
       tracker?.core.late(input.ms, machineMs(world, node));

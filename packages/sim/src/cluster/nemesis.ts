@@ -1,7 +1,9 @@
+import { scheduleStart } from "../lifecycle.ts";
 import { cutLinks } from "../network.ts";
 import type { Prng } from "../prng.ts";
 import type { ClusterFault, Fault, InstanceTarget, NodeTarget } from "../scenario.ts";
 import { eventKind, type World } from "../world.ts";
+import { isBootstrapped, startLater } from "./bootstrap-crash.ts";
 import {
   crashCoordinator,
   crashNode,
@@ -24,6 +26,9 @@ export interface Holds {
   /** Remembers the slot until the fault ends. */
   slot(index: number, forUs: number, slot: number): void;
 }
+
+/** A node that must be there after the faults starts so long after them; µs. */
+const startAgainUs = 200_000;
 
 type NodeFault = Extract<ClusterFault, { readonly node: NodeTarget }>;
 type InstanceFault = Extract<ClusterFault, { readonly instance: InstanceTarget }>;
@@ -138,13 +143,19 @@ function crashNodes(
 }
 
 function nodeOf(world: World, { role, pick }: NodeTarget): SimNode | null {
-  const up = clusterOf(world).nodes.filter(({ status }) => status === "up");
-  const leader = decidingNode(world);
+  const up = clusterOf(world).nodes.filter(({ status }) => status === "up" || status === "begins");
+  const leader = decidingNode(world) ?? masterOf(world);
   const fitting =
     role === "leader" && leader !== null
       ? [leader]
       : up.filter((node) => role === "any" || role === "leader" || node.role === role);
   return fitting[pick % Math.max(1, fitting.length)] ?? null;
+}
+
+/** While the cluster begins: who makes its configuration. */
+function masterOf(world: World): SimNode | null {
+  const { nodes } = clusterOf(world);
+  return nodes.find(({ beginning }) => beginning?.part.type === "master") ?? null;
 }
 
 function processOf(
@@ -159,14 +170,38 @@ function processOf(
   return fitting[pick % Math.max(1, fitting.length)] ?? null;
 }
 
+/** Whether a node is not part of the cluster yet. Of those that it may have to hear it from nobody stays dead. */
+function hasBeginners(world: World): boolean {
+  return (
+    isBootstrapped(world) && clusterOf(world).nodes.some(({ setupDisk }) => !isInside(setupDisk))
+  );
+}
+
+function isInside(disk: SimNode["setupDisk"]): boolean {
+  const found = disk.read();
+  return found.type === "setup" && found.setup.phase === "complete";
+}
+
+function startAgain(world: World, node: SimNode): void {
+  const { member, setupDisk } = node;
+  const isTracking = node.role === "tracking" && isInside(setupDisk);
+  if (isTracking && member.status === "dead") {
+    member.status = "down";
+    node.status = "down";
+    scheduleStart(world, member, startAgainUs);
+  } else if (!isTracking && node.status === "down") startLater(world, node, startAgainUs);
+}
+
 /** Ends all faults of the cluster; called when those of members have ended, and their dead are known. */
 export function healCluster(world: World, prng: Prng): void {
   const { cluster } = world;
   if (cluster === null) return;
+  const isBeginning = hasBeginners(world);
   for (const node of cluster.nodes) {
     node.lateUs = 0;
     endHangs(world, node);
-    if (node.role === "tracking") {
+    if (isBeginning) startAgain(world, node);
+    else if (node.role === "tracking") {
       if (node.member.status === "dead") node.status = "dead";
     } else if (node.status === "down") {
       if (prng.chance(300)) node.status = "dead";

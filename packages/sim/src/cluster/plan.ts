@@ -9,6 +9,7 @@ import type {
   Scenario,
   Settings,
 } from "../scenario.ts";
+import { bootstrapFaultsOf, bootstrapOf } from "./plan-bootstrap.ts";
 import { bootUs, wishesOf } from "./plan-wishes.ts";
 import type { SimPlacement, SimService } from "./scripts.ts";
 
@@ -28,11 +29,16 @@ export function clusterPlanOf(seed: number, options: ClusterPlanOptions): Scenar
   const prng = new Prng(seed, "cluster");
   const members = options.tracking ?? prng.pick([1, 3, 3, 3, 5]);
   const satellites = options.satellites ?? prng.pick([0, 1, 2, 2, 3, 4]);
-  const cluster = clusterSettingsOf(seed, members, satellites);
+  const bootstrap = bootstrapOf(seed, members, satellites);
+  const cluster = {
+    ...clusterSettingsOf(seed, members, satellites),
+    ...(bootstrap === null ? {} : { bootstrap }),
+  };
   const settings = settingsOf(seed, members, options.seconds, cluster);
   const faults = [
     ...wishesOf(seed, settings, cluster),
     ...clusterFaultsOf(seed, settings, cluster),
+    ...(bootstrap === null ? [] : bootstrapFaultsOf(seed, bootstrap)),
   ];
   return {
     format: 1,

@@ -3,6 +3,12 @@ import { Prng } from "../prng.ts";
 import type { Scenario } from "../scenario.ts";
 import { eventKind, type SimMember, type World } from "../world.ts";
 import { onBeat, onBeatTurn } from "./beats.ts";
+import type { BeginningInput, SimBeginning } from "./beginning.ts";
+import { takeBeginning } from "./bootstrap.ts";
+import { isBootstrapped } from "./bootstrap-crash.ts";
+import { SetupDisk } from "./bootstrap-disk.ts";
+import { onHttp } from "./bootstrap-http.ts";
+import { beginningEnds, bootNodes, relaunch, startNode } from "./bootstrap-start.ts";
 import { endHalond } from "./control.ts";
 import { afterMemberStep, takeCoordinator } from "./coordinator.ts";
 import type { ClusterRules } from "./happening.ts";
@@ -93,6 +99,12 @@ function createNode(
     wallAheadMs: 0,
     lateUs: 0,
     prng,
+    startOptions: {},
+    setupDisk: new SetupDisk(),
+    dataDir: "/var/lib/halon",
+    setup: null,
+    refusal: null,
+    beginning: null,
     halond: null,
     coordinator: null,
   };
@@ -127,13 +139,19 @@ function portOf(worldOf: () => World, nodes: readonly SimNode[]): ServicePort {
 const hooks: ClusterHooks = {
   boot(world) {
     const { cluster, queue } = world;
+    if (isBootstrapped(world)) {
+      bootNodes(world);
+      return;
+    }
     for (const { role, slot, prng } of cluster?.nodes ?? [])
       if (role === "satellite") queue.push(prng.below(bootUs), eventKind.node, slot, 0, null);
     if (cluster?.settings.jobs !== undefined) queue.push(0, eventKind.wish, 0, firstDue, null);
   },
   memberStarted(world, { slot }) {
     const node = world.cluster?.nodes[slot];
-    if (node !== undefined) startHalond(world, node);
+    if (node === undefined) return;
+    if (isBootstrapped(world)) relaunch(world, node);
+    startHalond(world, node);
   },
   memberEnded(world, { slot, status }) {
     const node = world.cluster?.nodes[slot];
@@ -176,6 +194,12 @@ function dispatch(world: World): void {
   dispatchTo(world, node, kind);
 }
 
+function takeBeginningTurn(world: World, beginning: SimBeginning): void {
+  takeTurn(world, beginning, (_, own, input: BeginningInput) =>
+    takeBeginning(world, own, input, beginningEnds),
+  );
+}
+
 function dispatchTo(world: World, node: SimNode, kind: number): void {
   const { b, payload } = world.queue;
   switch (kind) {
@@ -184,6 +208,7 @@ function dispatchTo(world: World, node: SimNode, kind: number): void {
       world.trace.add(node.slot);
       world.trace.add(payload.inbox.length);
       if (payload === node.halond) takeTurn(world, node.halond, takeMain);
+      else if (payload === node.beginning) takeBeginningTurn(world, node.beginning);
       else if (payload === node.coordinator) takeTurn(world, node.coordinator, takeCoordinator);
       return;
     case eventKind.timer:
@@ -213,7 +238,11 @@ function dispatchTo(world: World, node: SimNode, kind: number): void {
       if (payload !== null && "event" in payload) onAsked(world, node, payload);
       return;
     case eventKind.node:
-      if (node.role === "satellite" && node.status === "down" && node.incarnation === b)
+      if (payload !== null) {
+        if ("http" in payload) onHttp(world, node, payload);
+      } else if (isBootstrapped(world)) {
+        if (node.status === "down" && node.incarnation === b) startNode(world, node);
+      } else if (node.role === "satellite" && node.status === "down" && node.incarnation === b)
         startHalond(world, node);
       return;
   }

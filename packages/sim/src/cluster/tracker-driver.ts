@@ -13,7 +13,7 @@ import type { CoordinatorNews, ToCoordinator } from "./news.ts";
 import { answerOperator } from "./operators-desk.ts";
 import { watchSupervisors } from "./supervisor.ts";
 import { arm, disarm, give } from "./threads.ts";
-import { clusterOf, machineMs, type SimNode, saw } from "./world.ts";
+import { clusterOf, machineMs, type SimNode, saw, trackingOf } from "./world.ts";
 
 /** While no coordinator runs here, the member is asked so often who leads; ms. */
 const askMemberEveryMs = 100;
@@ -311,9 +311,7 @@ function onEnded(
 
 /** Asks the agency, through this node's own member, for another leader. */
 function handOver(world: World, node: SimNode): void {
-  const others = clusterOf(world).nodes.filter(
-    (other) => other !== node && other.role === "tracking" && other.status === "up",
-  );
+  const others = trackingOf(world, node).filter((other) => other !== node && other.status === "up");
   const [other] = others;
   const { member } = node;
   if (other === undefined || member.process === null) return;

@@ -1,8 +1,12 @@
+import type { CompleteSetup, SetupOptions } from "@halon/node/core";
 import type { ErrorData, Json } from "@halon/protocol";
 import type { Rules } from "@halon/rules";
 import type { Prng } from "../prng.ts";
 import type { ClusterSettings } from "../scenario.ts";
 import type { SimMember, World } from "../world.ts";
+import type { SimBeginning } from "./beginning.ts";
+import type { SetupDisk } from "./bootstrap-disk.ts";
+import type { HttpPayload } from "./bootstrap-http.ts";
 import type { SimCoordinator } from "./coordinator-thread.ts";
 import type { SimHalond } from "./halond.ts";
 import type { ClusterRules, Happening } from "./happening.ts";
@@ -11,11 +15,11 @@ import type { ServiceTable, ServiceTurn } from "./services.ts";
 import type { AnyThread, Timer } from "./threads.ts";
 
 /**
- * `up` has a `halond`; `down` starts again later; `dead` never.
+ * `up` has a `halond`; of one that `begins` the cluster is not complete; `down` starts again later; `dead` never.
  *
  * A tracking node's `halond` has the member in it: the one starts and ends with the other.
  */
-export type NodeStatus = "up" | "down" | "dead";
+export type NodeStatus = "up" | "begins" | "down" | "dead";
 
 /**
  * One machine with Halon on it, `node-<slot + 1>`.
@@ -28,7 +32,8 @@ export interface SimNode {
   readonly name: string;
   /** `host:port`. */
   readonly address: string;
-  readonly role: "tracking" | "satellite";
+  /** While its cluster begins: what its number lets expect. */
+  role: "tracking" | "satellite";
   /** As its next join tells them. */
   labels: Readonly<Record<string, string>>;
   readonly member: SimMember;
@@ -46,6 +51,17 @@ export interface SimNode {
   /** Every turn of its threads begins so much later; µs. */
   lateUs: number;
   readonly prng: Prng;
+  /** What is not as the scenario says in the command line that starts it. */
+  startOptions: Partial<SetupOptions>;
+  readonly setupDisk: SetupDisk;
+  /** Of its data directory. */
+  dataDir: string;
+  /** What `halond` knows of its cluster; null while it begins or is not there, and in a run without a beginning. */
+  setup: CompleteSetup | null;
+  /** Why its last start was refused. */
+  refusal: { readonly code: string; readonly message: string } | null;
+  /** `halond` while its cluster begins. */
+  beginning: SimBeginning | null;
   /** Null while none runs. */
   halond: SimHalond | null;
   /** Of tracking nodes; null while it is not there, or is started again. */
@@ -92,6 +108,7 @@ export type ClusterPayload =
   | LinkEvent
   | ServiceTurn
   | { readonly packet: string }
+  | HttpPayload
   | OperatorRequest
   | { readonly ref: number; readonly answer: OperatorAnswer };
 
@@ -134,6 +151,14 @@ export interface ClusterWorld {
   readonly hooks: ClusterHooks;
   /** The last of the numbers that are unique in a run. */
   lastNumber: number;
+}
+
+/** The tracking nodes as this one knows them from its setup. */
+export function trackingOf(world: World, { setup }: SimNode): readonly SimNode[] {
+  const { nodes, byName } = clusterOf(world);
+  if (setup === null) return nodes.filter(({ role }) => role === "tracking");
+  const peers = setup.peers.filter(({ role }) => role === "tracking");
+  return peers.flatMap(({ name }) => byName.get(name) ?? []);
 }
 
 /** Reading of the machine's monotonic clock, which goes on while `halond` is away; ms with fractions. */

@@ -2,13 +2,11 @@ import { type CoordinatorState, encodeSnapshot } from "@halon/coordinator/core";
 import { violated } from "../../invariants/invariant.ts";
 import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 
-/** States are compared at every so many records. */
-const everyRecords = 64;
 /** Texts of so many states are kept for those who come later. */
 const keptMax = 8;
 
-/** C9: folding the records gives the state of the one who decided, at every node that follows. */
-export function equalFolds(): ClusterInvariant {
+/** C9: folding the records gives the state of the one who decided, at every node that follows; compared every so many. */
+export function equalFolds(everyRecords = 64): ClusterInvariant {
   const texts = new Map<number, string>();
   const compare = (who: string, state: CoordinatorState, text = texts.get(state.index)): void => {
     if (text === undefined) return;
