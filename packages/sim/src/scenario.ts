@@ -185,6 +185,8 @@ export interface BootstrapSettings {
   readonly join: readonly (readonly number[])[];
   /** The first of them are the tracking nodes, as with `--local`; else whoever comes first. */
   readonly byNumber: boolean;
+  /** A setup is written so many times as slowly as other things. */
+  readonly saveSlowness: number;
   /** Of requests and of answers: lost, there twice, ten times as long on their way. */
   readonly loss: number;
   readonly duplicate: number;

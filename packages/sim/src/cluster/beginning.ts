@@ -3,7 +3,7 @@ import { type ClusterConfig, type HelloRequest, helloProtocol } from "@halon/pro
 import type { World } from "../world.ts";
 import { type HttpRequest, sendRequest } from "./bootstrap-http.ts";
 import { arm, type Due, type Thread } from "./threads.ts";
-import { saw } from "./world.ts";
+import { clusterOf, saw } from "./world.ts";
 
 /** What waits for a `halond` whose cluster begins. */
 export type BeginningInput =
@@ -62,7 +62,8 @@ export function keep(world: World, own: SimBeginning, setup: Setup, then: () => 
   own.saving = { setup, then };
   node.setupDisk.begin(setup);
   saw(world, { type: "setupSaving", node, setup });
-  const slowness = node.member.disk.slowness;
+  const { saveSlowness = 1 } = clusterOf(world).settings.bootstrap ?? {};
+  const slowness = node.member.disk.slowness * saveSlowness;
   arm(world, own, "saved", (node.prng.between(diskMinUs, diskMaxUs) * slowness) / 1_000);
 }
 

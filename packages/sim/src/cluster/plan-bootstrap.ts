@@ -24,6 +24,7 @@ export function bootstrapOf(
     startUs,
     join: joinsOf(prng, nodes, byNumber),
     byNumber,
+    saveSlowness: prng.pick([1, 50, 200]),
     loss: isRough ? prng.pick([20, 100, 300]) : 0,
     duplicate: isRough ? prng.pick([0, 50, 200]) : 0,
     straggle: isRough ? prng.pick([0, 50, 200]) : 0,

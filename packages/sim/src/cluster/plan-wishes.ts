@@ -54,6 +54,26 @@ export function wishesOf(
   return wishes;
 }
 
+/** Of a thousand seeds, in so many operators change the members of the agency. */
+const memberShare = 200;
+
+/** Changes of members, from a stream of their own. */
+export function memberWishesOf(seed: number, { faultsUs }: Settings): readonly Fault[] {
+  const prng = new Prng(seed, "member changes");
+  if (!prng.chance(memberShare)) return [];
+  const gapUs = prng.pick([4_000_000, 15_000_000]);
+  const wishes: Fault[] = [];
+  for (
+    let at = 2 * bootUs + prng.below(gapUs);
+    at < faultsUs && wishes.length < 5;
+    at += prng.between(gapUs >> 2, 2 * gapUs)
+  ) {
+    const change = prng.pick(["add", "add", "replace", "replace", "remove"] as const);
+    wishes.push({ at, type: "changeMembers", change, pick: prng.below(16) });
+  }
+  return wishes;
+}
+
 /** All services are wanted in the end, in one go or in a few; a later one may name those before it. */
 function firstDeploys(prng: Prng, all: readonly number[]): Fault[] {
   const parts = prng.pick([1, 1, 2, 3]);

@@ -10,7 +10,7 @@ import type {
   Settings,
 } from "../scenario.ts";
 import { bootstrapFaultsOf, bootstrapOf } from "./plan-bootstrap.ts";
-import { bootUs, wishesOf } from "./plan-wishes.ts";
+import { bootUs, memberWishesOf, wishesOf } from "./plan-wishes.ts";
 import type { SimPlacement, SimService } from "./scripts.ts";
 
 /** What the caller fixes of a cluster; the seed draws the rest. */
@@ -38,6 +38,7 @@ export function clusterPlanOf(seed: number, options: ClusterPlanOptions): Scenar
   const faults = [
     ...wishesOf(seed, settings, cluster),
     ...clusterFaultsOf(seed, settings, cluster),
+    ...memberWishesOf(seed, settings),
     ...(bootstrap === null ? [] : bootstrapFaultsOf(seed, bootstrap)),
   ];
   return {
