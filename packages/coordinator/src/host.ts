@@ -1,8 +1,24 @@
 import { Worker } from "node:worker_threads";
-import { type EventEntry, fromErrorData, HalonError } from "@halon/protocol";
+import {
+  type DeadLetterList,
+  type EventEntry,
+  fromErrorData,
+  HalonError,
+  type PlannedActions,
+} from "@halon/protocol";
 import type { EventInput, Reply } from "./core/index.ts";
 import type { AskedLease } from "./core/leases.ts";
 import type { HistoryQuery } from "./history.ts";
+import { makePlan, type PlanRequest } from "./plan/make.ts";
+import {
+  asker,
+  Ending,
+  noLeader,
+  notLeading,
+  type Pending,
+  type Seen,
+  take,
+} from "./thread/asking.ts";
 import { makeProgress } from "./thread/progress.ts";
 import type {
   CoordinatorData,
@@ -20,6 +36,8 @@ const stopDeadlineMs = 5_000;
 const answerDeadlineMs = 10_000;
 /** As long as a lease: a later answer is of no use. */
 const renewDeadlineMs = 2_000;
+
+const noLetters: DeadLetterList = { letters: [], dropped: 0, waiting: 0 };
 
 /** What the coordinator tells, besides its answers. */
 export type CoordinatorNews = Extract<
@@ -87,12 +105,14 @@ export interface CoordinatorHost {
    * when it crashed or hung.
    */
   readonly ended: Promise<void>;
+  /** As of the last decision. Errors: HAL_NO_LEADER when it does not lead. */
+  deadLetters(): Promise<DeadLetterList>;
+  /**
+   * What would follow if the cluster file were applied now; nothing is changed. One plan at a time: HAL_TOO_MANY. Other errors:
+   * those of `makePlan`, and HAL_NO_LEADER when it does not lead.
+   */
+  plan(request: PlanRequest, timeoutMs: number): Promise<PlannedActions>;
   stop(): Promise<void>;
-}
-
-interface Pending {
-  readonly resolve: (message: FromCoordinator) => void;
-  readonly reject: (error: Error) => void;
 }
 
 /**
@@ -146,15 +166,7 @@ export async function startCoordinator(
     });
   });
   await following;
-  return createHost(worker, seen, pending, ended);
-}
-
-/** What the thread has told so far. */
-interface Seen {
-  phase: "standby" | "leading";
-  following: Extract<FromCoordinator, { type: "following" }> | undefined;
-  epoch: number;
-  files: Extract<FromCoordinator, { type: "ruleFiles" }>["files"];
+  return createHost(data, worker, seen, pending, ended);
 }
 
 function entry(): URL {
@@ -165,6 +177,7 @@ function entry(): URL {
 }
 
 function createHost(
+  data: CoordinatorData,
   worker: Worker,
   seen: Seen,
   pending: Map<number, Pending>,
@@ -172,6 +185,7 @@ function createHost(
 ): CoordinatorHost {
   const post = (message: ToCoordinator): void => worker.postMessage(message);
   const ask = asker(post, pending, ended);
+  let isPlanning = false;
   const refuseStandby = (): void => {
     if (seen.phase !== "leading") throw notLeading();
   };
@@ -230,6 +244,25 @@ function createHost(
       const answer = await ask(answerDeadlineMs, (ref) => ({ type: "readJournal", ref, from, to }));
       return answer.type === "journalIs" ? answer.records : [];
     },
+    async deadLetters() {
+      refuseStandby();
+      const answer = await ask(answerDeadlineMs, (ref) => ({ type: "deadLetters", ref }));
+      return answer.type === "deadLettersAre" ? answer.list : noLetters;
+    },
+    async plan(request, timeoutMs) {
+      refuseStandby();
+      if (isPlanning)
+        throw new HalonError("HAL_TOO_MANY", "Another plan is being made; try again in a moment.");
+      isPlanning = true;
+      try {
+        const answer = await ask(timeoutMs, (ref) => ({ type: "capture", ref }));
+        const snapshot = answer.type === "captured" ? answer.text : "";
+        const { dataDir, suspects } = data;
+        return await makePlan(request, { snapshot, dataDir, suspects }, timeoutMs);
+      } finally {
+        isPlanning = false;
+      }
+    },
     fillJournal: (records) => post({ type: "journalRecords", records }),
     leaveJournalGap: () => post({ type: "journalGapStays" }),
     ended: ended.promise,
@@ -240,42 +273,6 @@ function createHost(
       await ended.promise;
       clearTimeout(late);
     },
-  };
-}
-
-/** Asks the thread, and waits for the answer of the same number. */
-function asker(
-  post: (message: ToCoordinator) => void,
-  pending: Map<number, Pending>,
-  ended: Ending,
-): (timeoutMs: number, question: (ref: number) => ToCoordinator) => Promise<FromCoordinator> {
-  let lastRef = 0;
-  return (timeoutMs, question) => {
-    if (ended.isOver) return Promise.reject(noLeader());
-    lastRef += 1;
-    const ref = lastRef;
-    return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        pending.delete(ref);
-        reject(
-          new HalonError(
-            "HAL_TIMEOUT",
-            `The coordinator did not answer within ${timeoutMs} ms; the outcome is unknown.`,
-          ),
-        );
-      }, timeoutMs);
-      pending.set(ref, {
-        resolve: (message) => {
-          clearTimeout(late);
-          resolve(message);
-        },
-        reject: (error) => {
-          clearTimeout(late);
-          reject(error);
-        },
-      });
-      post(question(ref));
-    });
   };
 }
 
@@ -302,6 +299,8 @@ function receive(
     case "watermarkIs":
     case "historyIs":
     case "journalIs":
+    case "deadLettersAre":
+    case "captured":
       take(pending, message.ref)?.resolve(message);
       return;
     case "failed":
@@ -325,68 +324,4 @@ function receive(
     default:
   }
   listener(message);
-}
-
-function take(pending: Map<number, Pending>, ref: number): Pending | undefined {
-  const found = pending.get(ref);
-  pending.delete(ref);
-  return found;
-}
-
-function notLeading(): HalonError {
-  return new HalonError(
-    "HAL_NO_LEADER",
-    "The coordinator of this node does not lead; send it to the one that does.",
-  );
-}
-
-function noLeader(): HalonError {
-  return new HalonError(
-    "HAL_NO_LEADER",
-    "The coordinator has ended before it answered: whether the event took effect is not known; ask again under the same id.",
-  );
-}
-
-/** The end of the thread: expected, or with the reason that came before it. */
-class Ending {
-  readonly promise: Promise<void>;
-  reason: HalonError | undefined;
-  isOver = false;
-  #isExpected = false;
-  readonly #pending: Map<number, Pending>;
-  readonly #seen: Seen;
-  #settle: { resolve: () => void; reject: (error: Error) => void } | undefined;
-
-  constructor(pending: Map<number, Pending>, seen: Seen) {
-    this.#pending = pending;
-    this.#seen = seen;
-    this.promise = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    // Without a listener the rejection would end the process: whoever waits hears of it, nobody has to.
-    this.promise.catch(() => undefined);
-  }
-
-  expect(): void {
-    this.#isExpected = true;
-  }
-
-  fail(reason: HalonError): void {
-    this.reason ??= reason;
-  }
-
-  close(): void {
-    this.isOver = true;
-    this.#seen.phase = "standby";
-    // Replies that came last are handed on a turn later, and go before this.
-    setImmediate(() => {
-      for (const { reject } of this.#pending.values()) reject(noLeader());
-      this.#pending.clear();
-    });
-    if (this.#isExpected) this.#settle?.resolve();
-    else
-      this.#settle?.reject(
-        this.reason ?? new HalonError("HAL_INTERNAL", "The coordinator's thread ended."),
-      );
-  }
 }

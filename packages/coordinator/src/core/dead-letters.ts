@@ -199,12 +199,21 @@ function isBuiltIn({ type, version }: EventEnvelope): boolean {
   return Object.hasOwn(builtIn, type) && builtIn[type]?.version === version;
 }
 
-/** Types of event, each with its version, that the rule files in force declare. */
+/** Types of event, each with a version, that rule files in force here can read. */
 function declaredIn(graph: GraphView): ReadonlySet<string> {
   const files = graph
     .list("RuleFile")
-    .filter(({ attributes }) => isInForce(attributes) && attributes.retired !== true);
-  return new Set(files.flatMap(({ attributes }) => attributes.events.map(typeOf)));
+    .filter(
+      ({ attributes }) =>
+        isInForce(attributes) && attributes.retired !== true && attributes.runs !== "node",
+    );
+  return new Set(
+    files.flatMap(({ attributes }) =>
+      attributes.events.flatMap(({ type, version, from = [] }) =>
+        [version, ...from].map((each) => typeOf({ type, version: each })),
+      ),
+    ),
+  );
 }
 
 function typeOf({ type, version }: { readonly type: string; readonly version: number }): string {

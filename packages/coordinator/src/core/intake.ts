@@ -82,7 +82,7 @@ function intakeNumbered(
     type: "take",
     event: {
       id: `${source}:${incarnation}:${sequence}`,
-      source: event.by === undefined ? source : `processor/${source}/${event.by}`,
+      source: event.by === undefined ? source : `${source}/${event.by}`,
       ...ordered(event),
     },
     origin: { type: "sequence", source, incarnation, sequence },

@@ -3,7 +3,15 @@ import { parentPort, workerData } from "node:worker_threads";
 import { toJSON } from "@halon/graph";
 import { type ErrorData, events, toErrorData } from "@halon/protocol";
 import { type Blobs, openBlobs } from "../blob/open.ts";
-import { answerOf, type EventInput, firstObservation, watermarkOf } from "../core/index.ts";
+import {
+  answerOf,
+  type CoordinatorState,
+  captureSnapshot,
+  type EventInput,
+  firstObservation,
+  letterList,
+  watermarkOf,
+} from "../core/index.ts";
 import { readHistory } from "../history.ts";
 import { JournalFeed } from "../journal/feed.ts";
 import type { Journal } from "../journal/journal.ts";
@@ -40,6 +48,8 @@ const notLeading: ErrorData = {
   code: "HAL_NO_LEADER",
   message: "The coordinator of this node does not lead; send it to the one that does.",
 };
+/** How long a copy of the state holds the thread at once. */
+const captureSliceMs = 5;
 let isStopping = false;
 
 // What an author's code leaves behind of its own promises is nobody's: it must not end the thread.
@@ -192,6 +202,16 @@ function receive(parts: Parts, message: ToCoordinator): void {
         return { type: "journalIs", ref: message.ref, records };
       });
       return;
+    case "deadLetters":
+      readState(loop, message.ref, (state) =>
+        tell({ type: "deadLettersAre", ref: message.ref, list: letterList(state) }),
+      );
+      return;
+    case "capture":
+      readState(loop, message.ref, (state) =>
+        answer(message.ref, () => capture(message.ref, state)),
+      );
+      return;
     case "journalRecords":
       feed.fill(message.records);
       return;
@@ -242,13 +262,32 @@ function tellWatermark(
   loop: DecisionLoop | undefined,
   { ref, source, incarnation }: Extract<ToCoordinator, { type: "watermark" }>,
 ): void {
-  if (loop === undefined) {
-    tell({ type: "failed", ref, error: notLeading });
-    return;
-  }
-  loop.whenDurable(() => {
-    tell({ type: "watermarkIs", ref, sequence: watermarkOf(loop.state, source, incarnation) });
+  readState(loop, ref, (state) => {
+    tell({ type: "watermarkIs", ref, sequence: watermarkOf(state, source, incarnation) });
   });
+}
+
+/** Reads the state when all that it holds is durable. */
+function readState(
+  loop: DecisionLoop | undefined,
+  ref: number,
+  read: (state: CoordinatorState) => void,
+): void {
+  if (loop === undefined) tell({ type: "failed", ref, error: notLeading });
+  else loop.whenDurable(() => read(loop.state));
+}
+
+/** A copy of the state, in slices: decisions go on meanwhile. */
+async function capture(ref: number, state: CoordinatorState): Promise<FromCoordinator> {
+  const pieces: string[] = [];
+  let turnedAt = performance.now();
+  for (const piece of captureSnapshot(state)) {
+    pieces.push(piece);
+    if (performance.now() - turnedAt < captureSliceMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    turnedAt = performance.now();
+  }
+  return { type: "captured", ref, text: pieces.join("") };
 }
 
 async function stop({ journal, feed, standby, loop }: Parts): Promise<void> {

@@ -1,5 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
-import type { Command, ErrorData, EventEntry } from "@halon/protocol";
+import type { Command, DeadLetterList, ErrorData, EventEntry } from "@halon/protocol";
 import type { EventInput, Reply } from "../core/index.ts";
 import type { AskedLease } from "../core/leases.ts";
 import type { HistoryQuery } from "../history.ts";
@@ -80,6 +80,9 @@ export type ToCoordinator =
       readonly from: number;
       readonly to: number;
     }
+  | { readonly type: "deadLetters"; readonly ref: number }
+  /** Asks for a copy of the state. */
+  | { readonly type: "capture"; readonly ref: number }
   /** Some of what `journalGap` named, in order, at most 1 MiB. */
   | { readonly type: "journalRecords"; readonly records: readonly JournalRecord[] }
   /** Nobody has what is still missing of it. */
@@ -132,6 +135,9 @@ export type FromCoordinator =
       readonly ref: number;
       readonly records: readonly JournalRecord[];
     }
+  | { readonly type: "deadLettersAre"; readonly ref: number; readonly list: DeadLetterList }
+  /** The state as a snapshot has it. */
+  | { readonly type: "captured"; readonly ref: number; readonly text: string }
   | { readonly type: "failed"; readonly ref: number; readonly error: ErrorData }
   /** The rule files that are loaded from now on, for reading the shared progress. */
   | {
