@@ -1,4 +1,4 @@
-import { builtInEvents, type EventType } from "@halon/protocol";
+import { builtInEvents, type EventType, HalonError } from "@halon/protocol";
 import type { z } from "zod";
 import type { Invariant } from "./invariant.ts";
 import { checkMachine } from "./job/check-machine.ts";
@@ -16,6 +16,11 @@ export interface RulesAbout {
 
 type RuleMap = Readonly<Record<string, Rule>>;
 
+/** Gives a rule file its value whose rules run in the processor of every node (rfc/0010, Processors). */
+export function defineRules(
+  rules: Readonly<Record<string, NodeRule>>,
+  about: NodeRulesOptions,
+): Rules;
 /**
  * Gives a rule file its value. Rules of one file and one priority act in the order in which they stand here.
  *
@@ -23,16 +28,12 @@ type RuleMap = Readonly<Record<string, Rule>>;
  * Types of event that its rules are on are declared with it; `events` names those that it only publishes. Throws
  * HAL_CONFIG_INVALID on a statechart that cannot be run (checkMachine), and on what is declared twice in two ways.
  */
-export function defineRules(rules: RuleMap, about?: RulesAbout): Rules;
-/** Gives a rule file its value whose rules run in the processor of every node (rfc/0010, Processors). */
-export function defineRules(
-  rules: Readonly<Record<string, NodeRule>>,
-  about: NodeRulesOptions,
-): Rules;
 export function defineRules<S extends z.ZodObject>(
   rules: (options: z.output<S>) => RuleMap,
   about: RulesAbout & { readonly options: S },
 ): ConfigurableRules;
+/** Gives a rule file its value that takes no options. */
+export function defineRules(rules: RuleMap, about?: RulesAbout): Rules;
 export function defineRules(
   rules: RuleMap | ((options: never) => RuleMap),
   {
@@ -50,10 +51,30 @@ export function defineRules(
 }
 
 function finished(rules: RuleMap, about: RulesAbout): Rules {
+  if (typeof rules !== "object" || rules === null || isPromise(rules))
+    throw new HalonError(
+      "HAL_CONFIG_INVALID",
+      "defineRules: the rules are no object of rules; give one at once, not a promise of one",
+    );
   for (const [name, rule] of Object.entries(rules))
     if (rule.kind === "statechart") checkMachine(name, rule);
   const heard = Object.values(rules).flatMap(heardBy);
   const declared = new Map([...heard, ...(about.events ?? [])].map((event) => [event.type, event]));
+  for (const event of [...heard, ...(about.events ?? [])]) {
+    const { type, version } = event;
+    const other = declared.get(type)?.version ?? version;
+    if (other !== version)
+      throw new HalonError(
+        "HAL_CONFIG_INVALID",
+        `event ${type}: the file declares versions ${version} and ${other}; declare the newest, with \`from\` for the others`,
+      );
+  }
+  const twice = duplicate((about.invariants ?? []).map(({ name }) => name));
+  if (twice !== undefined)
+    throw new HalonError(
+      "HAL_CONFIG_INVALID",
+      `invariant ${twice}: two invariants of the file have this name; give one of them another`,
+    );
   const own = [...declared.values()].filter(({ type }) => !Object.hasOwn(builtInEvents, type));
   const { resources = {}, invariants = [] } = about;
   return {
@@ -63,6 +84,14 @@ function finished(rules: RuleMap, about: RulesAbout): Rules {
     resources,
     ...(invariants.length === 0 ? {} : { invariants }),
   };
+}
+
+function isPromise(value: object): boolean {
+  return "then" in value && typeof value.then === "function";
+}
+
+function duplicate(names: readonly string[]): string | undefined {
+  return names.find((name, position) => names.indexOf(name) !== position);
 }
 
 function heardBy(rule: Rule): readonly EventType[] {

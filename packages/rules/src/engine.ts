@@ -173,7 +173,11 @@ function fire(
   const shown = match === null ? undefined : compiled.rule.pattern?.show(match);
   const where = whereContext(host, view, event, shown);
   try {
-    for (const condition of conditions) if (!condition(where as WhereContext<never, never>)) return;
+    for (const condition of conditions) {
+      const held: unknown = condition(where as WhereContext<never, never>);
+      if (!held) return;
+      if (isThenable(held)) throw new TypeError("a rule's condition must not return a promise");
+    }
   } catch (error) {
     take(run, failedFiring(compiled, event, host, error));
     return;

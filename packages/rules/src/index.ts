@@ -2,7 +2,9 @@ export { defineEvent, events } from "@halon/protocol";
 export { and, assign, not, or, raise, setup, stateIn } from "xstate";
 export { z } from "zod";
 export { alertsOf } from "./alerts.ts";
+export { checkInvariant, type InvariantCheck } from "./check-invariant.ts";
 export {
+  type CompiledInvariant,
   type CompiledRule,
   indexRules,
   keptCode,

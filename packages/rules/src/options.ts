@@ -48,7 +48,7 @@ export function rulesOf(exported: unknown, given: JsonObject = {}): ConfiguredFi
     default:
       throw new HalonError(
         "HAL_CONFIG_INVALID",
-        "the file's default export is not the value of defineRules or defineInvariant",
+        "the file's default export is not the value of defineRules or defineInvariant. Write: export default defineRules({ … })",
       );
   }
 }

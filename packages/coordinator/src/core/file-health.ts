@@ -74,6 +74,11 @@ export class FileHealth {
     this.#judgeSize(file, size);
   }
 
+  /** What ran since the last event was no rule, and did not throw: it says nothing of the rules. */
+  passed(): void {
+    this.#ran.clear();
+  }
+
   /** The event at hand is decided; `event` names it. */
   decided(event: string): void {
     if (this.#ran.size === 0) return;

@@ -108,6 +108,7 @@ export function foldIntake(
       break;
     case "derived":
     case "pattern":
+    case "invariant":
       break;
   }
   if (settles !== null) forgetCommand(state, settles);

@@ -16,13 +16,26 @@ export function isInForce({ quarantined, disabled }: AttributesOf<"RuleFile">): 
   return quarantined === undefined && disabled === undefined;
 }
 
+/** The version that is in force: its blob; with options, `blob#edition`. */
+export function versionOf({
+  blob,
+  edition,
+}: Pick<AttributesOf<"RuleFile">, "blob" | "edition">): string {
+  return edition === undefined ? blob : `${blob}#${edition}`;
+}
+
+/** The blob of a version. */
+export function blobOf(version: string): string {
+  return version.replace(/#\d+$/, "");
+}
+
 /** What decides which rules are in force: a key that changes when they have to be loaded again. */
 export function ruleFilesKey(graph: GraphView): string {
   return graph
     .list("RuleFile")
     .map(({ id, attributes }) => {
-      const { blob, kept = [], retired = false } = attributes;
-      const versions = [...(retired ? ["-"] : []), blob, ...kept].join("+");
+      const { kept = [], retired = false } = attributes;
+      const versions = [...(retired ? ["-"] : []), versionOf(attributes), ...kept].join("+");
       return `${id}=${versions}${isInForce(attributes) ? "" : "!"}`;
     })
     .join(",");
@@ -61,6 +74,7 @@ export function withoutCode(index: RuleIndex, code: string): RuleIndex {
         return others.length === 0 ? [] : [[id, others] as const];
       }),
     ),
+    invariants: index.invariants.filter((invariant) => invariant.code !== code),
   };
 }
 

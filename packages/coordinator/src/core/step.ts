@@ -1,5 +1,6 @@
 import {
   type Command,
+  type ConfiguredRules,
   commandAnswers,
   commandId,
   type Decision,
@@ -8,10 +9,12 @@ import {
   events,
   type Firing,
   type Json,
+  type JsonObject,
   type Origin,
   type RuleContribution,
 } from "@halon/protocol";
 import {
+  checkInvariant,
   type DueMatch,
   type Outcome,
   type RuleHost,
@@ -26,8 +29,10 @@ import type { FileHealth } from "./file-health.ts";
 import { foldEnd, foldFiring, foldIntake, foldRuleFiles, foldStamp } from "./fold.ts";
 import { deepFreeze } from "./frozen.ts";
 import { type DeclaredEvents, flawOfWaiting, type Input, intake, type Reply } from "./intake.ts";
+import { dueInvariants, toldOf } from "./invariants.ts";
 import { dueKept, keptMax } from "./kept-events.ts";
 import { keeperOf, onlyRule } from "./rule-files.ts";
+import { withConfigured } from "./rule-options.ts";
 import type { CoordinatorState } from "./state.ts";
 
 /** How deep events that rules publish may lead to further ones. */
@@ -55,6 +60,8 @@ export interface RuleSet {
   readonly running?: (file: string | null) => void;
   /** By the name of its code: the rule files that are loaded, and kept versions of them. */
   readonly versions?: ReadonlyMap<string, { readonly file: string; readonly blob: string }>;
+  /** What the code of a file that is loaded makes of options; null when it is not. Throws what that throws. */
+  readonly configure?: (file: string, options: JsonObject) => ConfiguredRules | null;
   /** Where in its author's file the code of a rule, `<file>/<rule>`, threw this; null when that is not known. */
   readonly locate?: (rule: string, error: unknown) => string | null;
 }
@@ -99,6 +106,7 @@ export function step(
   batch.takeKept();
   batch.takeLetters();
   const replies = inputs.map((input) => batch.take(input));
+  batch.checkInvariants();
   return { ...batch.close(marksTime), replies };
 }
 
@@ -191,7 +199,8 @@ class Batch {
   }
 
   take(input: Input): Reply {
-    const taken = intake(this.#state, this.#rules.declared, input);
+    const rules = this.#rules;
+    const taken = withConfigured(this.#state, rules, intake(this.#state, rules.declared, input));
     if (taken.type === "reply") return taken.reply;
     if (taken.dead === null) this.#decide(taken.event, taken.origin);
     else
@@ -203,6 +212,22 @@ class Batch {
         dead: taken.dead,
       });
     return { type: "accepted", index: this.#stamp.index };
+  }
+
+  /** After all else: it sees what the record leaves, and nothing in between. */
+  checkInvariants(): void {
+    for (const invariant of dueInvariants(this.#rules.index, this.#decisions)) {
+      const check = checkInvariant(invariant, this.#host);
+      const told = toldOf(this.#state.graph, invariant.id, check);
+      if (told === null) this.#health?.passed();
+      else {
+        const envelope = {
+          ...{ id: this.#host.nextEventId(), type: told.type, version: 1 },
+          ...{ source: `rule/${invariant.id}`, data: told.data },
+        };
+        this.#decide(envelope, { type: "invariant", invariant: invariant.id });
+      }
+    }
   }
 
   close(marksTime: boolean): Pick<StepResult, "record" | "commands"> {

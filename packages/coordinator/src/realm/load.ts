@@ -1,14 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type { GraphView, Resource } from "@halon/protocol";
+import type { ConfiguredRules, GraphView, JsonObject, Resource } from "@halon/protocol";
 import { indexRules, keptCode, type LoadedFile } from "@halon/rules";
 import { z } from "zod";
 import {
+  blobOf,
   builtInRules,
   type DeclaredEvents,
   isInForce,
   type RuleFileFailure,
   type RuleSet,
+  versionOf,
 } from "../core/index.ts";
 import { runWithin } from "./deadline.ts";
 import { type RuleScript, runRuleScript } from "./rule-script.ts";
@@ -46,6 +48,9 @@ const loadTries = 3;
 interface Version {
   readonly file: string;
   readonly blob: string;
+  /** The blob, with options `blob#edition`. */
+  readonly version: string;
+  readonly options: JsonObject | undefined;
   /** An earlier one, which is there for its jobs alone. */
   readonly isKept: boolean;
   /** What is told to run when its code does. */
@@ -71,7 +76,7 @@ export async function loadRuleSet(
     .filter(({ attributes }) => isInForce(attributes) && attributes.runs !== "node");
   const versions = active.flatMap(versionsOf);
   host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
-  for (const { file, blob, isKept, code } of versions) {
+  for (const { file, blob, version, options, isKept, code } of versions) {
     try {
       const suspicion = host.suspects.get(blob);
       if (suspicion !== undefined) throw new Error(suspicion);
@@ -79,10 +84,10 @@ export async function loadRuleSet(
         missing.push({ file, blob, reason: `its blob ${blob} is not on the node that leads` });
         continue;
       }
-      const key = `${code} ${blob}`;
-      const script = before.scripts.get(key) ?? (await load(host, code, blob));
+      const key = scriptKey(code, version);
+      const script = before.scripts.get(key) ?? (await load(host, { code, blob, options }));
       scripts.set(key, script);
-      files.push({ name: file, version: blob, isKept, rules: script.rules });
+      files.push({ name: file, version, isKept, rules: script.rules });
     } catch (error) {
       failures.push({ file, blob, reason: reasonOf(error).slice(0, 2_000) });
     } finally {
@@ -94,25 +99,54 @@ export async function loadRuleSet(
     declared: declaredBy(graph, new Set(files.map(({ name }) => name))),
     running: (code) => host.running(code),
     locate: (_, error) => locate(scripts, error),
+    configure: (file, given) => {
+      const newest = versions.find((each) => each.file === file && !each.isKept);
+      const script = newest && scripts.get(scriptKey(newest.code, newest.version));
+      return newest && script ? configured(newest.blob, script, given) : null;
+    },
     versions: new Map(versions.map(({ code, file, blob }) => [code, { file, blob }])),
   };
   return { rules, scripts, failures, missing };
 }
 
 function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[] {
-  const { blob, kept = [], retired } = attributes;
-  const newest = { file: id, blob, isKept: false, code: id };
-  const earlier = kept.map((each) => ({
-    file: id,
-    blob: each,
-    isKept: true,
-    code: keptCode(id, each),
+  const { blob, options, kept = [], keptOptions = {}, retired } = attributes;
+  const newest = {
+    ...{ file: id, blob, isKept: false, code: id },
+    ...{ version: versionOf(attributes), options },
+  };
+  const earlier = kept.map((version) => ({
+    ...{ file: id, blob: blobOf(version), isKept: true, code: keptCode(id, version) },
+    ...{ version, options: keptOptions[version] },
   }));
   return retired === true ? earlier : [newest, ...earlier];
 }
 
-function load(host: RuleFileHost, code: string, blob: string): Promise<RuleScript> {
-  return loadRuleScript(host.blobPath(blob), code, (running) => host.running(running));
+function load(
+  host: RuleFileHost,
+  { code, blob, options }: Pick<Version, "code" | "blob" | "options">,
+): Promise<RuleScript> {
+  const running = (file: string | null): void => host.running(file);
+  return loadRuleScript(host.blobPath(blob), code, running, options);
+}
+
+function scriptKey(code: string, version: string): string {
+  return `${code} ${version}`;
+}
+
+/** What the code of a file makes of options, as data. */
+function configured(blob: string, script: RuleScript, given: JsonObject): ConfiguredRules {
+  const { rules, options = {} } = script.configure(given);
+  const patterns = Object.entries(rules.rules).flatMap(([name, { pattern }]) =>
+    pattern === undefined ? [] : [[name, pattern.description] as const],
+  );
+  return {
+    blob,
+    options,
+    rules: Object.keys(rules.rules),
+    patterns: Object.fromEntries(patterns),
+    invariants: (rules.invariants ?? []).map(({ name }) => name),
+  };
 }
 
 /** Runs the script of a compiled rule file, with a deadline. `running` is told whose code runs, `code`. */
@@ -120,12 +154,13 @@ export async function loadRuleScript(
   path: string,
   code: string,
   running: RuleFileHost["running"],
+  options?: JsonObject,
 ): Promise<RuleScript> {
   const text = await readFile(path, "utf8");
   for (let tries = 1; ; tries += 1) {
     const before = process.cpuUsage();
     running(code);
-    const loaded = runWithin(loadDeadlineMs, () => runRuleScript(text, basename(path)));
+    const loaded = runWithin(loadDeadlineMs, () => runRuleScript(text, basename(path), options));
     running(null);
     if (loaded !== null) return loaded.value;
     const { user, system } = process.cpuUsage(before);
@@ -162,7 +197,7 @@ function locate(scripts: Loaded["scripts"], error: unknown): string | null {
   if (frame === null) return null;
   const [, blob = "", line, column] = frame;
   for (const [key, script] of scripts)
-    if (key.endsWith(` ${blob}`)) return script.whereIs(Number(line), Number(column));
+    if (blobOf(key).endsWith(` ${blob}`)) return script.whereIs(Number(line), Number(column));
   return null;
 }
 

@@ -1,4 +1,4 @@
-import type { GraphUpdate, GraphView } from "@halon/protocol";
+import type { AttributesOf, GraphUpdate, GraphView, JsonObject } from "@halon/protocol";
 
 /**
  * Lets go of an earlier version of a rule file; false when it was not kept.
@@ -13,10 +13,22 @@ export function releaseVersion(
 ): boolean {
   const known = view.get("RuleFile", file);
   if (known === undefined) return false;
-  const { kept = [], ...attributes } = known.attributes;
+  const { kept = [], keptOptions = {}, ...attributes } = known.attributes;
   const rest = kept.filter((blob) => blob !== version);
   if (rest.length === kept.length) return false;
   if (rest.length === 0 && attributes.retired === true) update.remove("RuleFile", file);
-  else update.put("RuleFile", file, rest.length === 0 ? attributes : { ...attributes, kept: rest });
+  else update.put("RuleFile", file, { ...attributes, ...keeping(rest, keptOptions) });
   return true;
+}
+
+function keeping(
+  kept: readonly string[],
+  options: Readonly<Record<string, JsonObject>>,
+): Partial<Pick<AttributesOf<"RuleFile">, "kept" | "keptOptions">> {
+  if (kept.length === 0) return {};
+  const left = Object.entries(options).filter(([version]) => kept.includes(version));
+  return {
+    kept: [...kept],
+    ...(left.length === 0 ? {} : { keptOptions: Object.fromEntries(left) }),
+  };
 }

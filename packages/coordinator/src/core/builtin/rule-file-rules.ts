@@ -1,7 +1,9 @@
 import { events } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { bounded, type Context } from "./context.ts";
+import { checkInvariantsSoon } from "./invariant-rules.ts";
 import { beginOperation, failOperation } from "./operation.ts";
+import { configureRuleFile } from "./rule-file-versions.ts";
 
 /** Rules on what people decide about rule files. */
 export const ruleFileRules: Readonly<Record<string, Rule>> = {
@@ -20,6 +22,7 @@ export const ruleFileRules: Readonly<Record<string, Rule>> = {
       // Nodes that have it in quarantine see that it is another version now.
       ...(runs === "node" ? { released: released + 1 } : {}),
     });
+    if ((known.attributes.invariants ?? []).length > 0) checkInvariantsSoon(context);
     const was = quarantined ?? disabled ?? quarantinedOn(context.graph, file);
     context.why(
       was === undefined
@@ -38,6 +41,23 @@ export const ruleFileRules: Readonly<Record<string, Rule>> = {
     context.update.patch("RuleFile", file, { disabled: bounded(reason) });
     context.why(`${file} takes no part: ${reason}`);
   }),
+
+  "rule-options-requested": on(events.RuleOptionsRequested).do((context) => {
+    const { operation, file, configured } = context.event;
+    const known = context.graph.get("RuleFile", file);
+    if (known === undefined) {
+      refuse(context, operation, "options", file);
+      return;
+    }
+    if (configured?.blob !== known.attributes.blob) {
+      const reason = `the code of ${file} was changed meanwhile; ask again`;
+      failOperation(context, operation, "options", file, reason);
+      return;
+    }
+    beginOperation(context, operation, "options", file, []);
+    configureRuleFile(context, file, configured);
+    context.why(`${file} has the options ${JSON.stringify(configured.options)}`);
+  }),
 };
 
 /** Which processors have it in quarantine, and why. */
@@ -52,7 +72,7 @@ function quarantinedOn(graph: Context["graph"], file: string): string | undefine
 function refuse(
   context: Context,
   operation: string,
-  action: "enable" | "disable",
+  action: "enable" | "disable" | "options",
   file: string,
 ): void {
   const known = context.graph.list("RuleFile").map(({ id }) => id);

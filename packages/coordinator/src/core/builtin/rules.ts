@@ -7,6 +7,7 @@ import { configurationRules } from "./configuration-rules.ts";
 import { deadLetterRules } from "./dead-letter-rules.ts";
 import { doubtRules } from "./doubt-rules.ts";
 import { exclusiveRules } from "./exclusive-rules.ts";
+import { invariantRules } from "./invariant-rules.ts";
 import { nodeModeRules } from "./node-mode-rules.ts";
 import { recoveryRules } from "./node-recovery.ts";
 import { nodeRules } from "./node-rules.ts";
@@ -37,6 +38,7 @@ export const builtInRules: Rules = defineRules({
   ...supervisionRules,
   ...doubtRules,
   ...ruleFileRules,
+  ...invariantRules,
   ...runRules,
   ...callRules,
   ...deadLetterRules,

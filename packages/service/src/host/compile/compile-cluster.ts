@@ -21,6 +21,7 @@ import { parseAuthored } from "./parse.ts";
 import { readModule } from "./read-module.ts";
 
 const Label = /^[^=]{1,63}=[^=]{0,63}$/;
+const Options = z.record(z.string(), z.json()).default({});
 const Names = z.array(Name).max(100);
 
 const ClusterFile = z.strictObject({
@@ -59,7 +60,14 @@ const ClusterFile = z.strictObject({
       }),
     )
     .default([]),
-  rules: z.array(z.string().min(1)).default([]),
+  rules: z
+    .array(
+      z.union(
+        [z.string().min(1), z.strictObject({ file: z.string().min(1), options: Options })],
+        'expected a file such as "./recovery.rules.ts", or { file: "./recovery.rules.ts", options: {…} }',
+      ),
+    )
+    .default([]),
   nodes: NodesSection.optional(),
 });
 type ServiceEntry = z.infer<typeof ClusterFile>["services"][number];
@@ -94,11 +102,14 @@ export async function compileCluster(
     if (isPath(type) && !types.has(path)) types.set(path, await compileServiceFile(path));
   }
   for (const [index, rule] of rules.entries()) {
-    if (!isPath(rule)) {
-      const message = `${file}: rules[${index}]: expected a file such as ./recovery.rules.ts, got "${rule}".`;
+    const entry = typeof rule === "string" ? { file: rule, options: {} } : rule;
+    if (!isPath(entry.file)) {
+      const message = `${file}: rules[${index}]: expected a file such as ./recovery.rules.ts, got "${entry.file}".`;
       throw new HalonError("HAL_CONFIG_INVALID", message);
     }
-    ruleFiles.push(await compileRuleFile(resolve(directory, rule)));
+    ruleFiles.push(
+      await compileRuleFile(resolve(directory, entry.file), entry.options as JsonObject),
+    );
   }
   const deployments = services.map((entry, index) =>
     deploymentOf(entry, types.get(resolve(directory, entry.type)), `${file}: services[${index}]`),

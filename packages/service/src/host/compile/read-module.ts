@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
-import { HalonError } from "@halon/protocol";
+import { HalonError, type JsonObject } from "@halon/protocol";
 import { limits } from "../limits.ts";
 import { threadEntry } from "../thread-entry.ts";
 import { workerEnvironment } from "../worker/spare.ts";
@@ -15,6 +15,8 @@ import { linkPackages } from "./links.ts";
 export interface CompiledFile {
   readonly form: Bundle["form"];
   readonly url: string;
+  /** Of a rule file. */
+  readonly options?: JsonObject;
 }
 
 type Answer =
@@ -28,18 +30,21 @@ type Answer =
     };
 
 /**
- * What a compiled file exports by default, as JSON.
+ * What a compiled file exports by default, as JSON; `options` are those of a rule file.
  *
  * It is loaded in a throwaway thread: a file that spins or leaks costs a deadline and nothing else.
  * Throws HAL_COMPILE_FAILED when it throws or does not end, and the file's own HAL_CONFIG_INVALID.
  */
-export async function readModule(bundle: Bundle): Promise<unknown> {
+export async function readModule(bundle: Bundle, options?: JsonObject): Promise<unknown> {
   const directory = await mkdtemp(join(tmpdir(), "halon-compile-"));
   try {
     linkPackages(directory);
     const file = join(directory, `${bundle.blob.hash}.mjs`);
     await writeFile(file, bundle.blob.bytes);
-    const answer = await load(bundle, { form: bundle.form, url: pathToFileURL(file).href });
+    const { form } = bundle;
+    const compiled = { form, url: pathToFileURL(file).href };
+    const given = options === undefined ? compiled : { ...compiled, options };
+    const answer = await load(bundle, given);
     if (answer.type === "value") return answer.value;
     throw loadError(bundle, answer);
   } finally {

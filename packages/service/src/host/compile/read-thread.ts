@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
-import { SecretReference, type ServiceKind, secretKeyword } from "@halon/protocol";
+import { type JsonObject, SecretReference, type ServiceKind, secretKeyword } from "@halon/protocol";
 import * as rules from "@halon/rules";
 import { openRealm } from "@halon/rules/realm";
 import { z } from "zod";
@@ -12,12 +12,20 @@ import type { CompiledFile } from "./read-module.ts";
 // The entry of a throwaway thread: loads one compiled file and posts what it exports, as JSON.
 
 interface RulesDefinition {
+  readonly options?: JsonObject;
+  readonly optionsSchema?: JsonObject;
   readonly kind: "rules";
   readonly runs?: "node";
   readonly hears?: readonly string[];
   readonly rules: Readonly<Record<string, { readonly pattern?: { readonly description: object } }>>;
-  readonly events: readonly { type: string; version: number; schema: z.ZodType }[];
+  readonly events: readonly {
+    type: string;
+    version: number;
+    schema: z.ZodType;
+    from?: Readonly<Record<number, unknown>>;
+  }[];
   readonly resources?: Readonly<Record<string, z.ZodType>>;
+  readonly invariants?: readonly { readonly name: string }[];
 }
 
 try {
@@ -34,13 +42,18 @@ try {
 // A module may have left timers and servers behind.
 setImmediate(() => process.exit(0));
 
-async function load({ form, url }: CompiledFile): Promise<unknown> {
+async function load({ form, url, options }: CompiledFile): Promise<unknown> {
   if (form === "module") return ((await import(url)) as { default?: unknown }).default;
   const file = fileURLToPath(url);
   const text = await readFile(file, "utf8");
   const context = createContext({}, { codeGeneration: { strings: false, wasm: false } });
   const realm = openRealm((code, filename) => runInContext(code, context, { filename }), rules);
-  return realm.load(text, file);
+  const configured = rules.rulesOf(realm.load(text, file), options);
+  return {
+    ...configured.rules,
+    options: configured.options,
+    optionsSchema: configured.optionsSchema,
+  };
 }
 
 function post(answer: object): void {
@@ -60,16 +73,21 @@ function describe(value: unknown): unknown {
     };
   }
   if (definition?.kind === "rules") {
-    const events = definition.events.map(({ type, version, schema }) => ({
+    const events = definition.events.map(({ type, version, schema, from }) => ({
       type,
       version,
       schema: schemaOf(schema),
+      ...(from === undefined ? {} : { from: Object.keys(from).map(Number) }),
     }));
+    const { options, optionsSchema, invariants = [] } = definition;
     return {
       kind: "rules",
       runs: definition.runs,
       hears: definition.hears,
       rules: Object.keys(definition.rules),
+      invariants: invariants.map(({ name }) => name),
+      options,
+      optionsSchema,
       events,
       resources: schemasOf(definition.resources),
       patterns: Object.fromEntries(
