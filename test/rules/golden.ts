@@ -45,11 +45,13 @@ function run(table: Table, steps: readonly Step[], expected: Expected): void {
   if (expected.commands !== undefined) seen.commands = stage.commands.map(commandText).join(", ");
   if (expected.tells !== undefined)
     seen.tells = stage.published
-      .filter(({ type }) => !isLeftOut(type, table))
+      .filter((event) => !isLeftOut(event))
       .map(eventText)
       .join(", ");
   if (expected.is !== undefined)
-    seen.is = Object.fromEntries(Object.keys(expected.is).map((what) => [what, look(stage, what)]));
+    seen.is = Object.fromEntries(
+      Object.keys(expected.is).map((what) => [what, look(stage, what, table)]),
+    );
   if (expected.why !== undefined)
     seen.why = fired.at(-1)?.why.includes(expected.why) ? expected.why : (fired.at(-1)?.why ?? "");
   if (stage.failures.length !== (expected.throws ?? 0))
@@ -60,8 +62,9 @@ function run(table: Table, steps: readonly Step[], expected: Expected): void {
 }
 
 /** Operations end all the time; alerts of built-in rules say what another event beside them does. */
-function isLeftOut(type: string, { of = "builtin" }: Table): boolean {
-  return type === "OperationEnded" || (of === "builtin" && type.startsWith("Alert"));
+function isLeftOut({ type, data }: EventEnvelope): boolean {
+  const { alert } = data as { readonly alert?: unknown };
+  return type === "OperationEnded" || String(alert).startsWith("builtin/");
 }
 
 /** Who follows the log has the state of who decided. */
@@ -80,26 +83,31 @@ function firedOf({ firings }: Stage, file: string) {
     .map(({ rule, why }) => ({ name: rule.slice(file.length + 1), why }));
 }
 
-function commandText({ action }: Command): string {
+function commandText({ node, action }: Command): string {
+  if (action.type === "RunProgram")
+    return `${node} runs ${[action.name, ...action.args].join(" ")}`;
   return `${action.type} ${action.instance}`;
 }
 
 /** The event and what it is about. */
 export function eventText({ type, data }: Pick<EventEnvelope, "type" | "data">): string {
   const about = data as Readonly<Record<string, Json>>;
+  if (about["alert"] !== undefined)
+    return [type, about["key"], ...(type === "AlertRaised" ? [about["severity"]] : [])].join(" ");
   const place =
     about["service"] === undefined
-      ? (about["node"] ?? about["alert"] ?? about["file"])
+      ? (about["node"] ?? about["file"])
       : [about["service"], about["node"] ?? about["on"]].filter((each) => each !== undefined);
   const where = Array.isArray(place) ? place.join("@") : place;
   const way = about["to"] === undefined ? [] : [`${about["from"]}>${about["to"]}`];
   const job = about["outcome"] === undefined ? [] : [about["key"], about["outcome"]];
-  const text = about["text"] === undefined ? [] : [about["text"]];
-  return [type, ...(where === undefined ? [] : [where]), ...way, ...job, ...text].join(" ");
+  return [type, ...(where === undefined ? [] : [where]), ...way, ...job].join(" ");
 }
 
-function look({ cluster }: Stage, what: string): string {
+function look({ cluster }: Stage, what: string, { of = "builtin" }: Table): string {
   const { graph } = cluster.state;
+  if (what.startsWith("alert "))
+    return graph.get("Alert", `${of}/${what.slice(6)}`)?.attributes.severity ?? "none";
   if (what === "breaker")
     return graph.list("Cluster")[0]?.attributes.breaker === undefined ? "closed" : "tripped";
   if (what === "operation") {

@@ -242,6 +242,16 @@ const verbs: Readonly<Record<string, Verb>> = {
   reset: ({ cluster }) => void cluster.ask("BreakerResetRequested", {}),
   cancel: ({ cluster }, rule = "", key = "") =>
     void cluster.emit("JobCancelRequested", { rule, key, reason: "a person said so" }),
+  /** The program that the node runs ends: `done`, `failed`, … */
+  ran: (stage, name = "", outcome = "done") => {
+    const command = stage.cluster.state.outbox
+      .of(name)
+      .find(({ action }) => action.type === "RunProgram");
+    if (command === undefined) throw new Error(`no program runs on ${name}`);
+    const data = { node: name, command: command.id, outcome, output: "" };
+    emit(stage.cluster.node(name), "ProgramEnded", data);
+    stage.hear(name);
+  },
   // Nodes.
   join: (stage, node = "") => stage.join(node),
   suspect: observe("NodeSuspected"),
