@@ -4,6 +4,7 @@ import { refusalOf } from "./admit.ts";
 import { errorBodyOf } from "./error-body.ts";
 import { changeRoutes } from "./routes/change.ts";
 import type { Ctx, Env, Route, RouteContext } from "./routes/context.ts";
+import { deadLetterRoutes } from "./routes/dead-letter.ts";
 import { eventRoutes } from "./routes/event.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { readRoutes } from "./routes/read.ts";
@@ -62,6 +63,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     ...changeRoutes(options),
     ...nodeRoutes(options),
     ...ruleRoutes(options),
+    ...deadLetterRoutes(options),
     ...eventRoutes(options),
     ...starterRoutes(options),
   ]);

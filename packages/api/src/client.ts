@@ -1,16 +1,18 @@
 import {
   type ClusterSpec,
   ClusterStatus,
+  DeadLetterList,
   EventEntry,
   HalonError,
   OperationStatus,
   type Resource,
 } from "@halon/protocol";
 import { z } from "zod";
-import type { PlanEntry } from "./plan.ts";
+import type { ClusterPlan } from "./plan.ts";
 import type { GraphFormat, RuleEntry, RuleFileView, StartDryRun } from "./ports.ts";
 import type {
   ConfigRequest,
+  DeadLetterRequest,
   EventRequest,
   ReasonRequest,
   SendRequest,
@@ -89,11 +91,8 @@ export function createClient(options: TransportOptions) {
       change(`/v1/services/${segment(service)}/config`, body, waiting, "PUT"),
     apply: (spec: ClusterSpec, reason: string | undefined, waiting: Waiting) =>
       change("/v1/apply", { spec, ...(reason === undefined ? {} : { reason }) }, waiting),
-    plan: (spec: ClusterSpec) =>
-      transport.json(
-        { method: "POST", path: "/v1/plan", body: { spec } },
-        z.custom<readonly PlanEntry[]>(),
-      ),
+    ...planCalls(transport),
+    ...deadLetterCalls(read, change),
     /** Sends those of the blobs that the cluster lacks; gives their number. */
     sendBlobs: (blobs: readonly { readonly hash: string; readonly bytes: Uint8Array }[]) =>
       sendBlobs(transport, blobs),
@@ -164,16 +163,76 @@ function ruleCalls<T>(
       body: ReasonRequest,
       waiting: Waiting,
     ) => change(`/v1/rules/${segment(file)}/${action}`, body, waiting),
+    setRuleOptions: (file: string, body: OptionsRequest, waiting: Waiting) =>
+      change(`/v1/rules/${segment(file)}/options`, body, waiting),
   };
+}
+
+/** Dead letters, and what people decide about them. */
+function deadLetterCalls<T>(
+  read: <R>(path: string, schema: z.ZodType<R>) => Promise<R>,
+  change: (path: string, body: unknown, waiting: Waiting) => T,
+) {
+  return {
+    deadLetters: () => read("/v1/dead-letters", DeadLetterList),
+    actOnDeadLetters: (action: "retry" | "drop", body: DeadLetterRequest, waiting: Waiting) =>
+      change(`/v1/dead-letters/${action}`, body, waiting),
+  };
+}
+
+function planCalls(transport: Transport) {
+  return {
+    /** What `apply` would change. */
+    diff: (spec: ClusterSpec) =>
+      transport.json(
+        { method: "POST", path: "/v1/plan?actions=false", body: { spec } },
+        z.custom<ClusterPlan>(),
+      ),
+    /** What `apply` would change, and what would follow. The code goes along as far as the cluster lacks it. */
+    plan: (spec: ClusterSpec, code: ReadonlyMap<string, string>, timeoutMs: number) =>
+      plan(transport, { spec, code }, timeoutMs),
+  };
+}
+
+async function plan(
+  transport: Transport,
+  { spec, code }: { readonly spec: ClusterSpec; readonly code: ReadonlyMap<string, string> },
+  timeoutMs: number,
+): Promise<ClusterPlan> {
+  const missing = await missingOf(transport, [...code.keys()]);
+  const sent = missing.flatMap((hash) => {
+    const text = code.get(hash);
+    return text === undefined ? [] : [[hash, text] as const];
+  });
+  return transport.json(
+    {
+      method: "POST",
+      path: `/v1/plan?timeout=${timeoutMs}ms`,
+      body: { spec, code: Object.fromEntries(sent) },
+      timeoutMs: timeoutMs + 5_000,
+    },
+    z.custom<ClusterPlan>(),
+  );
+}
+
+async function missingOf(
+  transport: Transport,
+  hashes: readonly string[],
+): Promise<readonly string[]> {
+  const { missing } = await transport.json(
+    { method: "POST", path: "/v1/blobs/missing", body: { hashes } },
+    z.object({ missing: z.array(z.string()) }),
+  );
+  return missing;
 }
 
 async function sendBlobs(
   transport: Transport,
   blobs: readonly { readonly hash: string; readonly bytes: Uint8Array }[],
 ): Promise<number> {
-  const { missing } = await transport.json(
-    { method: "POST", path: "/v1/blobs/missing", body: { hashes: blobs.map((blob) => blob.hash) } },
-    z.object({ missing: z.array(z.string()) }),
+  const missing = await missingOf(
+    transport,
+    blobs.map((blob) => blob.hash),
   );
   const wanted = new Set(missing);
   for (const { hash, bytes } of blobs) {

@@ -11,7 +11,8 @@ export { deadlineWithin } from "./deadline.ts";
 export { type ErrorBody, errorBodyOf } from "./error-body.ts";
 export { defaultLimits, type Limits } from "./limits.ts";
 export { type Listener, type ListenOptions, listen } from "./listen.ts";
-export { type PlanEntry, planOf } from "./plan.ts";
+export { type ClusterPlan, type PlanEntry, planOf } from "./plan.ts";
+export type { PlannedRule } from "./plan-rules.ts";
 export type {
   ApiPorts,
   EventCursor,

@@ -1,4 +1,10 @@
-import { type ClusterSpec, canonicalJson, type GraphView } from "@halon/protocol";
+import {
+  type ClusterSpec,
+  canonicalJson,
+  type GraphView,
+  type PlannedActions,
+} from "@halon/protocol";
+import { type PlannedRule, ruleFileEntries } from "./plan-rules.ts";
 import { wantedConfigurations } from "./view.ts";
 
 /** What `apply` would change. */
@@ -7,6 +13,15 @@ export interface PlanEntry {
   readonly what: "type" | "deployment" | "nodes" | "rule file";
   readonly name: string;
   readonly detail: string;
+  /** Of a rule file: its rules. */
+  readonly rules?: readonly PlannedRule[];
+}
+
+/** Answer to `POST /v1/plan`. */
+export interface ClusterPlan {
+  readonly changes: readonly PlanEntry[];
+  /** What would follow; absent with `?actions=false`. */
+  readonly actions?: PlannedActions;
 }
 
 /** Compares a compiled cluster file with the graph. */
@@ -19,8 +34,7 @@ export function planOf(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[
     ...spec.types.flatMap((type) => typeEntry(graph, type)),
     ...spec.deployments.flatMap((deployment) => deploymentEntry(graph, deployment)),
     ...nodesEntry(graph, spec),
-    ...spec.rules.flatMap((file) => rulesEntry(graph, file)),
-    ...rulesRemoved(graph, spec),
+    ...ruleFileEntries(graph, spec),
     ...removed.map(({ id }) => ({
       action: "remove" as const,
       what: "deployment" as const,
@@ -28,39 +42,6 @@ export function planOf(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[
       detail: "the cluster file does not name it",
     })),
   ];
-}
-
-function rulesEntry(graph: GraphView, file: ClusterSpec["rules"][number]): readonly PlanEntry[] {
-  const known = graph.get("RuleFile", file.name)?.attributes;
-  const entry = { what: "rule file", name: file.name } as const;
-  if (known === undefined || known.retired === true) {
-    const events = file.events.map(({ type }) => type).join(", ");
-    const detail = `rules ${file.rules.join(", ")}${events === "" ? "" : `; events ${events}`}`;
-    return [{ ...entry, action: "add", detail }];
-  }
-  if (known.blob === file.blob) return [];
-  const more = file.rules.filter((rule) => !known.rules.includes(rule));
-  const fewer = known.rules.filter((rule) => !file.rules.includes(rule));
-  const detail = [
-    "other code",
-    ...more.map((rule) => `with rule ${rule}`),
-    ...fewer.map((rule) => `without rule ${rule}`),
-  ].join(", ");
-  return [{ ...entry, action: "change", detail }];
-}
-
-function rulesRemoved(graph: GraphView, spec: ClusterSpec): readonly PlanEntry[] {
-  if (!spec.prune) return [];
-  const wanted = new Set(spec.rules.map(({ name }) => name));
-  return graph
-    .list("RuleFile")
-    .filter(({ id, attributes }) => !wanted.has(id) && attributes.retired !== true)
-    .map(({ id }) => ({
-      action: "remove",
-      what: "rule file",
-      name: id,
-      detail: "the cluster file does not name it",
-    }));
 }
 
 /** What is done about nodes that are gone; nothing when the file does not say. */

@@ -1,11 +1,14 @@
 import type {
   ClusterConfig,
+  ClusterSpec,
   ClusterStatus,
+  DeadLetterList,
   EventEntry,
   GraphView,
   HelloRequest,
   Json,
   OperationStatus,
+  PlannedActions,
   Resource,
 } from "@halon/protocol";
 
@@ -71,6 +74,19 @@ export interface RuleFileView extends Pick<RuleEntry, "file" | "state" | "reason
   readonly rules: readonly string[];
   /** Types of event that it declares. */
   readonly events: readonly string[];
+  /** What it was given, defaults included; absent: it takes none. */
+  readonly options?: JsonObject;
+  /** A JSON Schema of what it may be given. */
+  readonly optionsSchema?: JsonObject;
+  readonly invariants: readonly InvariantView[];
+}
+
+/** What is known of an invariant of a rule file. */
+export interface InvariantView {
+  readonly invariant: string;
+  readonly state: "holds" | "broken";
+  /** Why it is broken. */
+  readonly reason?: string;
 }
 
 /** What a start of a service on one node would do now. Its conditions are in the order in which they are looked at. */
@@ -120,10 +136,15 @@ export interface ApiPorts {
 
   /**
    * Resolves when the effect of the event is committed, with the index of its record. The same id gives the same
-   * answer. Rejects with `HAL_TIMEOUT` at the deadline, when the outcome is unknown.
+   * answer. Without a version it is of the newest that is declared. Rejects with `HAL_TIMEOUT` at the deadline, when the outcome is unknown.
    */
   submit(
-    event: { readonly id: string; readonly type: string; readonly data: Json },
+    event: {
+      readonly id: string;
+      readonly type: string;
+      readonly version?: number;
+      readonly data: Json;
+    },
     timeoutMs: number,
   ): Promise<{ readonly id: string; readonly index: number }>;
   /**
@@ -153,6 +174,18 @@ export interface ApiPorts {
     after: EventCursor | undefined,
     listener: (entry: EventEntry) => void,
   ): () => void;
+
+  /** Events that nothing has handled, as the leader has them. */
+  deadLetters(): Promise<DeadLetterList>;
+  /**
+   * What would follow if the cluster file were applied now; nothing is changed or kept. `code`: of rule files that the cluster
+   * lacks, by their hashes, which the caller has checked. Rejects with `HAL_CONFIG_INVALID` when it would be refused,
+   * `HAL_FAILED` when code of a rule file does not end.
+   */
+  plan(
+    request: { readonly spec: ClusterSpec; readonly code: ReadonlyMap<string, string> },
+    timeoutMs: number,
+  ): Promise<PlannedActions>;
 
   /** Keeps the bytes, whose hash the caller has checked; resolves when they are durable. */
   putBlob(hash: string, bytes: Uint8Array): Promise<void>;

@@ -28,6 +28,13 @@ export type SendRequest = z.input<typeof SendRequest>;
 export const ReasonRequest = z.strictObject({ reason: Reason.optional() });
 export type ReasonRequest = z.input<typeof ReasonRequest>;
 
+/** Body of `POST /v1/rules/F/options`: what is not named stays, null takes the default. */
+export const OptionsRequest = z.strictObject({
+  options: z.record(z.string(), z.json()),
+  reason: Reason.optional(),
+});
+export type OptionsRequest = z.input<typeof OptionsRequest>;
+
 /** Body of `POST /v1/nodes/N/maintenance`. */
 export const MaintenanceRequest = z.strictObject({ on: z.boolean(), reason: Reason.optional() });
 
@@ -39,6 +46,8 @@ export type ConfigRequest = z.input<typeof ConfigRequest>;
 export const EventRequest = z.strictObject({
   id: ClientEventId.optional(),
   type: z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,127}$/, "expected the name of an event type"),
+  /** Of the type of event; absent: the newest that is declared. */
+  version: z.number().int().min(1).optional(),
   data: z.json().default({}),
 });
 export type EventRequest = z.input<typeof EventRequest>;
@@ -47,8 +56,20 @@ export type EventRequest = z.input<typeof EventRequest>;
 export const ApplyRequest = z.strictObject({ spec: ClusterSpec, reason: Reason.optional() });
 export type ApplyRequest = z.input<typeof ApplyRequest>;
 
-/** Body of `POST /v1/plan`. */
-export const PlanRequest = z.strictObject({ spec: ClusterSpec });
+/** Body of `POST /v1/plan`. `code`: of the rule files whose blobs the cluster lacks, by hash; it is not kept. */
+export const PlanRequest = z.strictObject({
+  spec: ClusterSpec,
+  code: z.record(Hash, z.string()).default({}),
+});
+
+/** Body of `POST /v1/dead-letters/<action>`: one of `events`, their ids, of `type`, and of `all`. */
+export const DeadLetterRequest = z.strictObject({
+  events: z.array(z.string().min(1).max(512)).min(1).max(1_000).optional(),
+  type: z.string().max(128).optional(),
+  all: z.literal(true).optional(),
+  reason: Reason.optional(),
+});
+export type DeadLetterRequest = z.infer<typeof DeadLetterRequest>;
 
 /** Body of `POST /v1/blobs/missing`. */
 export const MissingRequest = z.strictObject({ hashes: z.array(Hash).max(10_000) });
@@ -82,6 +103,10 @@ export const WaitQuery = z.strictObject({
   timeout: Wait.default(30_000),
 });
 export const StartQuery = WaitQuery.extend({ dryRun: Flag.default(false) });
+export const PlanQuery = z.strictObject({
+  actions: Flag.default(true),
+  timeout: Wait.default(30_000),
+});
 export const SubmitQuery = z.strictObject({ timeout: Wait.default(10_000) });
 export const EventsQuery = z.strictObject({
   after: Cursor.optional(),

@@ -57,8 +57,8 @@ export function createPorts(options: PortsOptions): ApiPorts {
     exportGraph: (format) => replica.export(format),
     rules: () => ruleEntries(replica),
     dryRun: (service, on) => dryRun(replica.view, service, on),
-    submit: async ({ id, type, data }, timeoutMs) => {
-      const reply = await options.coordinator().submit(id, { type, version: 1, data }, timeoutMs);
+    submit: async ({ id, type, version = newestVersion(replica, type), data }, timeoutMs) => {
+      const reply = await options.coordinator().submit(id, { type, version, data }, timeoutMs);
       if (reply.type === "refused") throw fromErrorData(reply.error);
       if (reply.type === "gap" || reply.index === null)
         throw new HalonError("HAL_INTERNAL", `no index for event ${id}`);
@@ -72,6 +72,8 @@ export function createPorts(options: PortsOptions): ApiPorts {
       options.role === "tracking"
         ? followHere(options, after, listener)
         : followByAsking(options, after, listener),
+    deadLetters: () => options.coordinator().deadLetters(),
+    plan: (request, timeoutMs) => options.coordinator().plan(request, timeoutMs),
     putBlob: (hash, bytes) => blobs.put(hash, bytes),
     missingBlobs: (hashes) => blobs.missing(hashes),
     logs: (service, lines) => logs.tail(service, lines),
@@ -80,6 +82,14 @@ export function createPorts(options: PortsOptions): ApiPorts {
     live: () => true,
     notReady: options.notReady,
   };
+}
+
+/** The newest version of the type of event that a rule file declares; 1 for all others. */
+function newestVersion(replica: Replica, type: string): number {
+  const declared = replica.view
+    .list("RuleFile")
+    .flatMap(({ attributes }) => attributes.events.filter((event) => event.type === type));
+  return Math.max(1, ...declared.map(({ version }) => version));
 }
 
 function ruleEntries(replica: Replica): readonly RuleEntry[] {

@@ -86,6 +86,8 @@ export function coordinatorHost(parts: Partial<CoordinatorHost>): CoordinatorHos
     watermark: unused,
     history: unused,
     journalRecords: unused,
+    deadLetters: unused,
+    plan: unused,
     fillJournal: unused,
     leaveJournalGap: unused,
     ended: new Promise(() => undefined),

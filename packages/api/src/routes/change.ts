@@ -10,11 +10,12 @@ import {
 } from "@halon/protocol";
 import { z } from "zod";
 import { parseWith, problems, readBody, readJson } from "../body.ts";
-import { planOf } from "../plan.ts";
+import { type ClusterPlan, planOf } from "../plan.ts";
 import {
   ApplyRequest,
   ConfigRequest,
   MissingRequest,
+  PlanQuery,
   PlanRequest,
   SendRequest,
   ServiceRequest,
@@ -82,15 +83,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
       await requireBlobs(request.spec, context);
       return request202(c, context, { type: "ClusterApplied", data: request, ...query });
     }),
-    route("POST", "/v1/plan", async (c) => {
-      const { spec } = await readJson(c.env.incoming, PlanRequest, limits.bodyBytesMax);
-      refuseSecretValues(spec, ports.graph());
-      const contradiction = contradictionIn(spec, knownClusterIn(ports.graph()));
-      if (contradiction !== undefined) {
-        throw new HalonError("HAL_CONFIG_INVALID", `Apply would be refused: ${contradiction}.`);
-      }
-      return answer(c, context, planOf(ports.graph(), spec));
-    }),
+    route("POST", "/v1/plan", (c) => plan(c, context)),
     route("PUT", "/v1/blobs/:hash", (c) => putBlob(c, context)),
     route("POST", "/v1/blobs/missing", async (c) => {
       const elsewhere = await answerOfLeader(c, ports);
@@ -99,6 +92,41 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
       return c.json({ missing: await ports.missingBlobs(hashes) });
     }),
   ];
+}
+
+/** What would change is said by any node; what would follow only by the one that leads. */
+async function plan(c: Ctx, context: RouteContext): Promise<Response> {
+  const { ports, limits } = context;
+  const { actions, timeout } = queryOf(c, PlanQuery);
+  const elsewhere = actions ? await answerOfLeader(c, ports) : null;
+  if (elsewhere !== null) return elsewhere;
+  const { spec, code } = await readJson(c.env.incoming, PlanRequest, limits.bodyBytesMax);
+  refuseSecretValues(spec, ports.graph());
+  const contradiction = contradictionIn(spec, knownClusterIn(ports.graph()));
+  if (contradiction !== undefined) {
+    throw new HalonError("HAL_CONFIG_INVALID", `Apply would be refused: ${contradiction}.`);
+  }
+  const changes = planOf(ports.graph(), spec);
+  if (!actions) return answer(c, context, { changes } satisfies ClusterPlan);
+  const texts = new Map(Object.entries(code));
+  for (const [hash, text] of texts) requireHash(hash, Buffer.from(text));
+  await requireCode(spec, texts, context);
+  const planned = await ports.plan({ spec, code: texts }, timeout);
+  return answer(c, context, { changes, actions: planned } satisfies ClusterPlan);
+}
+
+/** Without the code of its rule files a plan would be wrong. */
+async function requireCode(
+  spec: z.infer<typeof ApplyRequest>["spec"],
+  code: ReadonlyMap<string, string>,
+  { ports }: RouteContext,
+): Promise<void> {
+  const named = spec.rules.map(({ blob }) => blob).filter((blob) => !code.has(blob));
+  const [missing] = await ports.missingBlobs([...new Set(named)]);
+  if (missing === undefined) return;
+  const name = spec.rules.find(({ blob }) => blob === missing)?.name;
+  const message = `The code of rule file ${name} is not here. Send it as code["${missing}"].`;
+  throw new HalonError("HAL_BLOB_MISSING", message);
 }
 
 /** Any node takes it; the replica knows where the service runs, and no leader has a part in it. */
@@ -189,15 +217,18 @@ async function putBlob(c: Ctx, { ports, limits }: RouteContext): Promise<Respons
     throw new HalonError("HAL_BAD_REQUEST", "Expected the content type application/octet-stream.");
   }
   const bytes = await readBody(c.env.incoming, limits.blobBytesMax);
-  const actual = createHash("sha256").update(bytes).digest("hex");
-  if (actual !== hash) {
-    throw new HalonError(
-      "HAL_BLOB_MISMATCH",
-      `The ${bytes.length} bytes have the hash ${actual}, not ${hash}. Send them again.`,
-    );
-  }
+  requireHash(hash, bytes);
   await ports.putBlob(hash, bytes);
   return c.json({ hash, bytes: bytes.length });
+}
+
+function requireHash(hash: string, bytes: Uint8Array): void {
+  const actual = createHash("sha256").update(bytes).digest("hex");
+  if (actual === hash) return;
+  throw new HalonError(
+    "HAL_BLOB_MISMATCH",
+    `The ${bytes.length} bytes have the hash ${actual}, not ${hash}. Send them again.`,
+  );
 }
 
 /** A record names only code that is durable here: a node that starts the service must find it. */

@@ -1,9 +1,11 @@
 import {
   type ClusterConfig,
+  type DeadLetterEntry,
   type EventEntry,
   type GraphView,
   HalonError,
   type OperationStatus,
+  type PlannedActions,
   type Resource,
 } from "@halon/protocol";
 import type { ApiPorts, EventCursor, NodeIdentity, StartDryRun } from "../ports.ts";
@@ -74,6 +76,34 @@ const relations = [
   { from: "Node/node-1", name: "provides", to: "ServiceName/web@node-1" },
 ] as const;
 
+const letters: DeadLetterEntry[] = [
+  letter("e-1", { reason: "no rule is on Told" }),
+  letter("node/node-1:1:7", { reason: "Error: cannot take 7", rule: "mine/one", attempts: 3 }),
+  letter("9-2", {
+    type: "Slow",
+    reason: "Error: late",
+    rule: "mine/two",
+    final: "its pattern had counted the event",
+  }),
+];
+
+function letter(id: string, given: Partial<DeadLetterEntry>): DeadLetterEntry {
+  const time = "2026-01-01T00:00:00.000Z";
+  const event = { id, type: "Told", version: 1, source: "client/test", data: {} };
+  return { ...event, index: 9, time, reason: "", attempts: 1, ...given };
+}
+
+const actions: PlannedActions = {
+  rules: { items: [{ rule: "builtin/cluster-applied", why: "applied", times: 1 }], more: 0 },
+  resources: { items: [{ action: "add", key: "ServiceInstance/web@node-1#2" }], more: 3 },
+  commands: {
+    items: [{ command: "StartService", target: "web@node-1#2", node: "node-1" }],
+    more: 0,
+  },
+  events: { items: [{ type: "ServiceMoved", rule: "builtin/node-lost", times: 2 }], more: 0 },
+  failures: [],
+};
+
 /** A cluster of one node in memory: the second implementation of what the routes need. */
 export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
   const events: EventEntry[] = [];
@@ -126,6 +156,8 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
     },
     operation: (id) => operations.get(id),
     waitOperation: (id) => Promise.resolve(operations.get(id)),
+    deadLetters: () => Promise.resolve({ letters, dropped: 2, waiting: 0 }),
+    plan: () => Promise.resolve(actions),
     events: ({ after, limit }) =>
       Promise.resolve(events.filter((entry) => isBehind(entry, after)).slice(0, limit)),
     subscribeEvents: (after, listener) => {
