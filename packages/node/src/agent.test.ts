@@ -43,7 +43,7 @@ function attached() {
     blobs: { has: () => true, fetch: unused },
     log: silent,
     internals: () => undefined,
-    hooks: { perform: unused },
+    effects: { perform: unused },
     describe: () => ({ node: "node-1" }),
     attached: () => undefined,
     refused: () => undefined,

@@ -11,7 +11,8 @@ import {
   agentTickMs,
   type ToAgent,
 } from "./core/index.ts";
-import type { Hooks } from "./hooks.ts";
+import type { PublishedEvent } from "./core/processor-messages.ts";
+import type { Effects } from "./effects.ts";
 import { LeaseRenewer } from "./lease-renewer.ts";
 import { agentName, trackerName } from "./messages.ts";
 import type { Internals } from "./supervisor/internals.ts";
@@ -27,7 +28,7 @@ export interface AgentOptions {
   readonly log: Logger;
   /** The parts of Halon itself. */
   readonly internals: () => Pick<Internals, "inventory" | "perform"> | undefined;
-  readonly hooks: Pick<Hooks, "perform">;
+  readonly effects: Pick<Effects, "perform">;
   /** Data of NodeJoined. */
   describe(): JsonObject;
   /** Called with every answer to an attach. */
@@ -98,6 +99,17 @@ export class Agent {
   emit(type: string, data: unknown): void {
     const event = { type, version: 1, data: JSON.parse(JSON.stringify(data)) as JsonObject };
     this.#run(this.#core.emit(event, performance.now()));
+  }
+
+  /** Takes an event that a rule on this node has published. */
+  publish({ rule, type, version, data }: PublishedEvent): void {
+    const event = { type, version, data: data as JsonObject, by: rule };
+    this.#run(this.#core.emit(event, performance.now()));
+  }
+
+  /** Events that have not taken effect. */
+  get waiting(): number {
+    return this.#core.waiting;
   }
 
   /** Refuses further commands, says that the node leaves, and waits until that has taken effect. */
@@ -243,10 +255,10 @@ export class Agent {
   }
 
   #begin({ action, command }: EffectOf<"perform">): void {
-    const { hooks, internals, runtime } = this.#options;
+    const { effects, internals, runtime } = this.#options;
     try {
-      if (action.type === "RunHook") hooks.perform(action, command);
-      else if (internals()?.perform(action, command) !== true) runtime.perform(action, command);
+      if (effects.perform(action, command)) return;
+      if (internals()?.perform(action, command) !== true) runtime.perform(action, command);
     } catch (error) {
       this.#run(this.#core.notBegun(command, toErrorData(error), performance.now()));
     }

@@ -3,63 +3,75 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 
-/** Attempts that are remembered; the oldest that have ended are forgotten first. */
-const attemptsMax = 1_000;
-/** Lines after which the file is written anew when it is opened. */
-const linesMax = 4 * attemptsMax;
-
-const Entry = z.object({
-  /** The attempt: the instance of its command. */
+const Entry = z.looseObject({
+  /** The attempt: the instance of its command, or the id. */
   instance: z.string(),
   /** Absent: it was begun. */
-  outcome: z.enum(["done", "failed", "unknown"]).optional(),
-  detail: z.string().optional(),
+  outcome: z.string().optional(),
+  /** Of one that goes on after a crash: wall time in ms until when, and how often it was tried. */
+  until: z.number().optional(),
+  tried: z.number().optional(),
 });
 type Entry = z.infer<typeof Entry>;
 
-/** How an attempt ended. `unknown`: the process that ran it ended before it. */
-export interface HookEnd {
-  readonly outcome: "done" | "failed" | "unknown";
-  readonly detail?: string | undefined;
+/** How far an attempt of the journal came. */
+export type Attempt<E> =
+  /** It was begun; `isLost`: by an earlier process, which did not write its end. */
+  | {
+      readonly state: "begun";
+      readonly isLost: boolean;
+      readonly until?: number | undefined;
+      readonly tried?: number | undefined;
+    }
+  | { readonly state: "ended"; readonly end: E };
+
+export interface AttemptJournalOptions<E> {
+  readonly path: string;
+  /** What is written of an end. Members of another schema count as a line that a crash has cut off. */
+  readonly end: z.ZodType<E>;
+  /** Attempts that are remembered; the oldest that have ended are forgotten first. */
+  readonly attemptsMax: number;
 }
 
 /**
- * The hooks that this node has begun, and how they ended: a line of JSON each, on the disk before it counts.
+ * What this node has begun and may not begin again, and how it ended: a line of JSON each, on the disk before it counts.
  *
  * A line that a crash has cut off is of an attempt that was not begun, or of an end that was not told.
  */
-export class HookJournal {
-  readonly #path: string;
-  readonly #attempts = new Map<string, HookEnd | undefined>();
+export class AttemptJournal<E extends { readonly outcome: string }> {
+  readonly #options: AttemptJournalOptions<E>;
+  readonly #attempts = new Map<string, Attempt<E>>();
   #file: Promise<FileHandle> | undefined;
   #isTorn = false;
   /** Lines are written one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string) {
-    this.#path = path;
-    const text = readText(path);
+  constructor(options: AttemptJournalOptions<E>) {
+    this.#options = options;
+    const text = readText(options.path);
     const lines = text.split("\n");
     const isTorn = lines.pop() !== "";
     for (const line of lines) this.#take(parse(line));
-    for (const [instance, end] of this.#attempts) {
-      if (end === undefined) this.#attempts.set(instance, { outcome: "unknown" });
-    }
-    if (isTorn || lines.length > linesMax) this.#rewrite();
+    for (const [instance, attempt] of this.#attempts)
+      if (attempt.state === "begun") this.#attempts.set(instance, { ...attempt, isLost: true });
+    if (isTorn || lines.length > 4 * options.attemptsMax) this.#rewrite();
   }
 
-  /** How the attempt ended; undefined when it was never begun. One of an earlier process that has no end is unknown. */
-  endOf(instance: string): HookEnd | undefined {
+  /** How far it came; undefined when it was never begun. */
+  find(instance: string): Attempt<E> | undefined {
     return this.#attempts.get(instance);
   }
 
   /** Resolves when the start is on the disk; rejects when it cannot be written, and then it counts for nothing. */
-  async begin(instance: string): Promise<void> {
-    await this.#append({ instance });
-    this.#take({ instance });
+  async begin(
+    instance: string,
+    on: { readonly until?: number; readonly tried?: number } = {},
+  ): Promise<void> {
+    await this.#append({ instance, ...on });
+    this.#take({ instance, ...on });
   }
 
-  async end(instance: string, end: HookEnd): Promise<void> {
+  async end(instance: string, end: E): Promise<void> {
     this.#take({ instance, ...end });
     await this.#append({ instance, ...end });
   }
@@ -72,12 +84,24 @@ export class HookJournal {
 
   #take(entry: Entry | undefined): void {
     if (entry === undefined) return;
-    const { instance, outcome, detail } = entry;
+    const attempt = this.#attemptOf(entry);
+    if (attempt === undefined) return;
+    const { instance } = entry;
     this.#attempts.delete(instance);
-    this.#attempts.set(instance, outcome === undefined ? undefined : { outcome, detail });
-    if (this.#attempts.size <= attemptsMax) return;
-    const oldest = [...this.#attempts].find(([, end]) => end !== undefined);
-    if (oldest !== undefined) this.#attempts.delete(oldest[0]);
+    this.#attempts.set(instance, attempt);
+    if (this.#attempts.size <= this.#options.attemptsMax) return;
+    for (const [oldest, { state }] of this.#attempts) {
+      if (state !== "ended") continue;
+      this.#attempts.delete(oldest);
+      return;
+    }
+  }
+
+  #attemptOf({ instance: _, ...rest }: Entry): Attempt<E> | undefined {
+    const { outcome, until, tried } = rest;
+    if (outcome === undefined) return { state: "begun", isLost: false, until, tried };
+    const end = this.#options.end.safeParse(rest);
+    return end.success ? { state: "ended", end: end.data } : undefined;
   }
 
   #append(entry: Entry): Promise<void> {
@@ -102,22 +126,30 @@ export class HookJournal {
   }
 
   async #open(): Promise<FileHandle> {
-    const file = await open(this.#path, "a", 0o600);
-    const directory = await open(dirname(this.#path), "r");
+    const { path } = this.#options;
+    const file = await open(path, "a", 0o600);
+    const directory = await open(dirname(path), "r");
     await directory.sync();
     await directory.close();
     return file;
   }
 
   #rewrite(): void {
-    const aside = `${this.#path}.new`;
+    const { path } = this.#options;
+    const aside = `${path}.new`;
     const file = openSync(aside, "w", 0o600);
-    for (const [instance, end] of this.#attempts)
-      writeSync(file, `${JSON.stringify({ instance, ...end })}\n`);
+    for (const [instance, attempt] of this.#attempts)
+      writeSync(file, `${JSON.stringify({ instance, ...written(attempt) })}\n`);
     fsyncSync(file);
     closeSync(file);
-    renameSync(aside, this.#path);
+    renameSync(aside, path);
   }
+}
+
+function written<E>(attempt: Attempt<E>): object {
+  if (attempt.state === "ended") return attempt.end as object;
+  const { until, tried } = attempt;
+  return { until, tried };
 }
 
 function readText(path: string): string {

@@ -1,15 +1,23 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { type CommandAction, HalonError, toErrorData } from "@halon/protocol";
 import type { Logger } from "pino";
-import { type HookEnd, HookJournal } from "./hook-journal.ts";
+import { z } from "zod";
+import { AttemptJournal } from "./attempt-journal.ts";
+import { type ProcessEnd, type RunningProcess, runProcess } from "./run-process.ts";
 
 /** Of what a hook writes, the end is kept for people. */
 const outputCharsMax = 2_000;
 /** Hooks that run at the same time. */
 const runningMax = 16;
-/** What still holds a hook's output open after its end is not waited for. */
-const closeMs = 200;
+/** Attempts that are remembered. */
+const attemptsMax = 1_000;
+
+/** How an attempt ended. `unknown`: the process that ran it ended before it. */
+const HookEnd = z.object({
+  outcome: z.enum(["done", "failed", "unknown"]),
+  detail: z.string().optional(),
+});
+type HookEnd = z.infer<typeof HookEnd>;
 
 export type HookAction = Extract<CommandAction, { type: "RunHook" }>;
 
@@ -23,7 +31,7 @@ export interface HooksOptions {
 /** A hook that runs, and the commands that wait for its end. */
 interface Attempt {
   readonly commands: string[];
-  child: ChildProcess | undefined;
+  process: RunningProcess | undefined;
 }
 
 /**
@@ -34,21 +42,23 @@ interface Attempt {
  */
 export class Hooks {
   readonly #options: HooksOptions;
-  readonly #journal: HookJournal;
+  readonly #journal: AttemptJournal<HookEnd>;
   readonly #running = new Map<string, Attempt>();
 
   constructor(options: HooksOptions) {
     this.#options = options;
-    this.#journal = new HookJournal(join(options.dataDir, "hooks.jsonl"));
+    const path = join(options.dataDir, "hooks.jsonl");
+    this.#journal = new AttemptJournal({ path, end: HookEnd, attemptsMax });
   }
 
   /** Begins the attempt; `HookEnded` answers the command. Errors: HAL_TOO_MANY. */
   perform(action: HookAction, command: string): void {
     const { instance } = action;
     const running = this.#running.get(instance);
-    const end = this.#journal.endOf(instance);
+    const known = this.#journal.find(instance);
     if (running !== undefined) running.commands.push(command);
-    else if (end !== undefined) this.#tell(action, [command], end);
+    else if (known?.state === "ended") this.#tell(action, [command], known.end);
+    else if (known !== undefined) this.#tell(action, [command], { outcome: "unknown" });
     else if (this.#running.size >= runningMax)
       throw new HalonError("HAL_TOO_MANY", `${runningMax} hooks run already on this node`);
     else void this.#run(action, command);
@@ -56,7 +66,7 @@ export class Hooks {
 
   /** Ends what runs; how that ended is unknown to the next process. */
   async close(): Promise<void> {
-    for (const { child } of this.#running.values()) if (child !== undefined) killGroup(child);
+    for (const { process } of this.#running.values()) process?.kill();
     this.#running.clear();
     await this.#journal.close();
   }
@@ -64,7 +74,7 @@ export class Hooks {
   async #run(action: HookAction, command: string): Promise<void> {
     const { instance } = action;
     const { node, log, emit } = this.#options;
-    const attempt: Attempt = { commands: [command], child: undefined };
+    const attempt: Attempt = { commands: [command], process: undefined };
     this.#running.set(instance, attempt);
     try {
       await this.#journal.begin(instance);
@@ -78,12 +88,8 @@ export class Hooks {
     }
     if (this.#running.get(instance) !== attempt) return;
     log.info({ hook: action.hook, target: action.target, instance }, "runs a hook");
-    const end = await this.#program(action, attempt).catch(
-      (error: unknown): HookEnd => ({
-        outcome: "failed",
-        detail: `it cannot be run: ${toErrorData(error).message}`.slice(0, outputCharsMax),
-      }),
-    );
+    attempt.process = begin(action);
+    const end = endOf(action, await attempt.process.end);
     // The process is stopping: nobody knows what the end of the program was worth.
     if (this.#running.get(instance) !== attempt) return;
     await this.#journal
@@ -94,51 +100,6 @@ export class Hooks {
     this.#running.delete(instance);
     log.info({ hook: action.hook, target: action.target, instance, ...end }, "a hook has ended");
     this.#tell(action, attempt.commands, end);
-  }
-
-  /** Runs the program, in a process group of its own, and ends that group at the deadline. */
-  #program({ command, target, timeoutMs }: HookAction, attempt: Attempt): Promise<HookEnd> {
-    const [file = "", ...args] = command.map((text) => text.replaceAll("{target}", target));
-    return new Promise((resolve) => {
-      let output = "";
-      let isLate = false;
-      const child = spawn(file, args, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
-      attempt.child = child;
-      const late = setTimeout(() => {
-        isLate = true;
-        killGroup(child);
-      }, timeoutMs);
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding("utf8").on("data", (text: string) => {
-          output = (output + text).slice(-outputCharsMax);
-        });
-      }
-      const finish = (end: HookEnd): void => {
-        clearTimeout(late);
-        child.stdout.destroy();
-        child.stderr.destroy();
-        resolve(end);
-      };
-      child.once("error", (error) =>
-        finish({ outcome: "failed", detail: `${file} cannot be run: ${error.message}` }),
-      );
-      child.once("exit", (code, signal) => {
-        attempt.child = undefined;
-        const how = isLate
-          ? `it did not end within ${timeoutMs} ms and was killed`
-          : code === null
-            ? `it was ended by ${signal}`
-            : `exit code ${code}`;
-        const outcome = code === 0 && !isLate ? "done" : "failed";
-        const end = () => {
-          clearTimeout(open);
-          const said = output.trim();
-          finish({ outcome, detail: said === "" ? how : `${how}: ${said}` });
-        };
-        const open = setTimeout(end, closeMs);
-        child.once("close", end);
-      });
-    });
   }
 
   #tell(action: HookAction, commands: readonly string[], { outcome, detail }: HookEnd): void {
@@ -158,12 +119,20 @@ export class Hooks {
   }
 }
 
-/** A leader that has not been waited for keeps its number, so the group is the one that was founded. */
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
+function begin({ command, target, timeoutMs }: HookAction): RunningProcess {
+  const [file = "", ...args] = command.map((text) => text.replaceAll("{target}", target));
+  return runProcess({ file, args, timeoutMs, graceMs: 0, outputCharsMax });
+}
+
+function endOf({ timeoutMs }: HookAction, end: ProcessEnd): HookEnd {
+  if (end.type === "notStarted")
+    return { outcome: "failed", detail: end.reason.slice(0, outputCharsMax) };
+  const { code, signal, isLate, output } = end;
+  const how = isLate
+    ? `it did not end within ${timeoutMs} ms and was killed`
+    : code === null
+      ? `it was ended by ${signal}`
+      : `exit code ${code}`;
+  const outcome = code === 0 && !isLate ? "done" : "failed";
+  return { outcome, detail: output === "" ? how : `${how}: ${output}` };
 }

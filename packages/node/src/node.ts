@@ -7,14 +7,15 @@ import { createRuntime, linkPackages, monotonicMs, type Runtime } from "@halon/s
 import { redirectToAgency } from "./agency-redirect.ts";
 import { Agent } from "./agent.ts";
 import { NodeBeats } from "./beat/node-beats.ts";
-import { BlobKeeper } from "./blob-keeper.ts";
+import { BlobKeeper, tellDamaged } from "./blob-keeper.ts";
 import { answerLate } from "./bootstrap/late.ts";
+import type { AllowedPrograms } from "./core/allowed-programs.ts";
 import type { CompleteSetup } from "./core/bootstrap-setup.ts";
 import type { DataDir } from "./data-dir.ts";
 import { aborted, deferred } from "./deferred.ts";
 import type { Door } from "./door.ts";
+import { Effects } from "./effects.ts";
 import { handOver } from "./hand-over.ts";
-import { Hooks } from "./hooks.ts";
 import { Identity } from "./identity.ts";
 import { acceptLinks, LeaderLinks } from "./links.ts";
 import type { NodeLog } from "./log.ts";
@@ -40,6 +41,7 @@ const flushDeadlineMs = 2_000;
 export interface NodeParts {
   readonly setup: CompleteSetup;
   readonly labels: NodeOptions["labels"];
+  readonly allowed: AllowedPrograms;
   readonly dataDir: DataDir;
   readonly door: Door;
   readonly log: NodeLog;
@@ -56,7 +58,7 @@ export class Node {
   readonly #agent: Agent;
   readonly #processes: ServiceProcesses;
   readonly #calls: ServiceCalls;
-  readonly #hooks: Hooks;
+  readonly #effects: Effects;
   readonly #links: LeaderLinks;
   readonly #beats: NodeBeats;
   readonly #ready = deferred();
@@ -76,7 +78,7 @@ export class Node {
   private constructor(parts: NodeParts, blobs: Awaited<ReturnType<typeof openBlobs>>) {
     this.#parts = parts;
     this.#identity = new Identity(parts.setup, parts.labels);
-    const { name, incarnation } = this.#identity;
+    const { name, incarnation, clusterId } = this.#identity;
     const log = parts.log.logger;
     this.#system = createSystem({ node: name, incarnation });
     this.#blobs = new BlobKeeper({
@@ -104,7 +106,8 @@ export class Node {
     });
     this.#processes = new ServiceProcesses(this.#system, this.#runtime);
     const emit = (type: string, data: unknown) => this.#agent.emit(type, data);
-    this.#hooks = new Hooks({ node: name, dataDir: parts.dataDir.path, log, emit });
+    const around = { dataDir: parts.dataDir.path, allowed: parts.allowed, log, emit };
+    this.#effects = new Effects({ node: name, clusterId, ...around });
     this.#agent = new Agent({
       name,
       incarnation,
@@ -113,7 +116,7 @@ export class Node {
       blobs: this.#blobs,
       log,
       internals: () => this.#internals,
-      hooks: this.#hooks,
+      effects: this.#effects,
       describe: () => this.#identity.describe(),
       attached: ({ index }) => {
         this.#satellite?.attached(index);
@@ -146,12 +149,7 @@ export class Node {
     const { name, role, endpoint } = this.#identity;
     warnOfLastSample(dataDir.path, log.logger);
     this.#samples = keepSamples(dataDir.path, () => this.#runtime.samples());
-    await this.#blobs.find((hash) =>
-      log.logger.error(
-        { blob: hash },
-        "a damaged blob was removed; it is fetched again where another node has it",
-      ),
-    );
+    await this.#blobs.find(tellDamaged(log.logger));
     await linkPackages(dataDir.path);
     await this.#runtime.adopt();
     this.#processes.adopted();
@@ -160,8 +158,10 @@ export class Node {
       incarnation: this.#identity.incarnation,
       system: this.#system,
       runtime: this.#runtime,
-      view: () => this.#replica.view,
-      emit: (type, data) => this.#agent.emit(type, data),
+      replica: this.#replica,
+      blobs: this.#blobs,
+      agent: this.#agent,
+      log: log.logger,
       turned: () => this.#beats.turned("supervisor"),
       check: (of, withinMs) => this.#calls.check(of, withinMs),
     });
@@ -208,7 +208,8 @@ export class Node {
     this.#satellite?.close();
     this.#links.close();
     await this.#runtime.shutdown({ keep: true });
-    await this.#hooks.close();
+    await this.#internals?.close();
+    await this.#effects.close();
     await this.#station?.close();
     await this.#beats.close();
     await this.#member?.close();
@@ -324,6 +325,7 @@ export class Node {
       },
       history: (query) => this.#history(query),
       send: this.#calls.send,
+      processor: () => this.#internals?.processor,
       notReady: () => this.#notReady(),
       shutdown: ({ keepServices }) => {
         this.#stop(keepServices).then(this.#ended.resolve, this.#ended.reject);
@@ -379,9 +381,9 @@ export class Node {
     log.logger.info({ keepServices: keep }, "stopping");
     if (!keep) await this.#agent.leave(leaveDeadlineMs);
     await this.#runtime.shutdown({ keep });
-    this.#internals?.close();
+    await this.#internals?.close();
     this.#samples?.close();
-    await this.#hooks.close();
+    await this.#effects.close();
     await this.#agent.flushed(flushDeadlineMs);
     this.#agent.close();
     this.#satellite?.close();

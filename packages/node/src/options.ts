@@ -1,4 +1,5 @@
 import type { AgencySize } from "@halon/protocol";
+import type { AllowedPrograms } from "./core/allowed-programs.ts";
 
 /**
  * What `halond` is started with, parsed and checked by the command line.
@@ -15,6 +16,8 @@ export interface NodeOptions {
   /** `host:port` at which others reach this node; the listen address when there is none. */
   readonly advertise: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  /** Absolute path of the file with the programs that rules may have this node run; what it says is in the context. */
+  readonly allowRun: string | undefined;
   /** `host:port` of nodes to say hello to, port filled in; empty: none was given. */
   readonly join: readonly string[];
   readonly agencySize: AgencySize | undefined;
@@ -38,6 +41,8 @@ export interface StartContext {
   print(text: string): void;
   /** Aborted: the start is given up and rejects with the signal's reason, unless the node is ready already. */
   readonly signal: AbortSignal;
+  /** Programs that rules may have this node run; absent: none. */
+  readonly allowed?: AllowedPrograms;
 }
 
 /** A node that is ready. */

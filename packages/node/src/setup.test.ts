@@ -53,6 +53,7 @@ function options(changes: Partial<NodeOptions> = {}): NodeOptions {
     listen: undefined,
     advertise: undefined,
     labels: {},
+    allowRun: undefined,
     join: [],
     agencySize: undefined,
     local: undefined,

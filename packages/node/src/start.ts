@@ -34,7 +34,9 @@ export async function startNode(options: NodeOptions, context: StartContext): Pr
       print: (text) => context.print(text),
       signal: context.signal,
     });
-    node = await Node.open({ setup, labels: options.labels, dataDir, door, log });
+    const { labels } = options;
+    const { allowed = new Map() } = context;
+    node = await Node.open({ setup, labels, allowed, dataDir, door, log });
     return await node.start(context.signal);
   } catch (error) {
     await node?.abandon();

@@ -66,6 +66,7 @@ export function argumentsOf(node: NodeOptions): readonly string[] {
     ...given("--local-node", node.local),
     ...given("--store", node.store),
     ...Object.entries(node.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]),
+    ...given("--allow-run", node.allowRun),
     ...(node.forgetSetup ? ["--forget-setup"] : []),
     ...(node.insecure ? ["--insecure"] : []),
     ...["--log.level", node.log.level, "--log.format", node.log.format],

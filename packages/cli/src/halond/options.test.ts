@@ -14,6 +14,7 @@ test("what is not set stays so: it comes from the node's setup, or has its defau
       listen: undefined,
       advertise: undefined,
       labels: {},
+      allowRun: undefined,
       join: [],
       agencySize: undefined,
       local: undefined,
@@ -90,6 +91,11 @@ test.each([
 test("an IPv6 address stands in brackets", () => {
   expect(address("--listen", "[::1]:0")).toEqual({ host: "::1", port: 0 });
   expect(startOptions({ listen: "[::1]:1" }, around).node.listen?.host).toBe("::1");
+});
+
+test("the file of --allow-run is found from where halond is started", () => {
+  const { allowRun } = startOptions({ allowRun: "conf/allow.yaml" }, around).node;
+  expect(allowRun).toBe("/srv/conf/allow.yaml");
 });
 
 test.each(["--auth.secret=x", "--secret", "--token=y", "--password"])(

@@ -37,6 +37,7 @@ export function startOptions(raw: RawSettings, around: Surroundings): StartOptio
       listen,
       advertise: advertised(raw.advertise, undefined),
       labels: labelsOf(raw.label ?? []),
+      allowRun: raw.allowRun === undefined ? undefined : resolve(around.directory, raw.allowRun),
       join: joined(raw.join ?? [], defaultPort),
       agencySize,
       local: numberWithin("--local-node", raw.localNode),

@@ -57,6 +57,9 @@ export function halondProgram(
     .addOption(single("--local <n>", "n nodes on this machine, on ports +0, +10, +20 …"))
     .addOption(single("--store <url>", "embedded or etcd://host:port[,…] (default: embedded)"))
     .option("--forget-setup", "move what an earlier node left aside and begin afresh")
+    .addOption(
+      single("--allow-run <file>", "programs that rules may run here, by name (default: none)"),
+    )
     .addOption(many("--apply <file>", "cluster file to apply when the cluster runs; repeatable"))
     .option("--insecure", "allow a --listen that other machines reach, without authentication")
     .addOption(

@@ -1,6 +1,6 @@
 import type { NodeOptions, RunningNode, StartContext } from "@halon/node";
 
-export type { NodeOptions, RunningNode };
+export type { NodeOptions, RunningNode, StartContext };
 export type StartNode = (options: NodeOptions, context: StartContext) => Promise<RunningNode>;
 
 /** Loads the node only when one is to run: `halond version` and `--local` do without. */

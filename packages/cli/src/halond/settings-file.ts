@@ -16,6 +16,7 @@ const File = z.strictObject({
   join: z.union([z.string().transform((text) => [text]), z.array(z.string())]).optional(),
   "agency-size": Text.optional(),
   local: Text.optional(),
+  "allow-run": z.string().optional(),
   apply: z.union([z.string().transform((text) => [text]), z.array(z.string())]).optional(),
   store: z.string().optional(),
   insecure: z.boolean().optional(),
@@ -27,11 +28,19 @@ const File = z.strictObject({
 
 /** Reads a configuration file; an unknown key is an error that names it. */
 export function readSettingsFile(path: string): RawSettings {
-  const { "data-dir": dataDir, "agency-size": agencySize, label, log, ...rest } = parseFile(path);
+  const {
+    "data-dir": dataDir,
+    "agency-size": agencySize,
+    "allow-run": allowRun,
+    label,
+    log,
+    ...rest
+  } = parseFile(path);
   return {
     ...rest,
     dataDir,
     agencySize,
+    allowRun,
     label:
       label === undefined
         ? undefined

@@ -14,6 +14,7 @@ export interface RawSettings {
   readonly localNode?: string | undefined;
   /** Of a flag alone: a file or an environment that is kept would forget at every start. */
   readonly forgetSetup?: boolean | undefined;
+  readonly allowRun?: string | undefined;
   readonly apply?: readonly string[] | undefined;
   readonly store?: string | undefined;
   readonly insecure?: boolean | undefined;
@@ -37,6 +38,7 @@ export function environmentSettings(
     join: list("HALON_JOIN"),
     agencySize: text("HALON_AGENCY_SIZE"),
     local: text("HALON_LOCAL"),
+    allowRun: text("HALON_ALLOW_RUN"),
     apply: list("HALON_APPLY"),
     store: text("HALON_STORE"),
     insecure: flag("HALON_INSECURE", text("HALON_INSECURE")),

@@ -5,7 +5,7 @@ import { deferred } from "../deferred.ts";
 import { failureOf } from "../failure.ts";
 import type { Io } from "../io.ts";
 import type { StartOptions } from "./options.ts";
-import type { RunningNode, StartNode } from "./run.ts";
+import type { RunningNode, StartContext, StartNode } from "./run.ts";
 import { onSignals } from "./signals.ts";
 
 /** How long an `--apply` may take before it is reported as late; the cluster goes on with it. */
@@ -13,6 +13,7 @@ const applyMs = 120_000;
 
 /** Runs one node in this process until it has ended; gives the exit code. */
 export async function startOne(options: StartOptions, start: StartNode, io: Io): Promise<number> {
+  const allowed = await allowedBy(options.node.allowRun);
   // A broken cluster file ends the start before anything runs.
   const clusters = await compileAll(options.apply);
   let node: RunningNode | undefined;
@@ -33,6 +34,7 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
     node = await start(options.node, {
       print: (text) => io.err(`${text}\n`),
       signal: starting.signal,
+      ...(allowed === undefined ? {} : { allowed }),
     });
     if (wanted !== undefined) {
       await node.stop(wanted);
@@ -52,6 +54,12 @@ export async function startOne(options: StartOptions, start: StartNode, io: Io):
   } finally {
     off();
   }
+}
+
+async function allowedBy(path: string | undefined): Promise<StartContext["allowed"]> {
+  return path === undefined
+    ? undefined
+    : (await import("./allow-run.ts")).readAllowedPrograms(path);
 }
 
 /** Compiles the cluster files of `--apply`. */

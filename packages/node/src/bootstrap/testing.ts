@@ -145,6 +145,7 @@ function withDefaults(options: BeginnerOptions & { readonly dataDir: string }): 
     listen: undefined,
     advertise: undefined,
     labels: {},
+    allowRun: undefined,
     join: [],
     agencySize: undefined,
     local: undefined,

@@ -34,7 +34,7 @@ export type AgentEffect =
   /** The node that was asked does not lead: look for the one that does. */
   | { readonly type: "refused" }
   /**
-   * Carry it out: a hook, what a part of Halon is asked for, or what a service is. What is told of it comes as events.
+   * Carry it out: a hook, a program or webhook of a rule, what a part of Halon is asked for, or what a service is. What is told of it comes as events.
    * When it cannot be begun, `notBegun`.
    */
   | { readonly type: "perform"; readonly action: CommandAction; readonly command: string }

@@ -1,3 +1,4 @@
+export { checkRuleFile, type RuleFileCheck, type TypeProblem } from "./compile/check-rules.ts";
 export {
   type CompileClusterOptions,
   compileCluster,
@@ -22,6 +23,7 @@ export { startNodeProcess } from "./node-process/index.ts";
 export { adoptOcf } from "./ocf/adopt.ts";
 export { type AgentDescription, describeAgent } from "./ocf/describe.ts";
 export { startOcf } from "./ocf/runner.ts";
+export { inheritedEnvironment } from "./process/environment.ts";
 export { adoptProcesses, startProcess } from "./process/index.ts";
 export type {
   Lease,
@@ -41,6 +43,7 @@ export type {
   RuntimeEvent,
   RuntimeOptions,
 } from "./runtime/runtime.ts";
+export { configValuesOf, type Redactor, redactorOf } from "./runtime/secrets.ts";
 export { startSystemd } from "./systemd/runner.ts";
 export { harmless, readOutput } from "./worker/output-log.ts";
 export { startWorker } from "./worker/start-worker.ts";
