@@ -67,6 +67,34 @@ test("a transaction that throws is undone as a whole, and its error goes on", ()
   expect(graph.transact(() => {})).toEqual({ revision: 1, changes: [] });
 });
 
+test("a copy is equal, keeps what its ends allow, and changes by itself", () => {
+  const graph = webGraph();
+  const before = toJSON(graph);
+  const copy = graph.copy();
+  expect(toJSON(copy)).toEqual(before);
+  expect(copy.list("ServiceInstance", { state: "running" })).toEqual(
+    graph.list("ServiceInstance", { state: "running" }),
+  );
+  expect(() =>
+    copy.transact((update) => {
+      update.put("ServiceName", "web@other", slot("web", "other"));
+      update.relate("ServiceInstance/web@node-1#1", "holds", "ServiceName/web@other");
+    }),
+  ).toThrow(/is 1:1/);
+  copy.transact((update) => {
+    update.patch("Node", "node-1", { state: "down" });
+    update.unrelate("ServiceInstance/web@node-1#1", "holds", "ServiceName/web@node-1");
+  });
+  expect(toJSON(graph)).toEqual(before);
+  expect(graph.get("Node", "node-1")?.attributes.state).toBe("up");
+});
+
+test("a graph in a transaction is not copied", () => {
+  const graph = webGraph();
+  graph.begin();
+  expect(refusal(() => graph.copy())).toMatchObject({ code: "HAL_CONFLICT" });
+});
+
 test("reads in a transaction see its changes", () => {
   webGraph().transact((update) => {
     update.patch("ServiceInstance", "web@node-1#2", { state: "stopped" });

@@ -46,6 +46,8 @@ export interface Graph extends GraphView {
   defineKind(definition: KindDefinition): Delta;
   /** Applies a delta of an equal graph; nothing is changed when it does not fit. */
   apply(delta: Delta): void;
+  /** An equal graph of its own; costs what it holds, and checks nothing again. HAL_CONFLICT in a transaction. */
+  copy(): Graph;
 }
 
 /** An empty graph of revision 0. */
@@ -70,6 +72,11 @@ export class OwnedGraph extends StateView implements Graph {
     return beginOn(this.state, new Editor(this.state));
   }
 
+  copy(): Graph {
+    if (this.state.isOpen) throw transactionOpen();
+    return new OwnedGraph(this.state.copy());
+  }
+
   defineKind({ kind, schema }: KindDefinition): Delta {
     return this.transact((update) => update.put(definitionKind, kind, { schema }));
   }
@@ -89,12 +96,7 @@ export class OwnedGraph extends StateView implements Graph {
 }
 
 function beginOn(state: GraphState, editor: Editor): Transaction {
-  if (state.isOpen) {
-    throw new HalonError(
-      "HAL_CONFLICT",
-      "A transaction is open on this graph already; commit it or roll it back first.",
-    );
-  }
+  if (state.isOpen) throw transactionOpen();
   state.isOpen = true;
   const close = () => {
     editor.close();
@@ -121,6 +123,13 @@ function beginOn(state: GraphState, editor: Editor): Transaction {
       editor.undoTo(0);
     },
   };
+}
+
+function transactionOpen(): HalonError {
+  return new HalonError(
+    "HAL_CONFLICT",
+    "A transaction is open on this graph already; commit it or roll it back first.",
+  );
 }
 
 function assertSavepoint(editor: Editor, savepoint: Savepoint): void {

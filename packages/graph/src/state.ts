@@ -31,6 +31,22 @@ export class GraphState {
   revision = 0;
   isOpen = false;
 
+  /** An equal state that changes by itself; resources are frozen, so both hold the same ones. */
+  copy(): GraphState {
+    const copy = new GraphState();
+    this.storage.forEachVertex(({ key, resource }) => {
+      const vertex = { key, resource };
+      copy.storage.addVertex(vertex);
+      copy.indexes.add(vertex);
+    });
+    this.storage.forEachEdge((from, row, to) => {
+      copy.storage.addEdge(from, row, to);
+      copy.cardinalities.add(row, from, to);
+    });
+    copy.revision = this.revision;
+    return copy;
+  }
+
   resource(key: ResourceKey): Resource | undefined {
     return this.storage.vertex(key)?.resource;
   }

@@ -52,6 +52,14 @@ export class Storage {
     return found;
   }
 
+  forEachVertex(visit: (vertex: Vertex) => void): void {
+    for (const vertex of this.#vertices.values()) visit(vertex);
+  }
+
+  forEachEdge(visit: (from: ResourceKey, row: RelationRow, to: ResourceKey) => void): void {
+    this.#graph.forEachEdge((_, row, __, ___, from, to) => visit(from.key, row, to.key));
+  }
+
   forEachOut(from: ResourceKey, visit: (row: RelationRow, to: Vertex) => void): void {
     if (!this.#vertices.has(from)) return;
     this.#graph.forEachOutEdge(from, (_, row, __, ___, ____, to) => visit(row, to));

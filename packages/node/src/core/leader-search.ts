@@ -28,13 +28,18 @@ export class LeaderSearch {
     this.#answers.clear();
   }
 
+  /** Whether `look` has nothing to ask. */
+  isDone(isLinked: boolean): boolean {
+    return isLinked && !this.#isLooking;
+  }
+
   /**
    * `candidates` are addresses of nodes that may know who leads; `isLinked`: the control link to one is up.
    *
    * Who is being asked is not asked again, so that one that hangs holds up nobody.
    */
   look(candidates: readonly string[], isLinked: boolean): readonly SearchEffect[] {
-    if (isLinked && !this.#isLooking) return [];
+    if (this.isDone(isLinked)) return [];
     const free = [...new Set(candidates)].filter((address) => !this.#asked.has(address));
     for (const address of free) this.#asked.add(address);
     return free.map((address) => ({ type: "ask", address }));
@@ -44,7 +49,7 @@ export class LeaderSearch {
   answered(address: string, named: string | null, isLinked: boolean): readonly SearchEffect[] {
     this.#asked.delete(address);
     this.#answers.set(address, named);
-    if (isLinked && !this.#isLooking) return [];
+    if (this.isDone(isLinked)) return [];
     const leader = chooseLeader(this.#answers);
     return leader === null ? [] : [{ type: "follow", address: leader }];
   }

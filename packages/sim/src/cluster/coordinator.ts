@@ -1,6 +1,5 @@
 import { campaignAgainMs } from "@halon/agency/core";
 import { emptyState } from "@halon/coordinator/core";
-import { fromJSON, toJSON } from "@halon/graph";
 import { feed } from "../feed.ts";
 import type { World } from "../world.ts";
 import {
@@ -121,7 +120,7 @@ function followAnew(world: World, coordinator: SimCoordinator): void {
   coordinator.savedIndex = process.host.saved.position;
   coordinator.isFollowing = true;
   const { index, epoch, graph } = coordinator.folded;
-  tell(world, coordinator, { type: "following", graph: fromJSON(toJSON(graph)), index, epoch });
+  tell(world, coordinator, { type: "following", graph: graph.copy(), index, epoch });
   saw(world, { type: "following", node, state: coordinator.folded });
 }
 

@@ -1,6 +1,6 @@
 import type { World } from "../world.ts";
 import { runAgent, runRenewals, takeForAgent } from "./agent-driver.ts";
-import { replicaJson, resetReplica, runFollower, runSearch } from "./follower.ts";
+import { replicaText, resetReplica, runFollower, runSearch } from "./follower.ts";
 import type { SimHalond } from "./halond.ts";
 import { leaderLinkDown, leaderLinkUp } from "./leader-link.ts";
 import { acceptLink, closeEnd, peerOf, refuseLink, type SimLink } from "./links.ts";
@@ -9,8 +9,8 @@ import {
   type Envelope,
   failCall,
   type Packet,
-  send,
   sendPacket,
+  sendText,
   takeCall,
 } from "./messages.ts";
 import { giveOpinion, runLeader, takeForTracker } from "./tracker-driver.ts";
@@ -87,8 +87,7 @@ export function takeEnvelope(
       giveOpinion(world, halond, from, envelope);
       return;
     case "replica": {
-      const answer = { type: "replica", ...replicaJson(halond) } as const;
-      send(world, halond, from, { to: "caller", ref: envelope.ref, answer });
+      sendText(world, halond, from, replicaText(halond, envelope.ref));
       return;
     }
     case "caller":

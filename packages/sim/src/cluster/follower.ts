@@ -1,11 +1,12 @@
-import { fromJSON, type GraphJson, toJSON } from "@halon/graph";
+import { fromJSON, type Graph, type GraphJson, toJSON } from "@halon/graph";
 import type { FollowEffect, ReplicaDelta, SearchEffect } from "@halon/node/core";
 import type { Json } from "@halon/protocol";
 import type { World } from "../world.ts";
 import { followBeatsSoon } from "./beats.ts";
 import type { SimHalond, SimSatellite } from "./halond.ts";
 import { followLeader } from "./leader-link.ts";
-import { failCall, noteCall, send, sendPacket, slotAt } from "./messages.ts";
+import { type Envelope, failCall, noteCall, send, sendPacket, slotAt } from "./messages.ts";
+import { parseShared } from "./shared-text.ts";
 import { arm } from "./threads.ts";
 import { clusterOf, saw, trackingOf } from "./world.ts";
 
@@ -32,10 +33,40 @@ function isOfNodes(change: ReplicaDelta["changes"][number]): boolean {
   return key.startsWith("Node/") || key.startsWith("Supervisor/");
 }
 
-/** The replica as it is sent to satellites. */
-export function replicaJson({ replica }: SimHalond) {
+/** Text of each graph as of the record before which it was written: several satellites ask at once. */
+const texts = new WeakMap<Graph, { readonly revision: number; readonly text: string }>();
+
+function textOf(graph: Graph): string {
+  const known = texts.get(graph);
+  if (known?.revision === graph.revision) return known.text;
+  const text = JSON.stringify(toJSON(graph));
+  texts.set(graph, { revision: graph.revision, text });
+  return text;
+}
+
+interface ReplicaHead {
+  readonly ref: number;
+  readonly answer: { readonly type: "replica"; readonly index: number; readonly epoch: number };
+}
+
+const replicaBegins = /^\{"to":"caller","ref":\d+,"answer":\{"type":"replica",/;
+const graphBegins = ',"graph":';
+
+/** The replica as it is sent to a satellite: the envelope of its answer, with the graph last. */
+export function replicaText({ replica }: SimHalond, ref: number): string {
   const { index, epoch, graph } = replica;
-  return { index, epoch, graph: toJSON(graph) };
+  const answer = { type: "replica", index, epoch };
+  const head = JSON.stringify({ to: "caller", ref, answer }).slice(0, -2);
+  return `${head}${graphBegins}${textOf(graph)}}}`;
+}
+
+/** The envelope of a text; what a node sends to several is read once. */
+export function envelopeOf(text: string): Envelope {
+  if (!replicaBegins.test(text)) return parseShared(text) as unknown as Envelope;
+  const end = text.indexOf(graphBegins);
+  const { ref, answer } = JSON.parse(`${text.slice(0, end)}}}`) as ReplicaHead;
+  const graph = parseShared(text.slice(end + graphBegins.length, -2)) as unknown as GraphJson;
+  return { to: "caller", ref, answer: { ...answer, graph } };
 }
 
 /** The whole graph of a leader takes the place of what is here. */
@@ -90,13 +121,14 @@ function fetchReplica(world: World, halond: SimHalond): void {
 /** Every 100 ms: does it look for a leader? */
 export function lookForLeader(world: World, halond: SimHalond, satellite: SimSatellite): void {
   const { leaderLink, replica, node } = halond;
+  const isLinked = leaderLink.peer !== undefined;
+  if (satellite.search.isDone(isLinked)) return;
   const tracking = trackingOf(world, node);
   const known = replica.graph.list("Node", { role: "tracking" });
   const candidates = [
     ...tracking.filter((other) => other !== node).map(({ address }) => address),
     ...known.map(({ attributes }) => attributes.address),
   ];
-  const isLinked = leaderLink.peer !== undefined;
   runSearch(world, halond, satellite.search.look(candidates, isLinked));
 }
 

@@ -27,14 +27,13 @@ import {
   takeEnvelope,
   takePacket,
 } from "./exchange.ts";
-import { lookForLeader, runFollower } from "./follower.ts";
+import { envelopeOf, lookForLeader, runFollower } from "./follower.ts";
 import type { MainInput, SimHalond } from "./halond.ts";
 import { connect, connectLater } from "./leader-link.ts";
 import { peerOf } from "./links.ts";
-import type { CallAnswer, Envelope } from "./messages.ts";
+import type { CallAnswer } from "./messages.ts";
 import { takeRequest } from "./operators-desk.ts";
 import { beginParts, lookAtParts } from "./parts.ts";
-import { parseShared } from "./shared-text.ts";
 import { adoptProcesses, runSite, takeProcessAnswer } from "./site-driver.ts";
 import { beginSupervisor, endSupervisor, lookAround } from "./supervisor.ts";
 import { arm, newThread } from "./threads.ts";
@@ -182,11 +181,6 @@ function createTracker(world: World, node: SimNode): SimHalond["tracker"] {
     lastEnd: null,
     operators: new Map(),
   };
-}
-
-/** What a node sends to several is read once. */
-function envelopeOf(text: string): Envelope {
-  return parseShared(text) as unknown as Envelope;
 }
 
 /** The main thread takes one of the things that wait for it. */

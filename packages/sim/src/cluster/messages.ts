@@ -56,9 +56,13 @@ export function send(world: World, halond: SimHalond, slot: number, envelope: En
     give(world, halond, { type: "local", envelope });
     return true;
   }
+  return halond.links.has(slot) && sendText(world, halond, slot, JSON.stringify(envelope));
+}
+
+/** Sends the text of an envelope to another node. False: there is no link to it. */
+export function sendText(world: World, halond: SimHalond, slot: number, text: string): boolean {
   const link = halond.links.get(slot);
-  if (link === undefined) return false;
-  return sendFrame(world, link, halond.node.slot, JSON.stringify(envelope));
+  return link !== undefined && sendFrame(world, link, halond.node.slot, text);
 }
 
 /** Notes a question; its number. It is due as `call:<number>` when nobody has answered in time. */

@@ -8,12 +8,15 @@ const everySeconds = 5;
 /** C8: the graph keeps the cardinalities of rfc/0002, no edge is without its ends, and a service name has one instance. */
 export function graphWhole(): ClusterInvariant {
   let seconds = 0;
+  let revision = -1;
   return {
     id: "C8",
     name: "the graph is whole",
     everySecond(scene) {
       seconds += 1;
-      if (seconds % everySeconds === 0) look(scene);
+      if (seconds % everySeconds !== 0 || scene.committed.graph.revision === revision) return;
+      ({ revision } = scene.committed.graph);
+      look(scene);
     },
     atEnd: look,
   };
