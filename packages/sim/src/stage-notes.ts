@@ -67,6 +67,15 @@ export interface Life {
   readonly end: ProcessEnd | null;
 }
 
+/** A configuration that a node told to one that said hello. */
+export interface ToldConfig {
+  readonly by: string;
+  readonly to: string;
+  /** Names of those in it. */
+  readonly peers: readonly string[];
+  readonly complete: boolean;
+}
+
 /** All that a stage has seen, oldest first. */
 export interface StageNotes {
   readonly fired: Fired[];
@@ -79,6 +88,7 @@ export interface StageNotes {
   readonly unknown: number[];
   /** Grants of leases to nodes. */
   readonly grants: { readonly to: string; readonly leader: string; readonly atMs: number }[];
+  readonly told: ToldConfig[];
 }
 
 /** Nothing seen yet. */
@@ -92,6 +102,7 @@ export function emptyNotes(): StageNotes {
     takeovers: [],
     unknown: [],
     grants: [],
+    told: [],
   };
 }
 
@@ -152,6 +163,12 @@ export function notesInto(notes: StageNotes): ClusterObserver {
         case "unknownOutcome":
           notes.unknown.push(what.index);
           return;
+        case "helloAnswered": {
+          const { peers, complete } = what.config;
+          const names = peers.map(({ name }) => name);
+          notes.told.push({ by: what.node.name, to: what.to.name, peers: names, complete });
+          return;
+        }
         case "granted":
           notes.grants.push({ to: what.to, leader: what.leader.name, atMs });
       }

@@ -1,6 +1,6 @@
 import type { Rules } from "@halon/rules";
 import type { SimService } from "./cluster/scripts.ts";
-import type { ClusterSettings, Scenario } from "./scenario.ts";
+import type { BootstrapSettings, ClusterSettings, Scenario } from "./scenario.ts";
 
 /** What a stage begins with. All that is left out is plain: no loss, even clocks, quick disks. */
 export interface StageOptions {
@@ -20,7 +20,25 @@ export interface StageOptions {
   readonly rules?: Rules;
   /** How fast the clocks of the nodes run, in a thousand, by name; 1000 where it is left out. */
   readonly clockRates?: Readonly<Record<string, number>>;
+  /** The nodes do not know each other when they start. */
+  readonly bootstrap?: StageBootstrap;
   readonly seed?: number;
+}
+
+/** How the nodes of a stage find each other; all that is left out is plain. */
+export interface StageBootstrap {
+  /** When a node is started first, by name; ms. At once where it is left out, never: infinity. */
+  readonly startMs?: Readonly<Record<string, number>>;
+  /** Whom a node is told to join, by name; nobody: it is the master. `node-1` where it is left out, which is the master itself. */
+  readonly join?: Readonly<Record<string, readonly string[]>>;
+  /** The first nodes are the tracking nodes, as with `--local`; else whoever comes first. */
+  readonly byNumber?: boolean;
+  /** Of what nodes say to each other before they know each other; in a thousand. */
+  readonly loss?: number;
+  readonly duplicate?: number;
+  readonly straggle?: number;
+  /** How many times as slowly as other things a setup is written. */
+  readonly saveSlowness?: number;
 }
 
 /** Longer than any stage lasts; µs. */
@@ -92,6 +110,9 @@ export function scenarioOf(options: StageOptions): Scenario {
         breakerNodes: nodes,
         breakerPercent: percent,
         ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
+        ...(options.bootstrap === undefined
+          ? {}
+          : { bootstrap: bootstrapOf(options.bootstrap, names) }),
         turnMinUs: 20,
         turnMaxUs: 40,
         snapshotRecords: 100,
@@ -99,5 +120,23 @@ export function scenarioOf(options: StageOptions): Scenario {
     },
     faults: [],
     requests: [],
+  };
+}
+
+function bootstrapOf(
+  { startMs = {}, join = {}, byNumber = false, ...network }: StageBootstrap,
+  names: readonly string[],
+): BootstrapSettings {
+  const { saveSlowness = 1, loss = 0, duplicate = 0, straggle = 0 } = network;
+  return {
+    startUs: names.map((name) => Math.min(forEverUs, (startMs[name] ?? 0) * 1_000)),
+    join: names.map((name, slot) =>
+      (join[name] ?? (slot === 0 ? [] : ["node-1"])).map((other) => names.indexOf(other)),
+    ),
+    byNumber,
+    saveSlowness,
+    loss,
+    duplicate,
+    straggle,
   };
 }

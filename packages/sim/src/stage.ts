@@ -17,9 +17,9 @@ import { type ClusterWorld, clusterOf } from "./cluster/world.ts";
 import { cutLinks, linkOf } from "./network.ts";
 import { boot, takeEvent } from "./run.ts";
 import type { Fault, Wish } from "./scenario.ts";
+import { StageMembership } from "./stage-membership.ts";
 import { emptyNotes, notesInto } from "./stage-notes.ts";
 import { forEverUs, type StageOptions, scenarioOf } from "./stage-scenario.ts";
-import { StageView } from "./stage-view.ts";
 import { eventKind, type World } from "./world.ts";
 import { createWorld } from "./world-start.ts";
 
@@ -35,7 +35,7 @@ const transcriptEvents = 60;
  *
  * All rules of the simulator are looked at meanwhile; one that breaks is thrown. Equal stages driven alike do the same.
  */
-export class Stage extends StageView {
+export class Stage extends StageMembership {
   readonly #world: World;
   readonly #cluster: ClusterWorld;
   readonly #operators: Operators;

@@ -77,6 +77,12 @@ function load(world: World, node: SimNode): Setup | null {
   const now = wallMs(world, node) - zeroMs;
   saw(world, { type: "setupFound", node, setup: found.type === "setup" ? found.setup : null });
   if (found.type === "none") {
+    const { disk } = node.member;
+    if (disk.entries.length > 0 || disk.hardState.term > 0) {
+      const message = `agency/ of ${node.name} has data and ${path} is missing.`;
+      refuse(world, node, "HAL_DATA_DIR_INVALID", message);
+      return null;
+    }
     const id = `00000000-0000-4000-8000-${String(nextNumber(world)).padStart(12, "0")}`;
     const verdict = freshSetup(options, { id, hostname: node.name, now });
     if (verdict.type === "setup") return verdict.setup;

@@ -15,6 +15,8 @@ type ChangeMembers = Extract<Wish, { readonly type: "changeMembers" }>;
 export interface MemberTask {
   readonly wish: ChangeMembers;
   readonly sinceUs: number;
+  /** Id of the one member that is to go; null: any that can be missed. */
+  readonly named: string | null;
   /** Id of the member that was started for it. */
   added: string | null;
   isAdded: boolean;
@@ -44,10 +46,11 @@ export class MemberDesk {
   readonly tasks: MemberTask[] = [];
   private looks = false;
 
-  /** Somebody wants a change. */
-  wish(world: World, wish: ChangeMembers): void {
-    const none = { added: null, isAdded: wish.change === "remove", removed: null, end: null };
-    this.tasks.push({ wish, sinceUs: world.now, ...none });
+  /** Somebody wants a change; `named`: of the member with this id. */
+  wish(world: World, wish: ChangeMembers, named: string | null = null): void {
+    const isAdded = wish.change === "remove";
+    const fresh = { added: null, isAdded, removed: null, end: null };
+    this.tasks.push({ wish, named, sinceUs: world.now, ...fresh });
     world.trace.note(world.now, `an operator wants to ${wish.change} a member`);
     if (this.looks) return;
     this.looks = true;
@@ -96,7 +99,8 @@ function stepAdd(world: World, leader: SimMember, now: Configuration, task: Memb
 }
 
 function stepRemove(world: World, leader: SimMember, now: Configuration, task: MemberTask): void {
-  const { wish, added } = task;
+  const { wish, added, named } = task;
+  if (task.removed === null && named !== null) task.removed = named;
   if (task.removed === null) {
     const all = now.members.map(({ id }) => id).filter((id) => id !== added);
     const missed = all.filter((id) => canBeWithout(world, now, id));
@@ -106,6 +110,7 @@ function stepRemove(world: World, leader: SimMember, now: Configuration, task: M
   if (removed === null) task.end = "refused";
   else if (!now.members.some(({ id }) => id === removed)) task.end = "done";
   else if (canBeWithout(world, now, removed)) change(world, leader, { remove: [removed] });
+  else if (named !== null) task.end = "refused";
   else task.removed = null;
 }
 
