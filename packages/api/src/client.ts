@@ -14,6 +14,7 @@ import type {
   ConfigRequest,
   DeadLetterRequest,
   EventRequest,
+  OptionsRequest,
   ReasonRequest,
   SendRequest,
   ServiceRequest,
@@ -99,7 +100,12 @@ export function createClient(options: TransportOptions) {
     emit: (event: EventRequest) =>
       transport.json(
         { method: "POST", path: "/v1/events", body: event },
-        z.object({ id: z.string(), index: z.number() }),
+        z.object({
+          id: z.string(),
+          /** Of its record; none of an event that the node took itself, `processedBy`. */
+          index: z.number().optional(),
+          processedBy: z.string().optional(),
+        }),
       ),
     events: (filter: EventFilter) => read(`/v1/events${queryText(filter)}`, z.array(EventEntry)),
     /** Events from now on, or behind `after`; a lost connection is an error, with nothing missed before it. */

@@ -7,10 +7,12 @@ import type {
   GraphView,
   HelloRequest,
   Json,
+  JsonObject,
   OperationStatus,
   PlannedActions,
   Resource,
 } from "@halon/protocol";
+import type { RuleFileOnNode } from "./processor-view.ts";
 
 /** Who answers, and who leads. Endpoints are `host:port`. */
 export interface NodeIdentity {
@@ -65,6 +67,11 @@ export interface RuleEntry {
   readonly state: "enabled" | "disabled" | "quarantined";
   /** Why it takes no part. */
   readonly reason?: string;
+  /** Of a rule that runs on nodes. */
+  readonly runs?: "node";
+  /** Nodes that have the present version of its file in force, and all that are up. */
+  readonly loadedOn?: number;
+  readonly nodes?: number;
 }
 
 /** What `rule show` tells of a rule file. */
@@ -79,6 +86,9 @@ export interface RuleFileView extends Pick<RuleEntry, "file" | "state" | "reason
   /** A JSON Schema of what it may be given. */
   readonly optionsSchema?: JsonObject;
   readonly invariants: readonly InvariantView[];
+  readonly runs?: "node";
+  /** Of a file that runs on nodes: how each has it. */
+  readonly onNodes?: readonly RuleFileOnNode[];
 }
 
 /** What is known of an invariant of a rule file. */
@@ -147,6 +157,13 @@ export interface ApiPorts {
     },
     timeoutMs: number,
   ): Promise<{ readonly id: string; readonly index: number }>;
+  /** Whether rule files take events of the type on nodes: they come into no log. */
+  processes(type: string): boolean;
+  /**
+   * Gives events to the processor of this node, all or none of them. Throws `HAL_OVERLOADED` when too many wait there,
+   * `HAL_SCHEMA_VIOLATION`, and `HAL_CONFLICT` when the file that takes them is in quarantine here.
+   */
+  process(events: readonly { readonly type: string; readonly data: Json }[]): void;
   /**
    * Calls a message of a running instance of the service: the one on the node, or any. Its answer is not in the log.
    */

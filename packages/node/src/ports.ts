@@ -1,9 +1,11 @@
 import type { ApiPorts, EventCursor, EventQuery, NodeIdentity, RuleEntry } from "@halon/api";
+import { runsOf } from "@halon/api";
 import type { CoordinatorHost, HistoryQuery } from "@halon/coordinator";
 import { dryRun } from "@halon/coordinator/core";
 import { type EventEntry, fromErrorData, HalonError, type OperationStatus } from "@halon/protocol";
 import type { BlobKeeper } from "./blob-keeper.ts";
 import { clusterStatus, operationStatus } from "./core/index.ts";
+import type { NodeProcessor } from "./processor/processor.ts";
 import type { Replica } from "./replica.ts";
 import type { ServiceLogs } from "./service-logs.ts";
 
@@ -31,6 +33,8 @@ export interface PortsOptions {
   coordinator(): CoordinatorHost;
   history(query: HistoryQuery): Promise<readonly EventEntry[]>;
   send: ApiPorts["send"];
+  /** Undefined while the node starts. */
+  processor(): Pick<NodeProcessor, "takes" | "take"> | undefined;
   notReady(): string | null;
   shutdown(options: { readonly keepServices: boolean }): void;
 }
@@ -64,6 +68,13 @@ export function createPorts(options: PortsOptions): ApiPorts {
         throw new HalonError("HAL_INTERNAL", `no index for event ${id}`);
       return { id, index: reply.index };
     },
+    processes: (type) => options.processor()?.takes(type) ?? false,
+    process: (events) => {
+      const processor = options.processor();
+      if (processor === undefined)
+        throw new HalonError("HAL_OVERLOADED", "The node is starting. Try again in a second.");
+      processor.take(events);
+    },
     send: options.send,
     operation: (id) => operationOf(replica, id),
     waitOperation: (id, timeoutMs) => waitOperation(replica, id, timeoutMs),
@@ -95,6 +106,7 @@ function newestVersion(replica: Replica, type: string): number {
 function ruleEntries(replica: Replica): readonly RuleEntry[] {
   return replica.view.list("RuleFile").flatMap(({ id, attributes }) => {
     const { blob, rules, quarantined, disabled } = attributes;
+    const runs = runsOf(replica.view, id, attributes);
     const reason = disabled ?? quarantined;
     const inForce = quarantined === undefined ? ("enabled" as const) : ("quarantined" as const);
     return rules.map((rule) => ({
@@ -102,6 +114,7 @@ function ruleEntries(replica: Replica): readonly RuleEntry[] {
       file: id,
       blob,
       state: disabled === undefined ? inForce : ("disabled" as const),
+      ...runs,
       ...(reason === undefined ? {} : { reason }),
     }));
   });

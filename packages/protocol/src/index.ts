@@ -127,6 +127,8 @@ export {
 } from "./rule-contradiction.ts";
 export {
   ConfiguredRules,
+  type OptionText,
+  optionTexts,
   RuleFileVersion,
   RuleOptions,
   ruleOptionsMax,

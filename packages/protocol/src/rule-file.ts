@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { JsonValue } from "./json.ts";
+import { type Json, type JsonObject, JsonValue } from "./json.ts";
 import { PatternDescription } from "./pattern.ts";
 
 /** Characters of JSON that the options of one rule file may have. */
@@ -24,3 +24,41 @@ export const ConfiguredRules = z.strictObject({
   invariants: z.array(z.string()),
 });
 export type ConfiguredRules = z.infer<typeof ConfiguredRules>;
+
+/** One option of a rule file, as people are told of it. */
+export interface OptionText {
+  readonly name: string;
+  /** Such as `integer from 1 to 9`, or `"soft" or "hard"`. */
+  readonly type: string;
+  readonly default?: Json;
+  readonly isRequired: boolean;
+}
+
+/** What the schema of options lets be given. */
+export function optionTexts({ properties, required }: JsonObject): readonly OptionText[] {
+  const needed = Array.isArray(required) ? required : [];
+  const members = Object.entries((properties ?? {}) as Readonly<Record<string, JsonObject>>);
+  return members.map(([name, schema]) => {
+    const standard = schema["default"];
+    return {
+      name,
+      type: typeText(schema),
+      ...(standard === undefined ? {} : { default: standard }),
+      isRequired: standard === undefined && needed.includes(name),
+    };
+  });
+}
+
+function typeText({ type, enum: values, minimum, maximum }: JsonObject): string {
+  if (Array.isArray(values)) return values.map((value) => JSON.stringify(value)).join(" or ");
+  const range = [
+    ...(isBound(minimum) ? [`from ${minimum}`] : []),
+    ...(isBound(maximum) ? [`to ${maximum}`] : []),
+  ];
+  return [typeof type === "string" ? type : "any of several", ...range].join(" ");
+}
+
+/** Whole numbers have the bounds of what JSON can hold, which nobody asked for. */
+function isBound(value: unknown): value is number {
+  return typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER;
+}

@@ -1,4 +1,10 @@
-import { canonicalJson, HalonError, type JsonObject, ruleOptionsMax } from "@halon/protocol";
+import {
+  canonicalJson,
+  HalonError,
+  type JsonObject,
+  optionTexts,
+  ruleOptionsMax,
+} from "@halon/protocol";
 import { z } from "zod";
 import type { Invariant } from "./invariant.ts";
 import { plain } from "./plain.ts";
@@ -104,33 +110,14 @@ function refuseOptions(given: JsonObject): void {
 }
 
 /** What may be given, as a sentence: from the JSON Schema of the options. */
-export function takesText({ properties, required }: JsonObject): string {
-  const needed = Array.isArray(required) ? required : [];
-  const members = Object.entries((properties ?? {}) as Readonly<Record<string, JsonObject>>);
-  if (members.length === 0) return "no options";
-  return members
-    .map(([name, schema]) => {
-      const about = [typeText(schema)];
-      if (schema["default"] !== undefined) about.push(`default ${shown(schema["default"])}`);
-      else if (needed.includes(name)) about.push("required");
-      return `${name} (${about.join(", ")})`;
-    })
-    .join(", ");
-}
-
-function typeText(schema: JsonObject): string {
-  const { type, enum: values, minimum, maximum } = schema;
-  if (Array.isArray(values)) return values.map(shown).join(" or ");
-  const range = [
-    ...(isBound(minimum) ? [`from ${minimum}`] : []),
-    ...(isBound(maximum) ? [`to ${maximum}`] : []),
-  ];
-  return [typeof type === "string" ? type : "any of several", ...range].join(" ");
-}
-
-/** Whole numbers have the bounds of what JSON can hold, which nobody asked for. */
-function isBound(value: unknown): value is number {
-  return typeof value === "number" && Math.abs(value) < Number.MAX_SAFE_INTEGER;
+function takesText(schema: JsonObject): string {
+  const options = optionTexts(schema).map(({ name, type, isRequired, default: standard }) => {
+    if (isRequired) return `${name} (${type}, required)`;
+    return standard === undefined
+      ? `${name} (${type})`
+      : `${name} (${type}, default ${shown(standard)})`;
+  });
+  return options.length === 0 ? "no options" : options.join(", ");
 }
 
 function describe(schema: z.ZodObject): JsonObject {

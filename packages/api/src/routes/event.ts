@@ -8,7 +8,7 @@ import {
   type Json,
 } from "@halon/protocol";
 import { type SSEStreamingApi, streamSSE } from "hono/streaming";
-import { parseWith, problems, readJson } from "../body.ts";
+import { parseWith, problems, readJsonBody } from "../body.ts";
 import type { EventCursor } from "../ports.ts";
 import {
   EventCursorText,
@@ -27,6 +27,7 @@ import {
   type RouteContext,
   route,
 } from "./context.ts";
+import { takeHere } from "./emit.ts";
 import { pump } from "./pump.ts";
 
 /** Entries read at once while a stream catches up. */
@@ -37,17 +38,21 @@ export function eventRoutes(context: RouteContext): readonly Route[] {
   const { ports, limits } = context;
   return [
     route("POST", "/v1/events", async (c) => {
-      const elsewhere = await answerOfLeader(c, ports);
-      if (elsewhere !== null) return elsewhere;
+      const body = await readJsonBody(c.env.incoming, limits.bodyBytesMax);
+      const here = takeHere(c, context, body) ?? (await answerOfLeader(c, ports, body.bytes));
+      if (here !== null) return here;
       const { timeout } = queryOf(c, SubmitQuery);
-      const event = await readJson(c.env.incoming, EventRequest, limits.bodyBytesMax);
+      const event = parseWith(EventRequest, body.value, "body");
       checkBuiltIn(event.type, event.data);
       refuseSecretsIn(event.type, event.data as Json, ports.graph());
       const id = event.id ?? randomUUID();
       // z.json() gives plain JSON, only without `readonly`.
-      return c.json(
-        await ports.submit({ id, type: event.type, data: event.data as Json }, timeout),
-      );
+      const { type, version } = event;
+      const submitted = {
+        ...{ id, type, data: event.data as Json },
+        ...(version === undefined ? {} : { version }),
+      };
+      return c.json(await ports.submit(submitted, timeout));
     }),
     route("GET", "/v1/events", async (c) => {
       const { after, since, type, dead, limit } = queryOf(c, EventsQuery);

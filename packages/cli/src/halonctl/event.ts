@@ -5,9 +5,10 @@ import { type EventEntry, HalonError } from "@halon/protocol";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { once } from "../command-line.ts";
-import { notBuilt, usage } from "../failure.ts";
+import { usage } from "../failure.ts";
 import type { Io } from "../io.ts";
 import { eventColumns } from "../output/columns.ts";
+import { addDead } from "./dead.ts";
 import { action, type Session } from "./session.ts";
 
 /** `event`. */
@@ -32,31 +33,20 @@ export function addEvent(program: Command, io: Io): void {
     .description("send an event and wait until it is committed")
     .argument("<type>")
     .argument("[json]", "its data", "{}")
+    .option("--of-version <n>", "of its type (default: the newest that is declared)", once)
     .option("--id <id>", "the same id gives the same answer (default: a new one)", once)
     .action(
-      action(
-        io,
-        async ({ client, print }, type: string, json: string, options: { id?: string }) => {
-          const answer = await client.emit({
-            id: options.id ?? randomUUID(),
-            type,
-            data: dataOf(json),
-          });
-          print.one(answer, `event/${answer.id}`);
-        },
-      ),
-    );
-  event
-    .command("dead")
-    .description("events that no rule handled")
-    .argument("[action]")
-    .argument("[id]")
-    .action(
-      action(io, (session, verb: string | undefined) => {
-        if (verb !== undefined) throw notBuilt(`halonctl event dead ${verb}`);
-        return list(session, { dead: true });
+      action(io, async ({ client, print }, type: string, json: string, options: EmitOptions) => {
+        const answer = await client.emit({
+          id: options.id ?? randomUUID(),
+          type,
+          ...versionOf(options.ofVersion),
+          data: dataOf(json),
+        });
+        print.one(answer, `event/${answer.id}`);
       }),
     );
+  addDead(event, io);
 }
 
 interface ListOptions {

@@ -17,9 +17,9 @@ import { addStatus } from "./status.ts";
 import { addWait } from "./wait.ts";
 
 /** Commands that are reserved and not built (rfc/0003). */
-const notBuilt = ["diff", "bundle", "why", "why-not", "completion", "dashboard"];
+const notBuilt = ["bundle", "why", "why-not", "completion", "dashboard"];
 const notBuiltBelow: Readonly<Record<string, readonly string[]>> = {
-  rule: ["check", "test", "simulate", "replay", "trace"],
+  rule: ["test", "simulate", "replay", "trace"],
   graph: ["diff"],
 };
 

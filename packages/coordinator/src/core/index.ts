@@ -10,7 +10,7 @@ export type {
 export { DecisionCore } from "./decision-loop.ts";
 export { fold } from "./fold.ts";
 export { type HangVerdict, judgePulse, type Pulse } from "./hang.ts";
-export type { DeclaredEvents, EventInput, Input, Reply } from "./intake.ts";
+export type { DeclaredEvent, DeclaredEvents, EventInput, Input, Reply } from "./intake.ts";
 export type { Interruption } from "./interruption.ts";
 export { type LeaseEffect, LeaseGrants, type LeaseState } from "./lease-grants.ts";
 export type { AskedLease } from "./leases.ts";

@@ -40,11 +40,17 @@ export type Reply =
   | { readonly type: "gap"; readonly expected: number }
   | { readonly type: "refused"; readonly error: ErrorData };
 
+/** A type of event as rule files declare it. */
+export interface DeclaredEvent {
+  /** The newest. */
+  readonly version: number;
+  readonly schema: z.ZodType;
+  /** Earlier versions that can be read; null: what their data are is seen when they are lifted. */
+  readonly older?: ReadonlyMap<number, z.ZodType | null>;
+}
+
 /** Types of event that rule files declare. */
-export type DeclaredEvents = ReadonlyMap<
-  string,
-  { readonly version: number; readonly schema: z.ZodType }
->;
+export type DeclaredEvents = ReadonlyMap<string, DeclaredEvent>;
 
 export type Intake =
   | { readonly type: "reply"; readonly reply: Reply }
@@ -187,16 +193,24 @@ function builtIn(type: string) {
 
 /** What is wrong with the event, or its data as the schema of its type gives it. */
 function check(
-  known: { readonly version: number; readonly schema: z.ZodType },
+  known: DeclaredEvent,
   event: EventInput,
 ): { readonly flaw: string } | { readonly data: unknown } {
-  if (event.version !== known.version) {
-    const flaw = `${event.type} has version ${known.version} here, the event has version ${event.version}`;
-    return { flaw };
-  }
-  const parsed = known.schema.safeParse(event.data);
+  const { type, version, data } = event;
+  const schema = version === known.version ? known.schema : known.older?.get(version);
+  if (schema === undefined)
+    return { flaw: `${type} ${versionsText(known)}, the event has version ${version}` };
+  if (schema === null) return { data };
+  const parsed = schema.safeParse(data);
   if (parsed.success) return { data: parsed.data };
   return { flaw: `${event.type}: ${flawsOf(parsed.error).slice(0, 2_000)}` };
+}
+
+function versionsText({ version, older }: DeclaredEvent): string {
+  const versions = [...(older?.keys() ?? []), version].sort((a, b) => a - b);
+  return versions.length === 1
+    ? `has version ${version} here`
+    : `has the versions ${versions.join(", ")} here`;
 }
 
 /** In one line, as some places show only the first. */

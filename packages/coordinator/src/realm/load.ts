@@ -1,11 +1,18 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type { ConfiguredRules, GraphView, JsonObject, Resource } from "@halon/protocol";
+import type {
+  AttributesOf,
+  ConfiguredRules,
+  GraphView,
+  JsonObject,
+  Resource,
+} from "@halon/protocol";
 import { indexRules, keptCode, type LoadedFile } from "@halon/rules";
 import { z } from "zod";
 import {
   blobOf,
   builtInRules,
+  type DeclaredEvent,
   type DeclaredEvents,
   isInForce,
   type RuleFileFailure,
@@ -173,21 +180,36 @@ export async function loadRuleScript(
 
 /** Types of event of the files that are loaded, and of those in quarantine: theirs are kept. */
 function declaredBy(graph: GraphView, loaded: ReadonlySet<string>): DeclaredEvents {
-  const declared = new Map<string, { version: number; schema: z.ZodType }>();
+  const declared = new Map<string, DeclaredEvent>();
   for (const { id, attributes } of graph.list("RuleFile")) {
     const { runs, hears = [], disabled, quarantined } = attributes;
     const isThere = runs === "node" ? disabled === undefined : loaded.has(id);
     if (!isThere && quarantined === undefined) continue;
-    for (const { type, version, schema } of attributes.events) {
+    for (const event of attributes.events) {
       // What nodes take themselves does not come here.
-      if (runs === "node" && hears.includes(type)) continue;
-      declared.set(type, {
-        version,
-        schema: z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]),
-      });
+      if (runs === "node" && hears.includes(event.type)) continue;
+      declared.set(event.type, declaredWith(declared.get(event.type), event));
     }
   }
   return declared;
+}
+
+/** Files may declare one type in several versions: each reads its own. */
+function declaredWith(
+  other: DeclaredEvent | undefined,
+  { version, schema: json, from = [] }: AttributesOf<"RuleFile">["events"][number],
+): DeclaredEvent {
+  const schema = z.fromJSONSchema(json as Parameters<typeof z.fromJSONSchema>[0]);
+  const schemas = new Map<number, z.ZodType | null>([
+    ...from.map((each) => [each, null] as const),
+    ...(other?.older ?? []),
+    ...(other === undefined ? [] : [[other.version, other.schema] as const]),
+    [version, schema],
+  ]);
+  const newest = Math.max(version, other?.version ?? version);
+  const newestSchema = schemas.get(newest) ?? schema;
+  schemas.delete(newest);
+  return { version: newest, schema: newestSchema, older: schemas };
 }
 
 /** The first place in the stack of the error that is in a rule file, in the words of its author. */

@@ -36,6 +36,8 @@ export const limits = {
   outputBytesPerSecondMax: 262_144,
   /** Chunks of output that wait for a slow disk. */
   outputChunksMax: 256,
+  /** How long a TypeScript compiler may take for one rule file. */
+  typeCheckMs: 120_000,
   /** A service or rule file must load within this time when it is compiled. */
   readModuleMs: 5_000,
   readModuleMemoryMb: 256,
