@@ -161,6 +161,8 @@ function begin(
 ): void {
   if (action.type === "RestartSupervisor") restartSupervisor(world, halond, command);
   else if (action.type === "RunHook") runHook(world, halond, action, command);
+  else if (action.type === "RunProgram" || action.type === "CallWebhook")
+    carryOut(world, halond, action, command);
   else {
     const ofPart = halond.parts.perform(action, command);
     const now = machineMs(world, halond.node);
@@ -186,6 +188,18 @@ function runHook(
   }
   const ended = { node: node.name, service, instance, command, hook, target, outcome };
   halond.emit(world, halond, "HookEnded", ended);
+}
+
+/** Programs and webhooks of rules do their work at once. */
+function carryOut(
+  world: World,
+  halond: SimHalond,
+  { type }: Extract<CommandAction, { readonly type: "RunProgram" | "CallWebhook" }>,
+  command: string,
+): void {
+  const about = { node: halond.node.name, command, outcome: "done" };
+  if (type === "RunProgram") halond.emit(world, halond, "ProgramEnded", { ...about, output: "" });
+  else halond.emit(world, halond, "WebhookEnded", { ...about, attempts: 1, body: "" });
 }
 
 /** Asks for the leases of what runs here, and of what waits for one. */
