@@ -49,6 +49,18 @@ export function addEvent(program: Command, io: Io): void {
   addDead(event, io);
 }
 
+interface EmitOptions {
+  readonly id?: string;
+  readonly ofVersion?: string;
+}
+
+function versionOf(text: string | undefined): { readonly version?: number } {
+  if (text === undefined) return {};
+  if (/^[1-9]\d{0,5}$/.test(text)) return { version: Number(text) };
+  const got = JSON.stringify(text.slice(0, 50));
+  throw usage(`Expected --of-version to be a whole number from 1 on, got ${got}.`);
+}
+
 interface ListOptions {
   readonly since?: string;
   readonly limit?: string;
