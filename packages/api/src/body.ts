@@ -60,14 +60,22 @@ export async function readJson<S extends z.ZodType>(
   schema: S,
   bytesMax: number,
 ): Promise<z.infer<S>> {
+  return parseWith(schema, (await readJsonBody(incoming, bytesMax)).value, "body");
+}
+
+/** A JSON body, as it came and as what it says; an empty one counts as `{}`. */
+export async function readJsonBody(
+  incoming: IncomingMessage,
+  bytesMax: number,
+): Promise<{ readonly bytes: Buffer; readonly value: unknown }> {
   const type = incoming.headers["content-type"];
   const mediaType = type?.split(";")[0]?.trim().toLowerCase();
   // Browsers send forms and plain text to other origins without asking, but never this type.
   if (mediaType !== undefined && mediaType !== "application/json") throw wrongType(type);
   const bytes = await readBody(incoming, bytesMax);
-  if (bytes.length === 0) return parseWith(schema, {}, "body");
+  if (bytes.length === 0) return { bytes, value: {} };
   if (mediaType === undefined) throw wrongType(type);
-  return parseWith(schema, parseJson(bytes), "body");
+  return { bytes, value: parseJson(bytes) };
 }
 
 /** Parses to the schema's type; the error names each field that is wrong. */

@@ -161,6 +161,7 @@ function ruleCalls<T>(
   change: (path: string, body: unknown, waiting: Waiting) => T,
 ) {
   return {
+    alerts: () => read("/v1/alerts", z.array(AlertEntry)),
     rules: () => read("/v1/rules", z.custom<readonly RuleEntry[]>()),
     ruleFile: (name: string) => read(`/v1/rules/${segment(name)}`, z.custom<RuleFileView>()),
     actOnRules: (

@@ -36,11 +36,13 @@ export async function forward(
     readonly endpoint: string;
     readonly node: string;
     readonly pathAndQuery: string;
+    /** The body, where it was read already. */
+    readonly body?: Buffer;
     /** Where the node leads that does now. */
     readonly leaderEndpoint: () => string | null;
   },
 ): Promise<Response> {
-  const { endpoint, node, pathAndQuery, leaderEndpoint } = options;
+  const { endpoint, node, pathAndQuery, leaderEndpoint, body = incoming } = options;
   const deadlineMs = forwardMs + ownTimeoutMs(pathAndQuery);
   // A client that hangs up waits for nothing any more, and a leader that was paused answers nobody.
   const ended = new AbortController();
@@ -56,7 +58,7 @@ export async function forward(
     const answer = await request(`http://${endpoint}${pathAndQuery}`, {
       method: (incoming.method ?? "GET") as Dispatcher.HttpMethod,
       headers: { ...kept(incoming.headers), [forwardedHeader]: node },
-      body: hasBody ? incoming : null,
+      body: hasBody ? body : null,
       signal: deadlineWithin(deadlineMs, ended.signal),
       headersTimeout: 0,
       bodyTimeout: deadlineMs,

@@ -25,5 +25,6 @@ export type {
   Staleness,
   StartDryRun,
 } from "./ports.ts";
+export { runsOf } from "./processor-view.ts";
 export { originOf, type TransportOptions } from "./transport.ts";
 export type { NodeView, ResourceView, ServiceView } from "./view.ts";

@@ -1,6 +1,7 @@
 import { type ActorSystem, failure } from "@halon/actor";
 import type { Blobs } from "@halon/coordinator";
 import { HalonError, Hash, toErrorData } from "@halon/protocol";
+import type { Logger } from "pino";
 import { z } from "zod";
 import { blobsName, bulk, type ToBlobs } from "./messages.ts";
 
@@ -46,6 +47,11 @@ export class BlobKeeper {
 
   has(hash: string): boolean {
     return this.#here.has(hash);
+  }
+
+  /** Where the file is, when it is here. */
+  path(hash: string): string {
+    return this.#options.blobs.path(hash);
   }
 
   /** Stores it here and on other tracking nodes. Errors: HAL_UNREACHABLE when too few of them could in 10 s. */
@@ -171,6 +177,12 @@ export class BlobKeeper {
       return false;
     }
   }
+}
+
+/** For `find`: says so to people. */
+export function tellDamaged(log: Logger): (hash: string) => void {
+  const what = "a damaged blob was removed; it is fetched again where another node has it";
+  return (blob) => log.error({ blob }, what);
 }
 
 /** How many of them came true, as soon as these are `wanted`. */

@@ -81,6 +81,8 @@ function earlyPorts(setup: Setup, routes: () => BootstrapRoutes | undefined): Ap
     rules: unreached,
     dryRun: unreached,
     submit: unreached,
+    processes: unreached,
+    process: unreached,
     send: unreached,
     operation: unreached,
     waitOperation: unreached,

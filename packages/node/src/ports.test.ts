@@ -48,6 +48,7 @@ function node(role: PortsOptions["role"]) {
       return all.filter((entry) => after === undefined || isBehind(entry, after)).slice(0, limit);
     },
     send: unused,
+    processor: () => undefined,
     notReady: () => null,
     shutdown: unused,
   });

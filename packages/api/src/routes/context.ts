@@ -60,9 +60,13 @@ export function stamp(c: Ctx, ports: ApiPorts): void {
 /**
  * The answer of the node that leads, to which the request is sent on; null when this is it.
  *
- * A request that was sent on before is answered here or not at all, so that none goes in circles (rfc/0006).
+ * `body`: where it was read already. A request that was sent on before is answered here or not at all, so that none goes in circles (rfc/0006).
  */
-export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response | null> {
+export async function answerOfLeader(
+  c: Ctx,
+  ports: ApiPorts,
+  body?: Buffer,
+): Promise<Response | null> {
   const { name, endpoint, leaderEndpoint } = ports.identity();
   if (leaderEndpoint === endpoint) return null;
   const from = c.req.header(forwardedHeader);
@@ -78,6 +82,7 @@ export async function answerOfLeader(c: Ctx, ports: ApiPorts): Promise<Response 
     endpoint: leaderEndpoint,
     node: name,
     pathAndQuery: pathname + search,
+    ...(body === undefined ? {} : { body }),
     leaderEndpoint: () => ports.identity().leaderEndpoint,
   });
   const isChange = c.req.method !== "GET" && c.req.method !== "HEAD";

@@ -1,5 +1,6 @@
 import {
   type ClusterConfig,
+  type ClusterStatus,
   type DeadLetterEntry,
   type EventEntry,
   type GraphView,
@@ -104,6 +105,21 @@ const actions: PlannedActions = {
   failures: [],
 };
 
+const status: ClusterStatus = {
+  cluster: { id: "c1", leader: "node-1", epoch: 1, revision: 7, state: "healthy" },
+  nodes: [
+    {
+      name: "node-1",
+      address: "127.0.0.1:1",
+      role: "tracking",
+      state: "up",
+      since: "2026-01-01T00:00:00.000Z",
+      labels: {},
+    },
+  ],
+  services: [],
+};
+
 /** A cluster of one node in memory: the second implementation of what the routes need. */
 export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
   const events: EventEntry[] = [];
@@ -112,24 +128,12 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
   const operations = new Map<string, OperationStatus>();
   const submitted: { readonly id: string; readonly type: string; readonly data: unknown }[] = [];
   const shutdowns: boolean[] = [];
+  const processed: { readonly type: string; readonly data: unknown }[] = [];
   const ports: ApiPorts = {
     identity: () => identity,
     starting: () => null,
     hello: () => Promise.resolve({ type: "config", config }),
-    status: () => ({
-      cluster: { id: "c1", leader: "node-1", epoch: 1, revision: 7, state: "healthy" },
-      nodes: [
-        {
-          name: "node-1",
-          address: "127.0.0.1:1",
-          role: "tracking",
-          state: "up",
-          since: "2026-01-01T00:00:00.000Z",
-          labels: {},
-        },
-      ],
-      services: [],
-    }),
+    status: () => status,
     graph: () => graphView,
     staleness: () => ({ revision: 7, stalenessMs: 3.4 }),
     queryGraph: (expression) => {
@@ -139,6 +143,8 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
     exportGraph: (format) => `the graph as ${format}`,
     dryRun: startDryRun,
     rules: () => [{ rule: "builtin/x", file: "builtin", blob: null, state: "enabled" }],
+    processes: (type) => type === "Sampled",
+    process: (events) => void processed.push(...events),
     submit: (event) => {
       if (event.type === "Unheard") {
         return Promise.reject(new HalonError("HAL_EVENT_UNKNOWN", "Nobody declares Unheard."));
@@ -185,7 +191,15 @@ export function memoryPorts(overrides: Partial<ApiPorts> = {}) {
     events.push(entry);
     for (const listener of listeners) listener(entry);
   };
-  return { ports, submitted, shutdowns, blobs, publish, subscribers: () => listeners.size };
+  return {
+    ports,
+    processed,
+    submitted,
+    shutdowns,
+    blobs,
+    publish,
+    subscribers: () => listeners.size,
+  };
 }
 
 function startDryRun(service: string, on = "node-1"): readonly StartDryRun[] {

@@ -115,7 +115,22 @@ export const ruleColumns: readonly Column<RuleEntry>[] = [
   { title: "BLOB", value: (rule) => rule.blob ?? "", isWide: true },
 ];
 
-export const planColumns: readonly Column<PlanEntry>[] = [
+/** With those of them that run on nodes: how far each has come. */
+export const nodeRuleColumns: readonly Column<RuleEntry>[] = [
+  ...ruleColumns,
+  { title: "RUNS", value: runsText },
+];
+
+function runsText({ runs, loadedOn = 0, nodes = 0 }: RuleEntry): string {
+  return runs === undefined ? "" : `node (${loadedOn} of ${nodes})`;
+}
+
+/** A line of a plan: an entry of it, or a rule of a rule file. */
+export interface PlanRow extends Pick<PlanEntry, "action" | "name" | "detail"> {
+  readonly what: string;
+}
+
+export const planColumns: readonly Column<PlanRow>[] = [
   { title: "ACTION", value: (entry) => entry.action },
   { title: "WHAT", value: (entry) => entry.what },
   { title: "NAME", value: (entry) => entry.name },

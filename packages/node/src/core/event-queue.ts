@@ -5,6 +5,8 @@ export interface NodeEvent {
   readonly type: string;
   readonly version: number;
   readonly data: JsonObject;
+  /** The rule on this node that published it, `<file>/<rule>`. */
+  readonly by?: string;
 }
 
 export interface NumberedNodeEvent {

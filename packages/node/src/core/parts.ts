@@ -10,7 +10,12 @@ import {
 export type PartName = InternalPart["part"];
 
 /** How a part of Halon stands just now; reading it changes nothing. */
-export type PartCheck = () => Pick<InternalPart, "state" | "health" | "detail">;
+export type PartCheck = () => PartState;
+
+export interface PartState extends Pick<InternalPart, "state" | "health" | "detail"> {
+  /** What a Check answers in place of `detail`, which is told whenever it is another. */
+  readonly answer?: string;
+}
 
 /** Starts of a part within one start of its node that its instance ids can tell apart. */
 const startsMax = 1_000;
@@ -89,8 +94,8 @@ export class PartsCore {
     if (action.instance !== instance)
       return [this.#refuse(command, `${instance} runs in its place`)];
     if (action.type === "CheckService") {
-      const { health, detail } = known.check();
-      const said = { command, health, ...(detail === undefined ? {} : { detail }) };
+      const { health, detail, answer = detail } = known.check();
+      const said = { command, health, ...(answer === undefined ? {} : { detail: answer }) };
       return [emit("ServiceChecked", { ...this.#at(part, instance), ...said })];
     }
     if (action.type === "ReportStatus") return [{ type: "report", part, instance, command }];

@@ -1,9 +1,13 @@
 import type { ActorSystem } from "@halon/actor";
 import { type CommandAction, type GraphView, type InternalPart, keyOf } from "@halon/protocol";
 import type { Runtime } from "@halon/service/host";
+import type { Logger } from "pino";
+import type { Agent } from "../agent.ts";
 import type { Arrival } from "../beat/arrival.ts";
 import { SupervisorWatch } from "../core/supervisor-watch.ts";
 import type { MemberHost } from "../member/host.ts";
+import { NodeProcessor, type NodeProcessorOptions } from "../processor/processor.ts";
+import type { Replica } from "../replica.ts";
 import type { Station } from "../station/station.ts";
 import { ForeignWatching, type ForeignWatchingOptions } from "./foreign-watching.ts";
 import { type PartAnswers, Parts } from "./parts.ts";
@@ -17,8 +21,10 @@ export interface InternalsOptions {
   readonly incarnation: number;
   readonly system: ActorSystem;
   readonly runtime: Runtime;
-  view(): GraphView;
-  emit(type: string, data: unknown): void;
+  readonly replica: Pick<Replica, "view" | "events">;
+  readonly blobs: NodeProcessorOptions["blobs"];
+  readonly agent: Pick<Agent, "emit" | "publish" | "waiting">;
+  readonly log: Logger;
   /** The supervisor has looked at the instances once more. */
   turned(): void;
   /** Asks for the check of an instance of another node. */
@@ -30,13 +36,18 @@ export class Internals {
   readonly #parts: Parts;
   readonly #supervision: Supervision;
   readonly #options: InternalsOptions;
+  /** Runs rule files beside the events of this node. */
+  readonly processor: NodeProcessor;
   readonly #watch = new SupervisorWatch();
   readonly #look: NodeJS.Timeout;
   #poll: NodeJS.Timeout | undefined;
 
   constructor(options: InternalsOptions) {
     this.#options = options;
-    const parts = new Parts(options);
+    const { node, incarnation, replica, blobs, agent, log } = options;
+    const emit = (type: string, data: unknown): void => agent.emit(type, data);
+    const view = (): GraphView => replica.view;
+    const parts = new Parts({ node, incarnation, emit });
     this.#parts = parts;
     const answers: PartAnswers = {
       check: () => ({ state: "running", health: "ok" }),
@@ -49,8 +60,20 @@ export class Internals {
     };
     this.#supervision = new Supervision({
       ...options,
+      view,
+      emit,
       began: () => parts.begin("halon-supervisor", answers),
-      watchOthers: () => new ForeignWatching(options),
+      watchOthers: () => new ForeignWatching({ ...options, view, emit }),
+    });
+    this.processor = new NodeProcessor({
+      node,
+      replica,
+      blobs,
+      log,
+      waiting: () => agent.waiting,
+      emit,
+      publish: (event) => agent.publish(event),
+      began: (processor) => parts.begin("halon-processor", processor),
     });
     this.#look = setInterval(() => parts.look(), lookEveryMs);
     this.#look.unref();
@@ -58,8 +81,8 @@ export class Internals {
 
   /** Looks at the supervisors that this one monitors, as their beats tell of them. */
   hear(arrivals: readonly Arrival[]): void {
-    const { node: by, emit } = this.#options;
-    const view = this.#options.view();
+    const { node: by, agent, replica } = this.#options;
+    const { view } = replica;
     const watched = view.out(keyOf("Supervisor", by), "monitors", "Supervisor");
     this.#watch.keep(new Set(watched.map(({ id }) => id)));
     for (const { node, incarnation, at, counters } of arrivals) {
@@ -69,7 +92,7 @@ export class Internals {
       const start = supervisor.attributes.incarnation ?? 0;
       const reason = this.#watch.heard(node, { incarnation, start, main, supervisor: looks, at });
       if (reason === null) continue;
-      emit("SupervisorFailed", { node, by, incarnation: start, reason });
+      agent.emit("SupervisorFailed", { node, by, incarnation: start, reason });
     }
   }
 
@@ -116,9 +139,10 @@ export class Internals {
     this.#poll.unref();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     clearInterval(this.#look);
     clearInterval(this.#poll);
+    await this.processor.close();
   }
 
   #trackMember(member: MemberHost): void {

@@ -1,9 +1,10 @@
 import { type CommandAction, type InternalPart, type Json, toErrorData } from "@halon/protocol";
 import { type PartEffect, type PartName, PartsCore } from "../core/index.ts";
+import type { PartState } from "../core/parts.ts";
 
 /** How a part of Halon answers for itself. */
 export interface PartAnswers {
-  check(): Pick<InternalPart, "state" | "health" | "detail">;
+  check(): PartState;
   status(): Json | Promise<Json>;
 }
 
