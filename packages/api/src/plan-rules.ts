@@ -34,14 +34,14 @@ function rulesEntry(graph: GraphView, file: ClusterSpec["rules"][number]): reado
     canonicalJson(known.options ?? null) !== canonicalJson(file.options ?? null);
   if (known.blob === file.blob && !hasOtherOptions) return [];
   const rules = rulesOf(known, file);
-  const detail = [
+  const differences = [
     ...(known.blob === file.blob ? [] : ["other code"]),
     ...(hasOtherOptions ? ["other options"] : []),
     ...rules.flatMap(({ action, rule }) => (action === "add" ? [`with rule ${rule}`] : [])),
     ...rules.flatMap(({ action, rule }) => (action === "remove" ? [`without rule ${rule}`] : [])),
     ...stateOf(known),
-  ].join(", ");
-  return [{ ...entry, action: "change", detail, rules }];
+  ];
+  return [{ ...entry, action: "change", detail: differences.join(", "), differences, rules }];
 }
 
 function stateOf({ disabled, quarantined }: AttributesOf<"RuleFile">): readonly string[] {

@@ -13,6 +13,8 @@ export interface PlanEntry {
   readonly what: "type" | "deployment" | "nodes" | "rule file";
   readonly name: string;
   readonly detail: string;
+  /** Of a change: each of its parts. */
+  readonly differences?: readonly string[];
   /** Of a rule file: its rules. */
   readonly rules?: readonly PlannedRule[];
 }
@@ -90,7 +92,7 @@ function deploymentEntry(
     ...(hasOtherConfig(graph, wanted) ? ["another configuration"] : []),
   ];
   if (differences.length === 0) return [];
-  return [{ ...entry, action: "change", detail: differences.join(", ") }];
+  return [{ ...entry, action: "change", detail: differences.join(", "), differences }];
 }
 
 function hasOtherConfig(graph: GraphView, wanted: ClusterSpec["deployments"][number]): boolean {

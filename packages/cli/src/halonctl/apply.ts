@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
+import type { ClusterPlan } from "@halon/api";
 import type { Command } from "commander";
 import { apply, compile } from "../cluster-file.ts";
 import { once } from "../command-line.ts";
 import { DifferencesFound } from "../failure.ts";
 import type { Io } from "../io.ts";
-import { planColumns } from "../output/columns.ts";
+import { isDifferent, showDiff, showPlan } from "../output/plan.ts";
 import { action, finish, type MutationOptions, mutation, type Session } from "./session.ts";
 
 interface FileOptions {
@@ -12,18 +13,19 @@ interface FileOptions {
   readonly prune?: boolean;
 }
 
-/** `apply` and `plan`. */
+/** `apply`, `plan` and `diff`. */
 export function addApply(program: Command, io: Io): void {
   const command = withFile(program.command("apply"))
     .description("compile a cluster file and make it what the cluster wants")
-    .option("--dry-run", "show what would change and change nothing");
+    .option("--dry-run", "show what would change and which rules would act, and change nothing");
   mutation(command).action(
     action(
       io,
       async (session, options: FileOptions & MutationOptions & { readonly dryRun?: boolean }) => {
         const compiled = await read(session, options);
         if (options.dryRun === true) {
-          await showPlan(session, compiled);
+          const plan = await planOf(session, compiled);
+          showPlan({ print: session.print, columns: io.columns }, plan);
           return;
         }
         const { reason, wait } = options;
@@ -34,11 +36,24 @@ export function addApply(program: Command, io: Io): void {
     ),
   );
   withFile(program.command("plan"))
-    .description("what apply would change; exit code 8 when anything would")
+    .description(
+      "what apply would change, and which rules would act; exit code 8 when anything would",
+    )
     .action(
       action(io, async (session, options: FileOptions) => {
-        if ((await showPlan(session, await read(session, options))) > 0)
-          throw new DifferencesFound();
+        const plan = await planOf(session, await read(session, options));
+        showPlan({ print: session.print, columns: io.columns }, plan);
+        if (isDifferent(plan)) throw new DifferencesFound();
+      }),
+    );
+  withFile(program.command("diff"))
+    .description("where a cluster file differs from the cluster; exit code 8 where it does")
+    .action(
+      action(io, async (session, options: FileOptions) => {
+        const { spec } = await read(session, options);
+        const plan = await session.client.diff(spec);
+        showDiff({ print: session.print, columns: io.columns }, plan);
+        if (isDifferent(plan)) throw new DifferencesFound();
       }),
     );
 }
@@ -58,14 +73,14 @@ async function read({ print }: Session, { file, prune }: FileOptions) {
   return compiled;
 }
 
-async function showPlan(
-  { client, print }: Session,
-  compiled: Awaited<ReturnType<typeof read>>,
-): Promise<number> {
-  const plan = await client.plan(compiled.spec);
-  if (plan.length === 0) print.say("nothing would change");
-  if (plan.length > 0 || print.format === "json") {
-    print.list(planColumns, plan, ({ what, name }) => `${what}/${name}`);
-  }
-  return plan.length;
+/** Sends the code of rule files along: what is planned is not kept. */
+function planOf(
+  { client, timeoutMs }: Session,
+  { spec, blobs }: Awaited<ReturnType<typeof read>>,
+): Promise<ClusterPlan> {
+  const named = new Set(spec.rules.map(({ blob }) => blob));
+  const code = blobs
+    .filter(({ hash }) => named.has(hash))
+    .map(({ hash, bytes }) => [hash, new TextDecoder().decode(bytes)] as const);
+  return client.plan(spec, new Map(code), timeoutMs);
 }

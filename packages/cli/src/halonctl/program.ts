@@ -6,6 +6,7 @@ import { formats } from "../output/print.ts";
 import { versionOf } from "../version.ts";
 import { addAgency } from "./agency/command.ts";
 import { addSnapshot } from "./agency/snapshot.ts";
+import { addAlert } from "./alert.ts";
 import { addApply } from "./apply.ts";
 import { addBreaker } from "./breaker.ts";
 import { addEvent } from "./event.ts";
@@ -44,6 +45,7 @@ export function halonctlProgram(io: Io): Command {
   addNode(program, io);
   addService(program, io);
   addBreaker(program, io);
+  addAlert(program, io);
   addEvent(program, io);
   addRule(program, io);
   addGraph(program, io);

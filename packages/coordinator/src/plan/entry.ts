@@ -9,9 +9,9 @@ import { type Loaded, loadRuleSet, type RuleFileHost } from "../realm/load.ts";
 import type { FromPlan, PlanData } from "./wire.ts";
 
 /** How long one step of decisions may take: nobody waits for this thread but who asked for the plan. */
-const stepMs = 2_000;
+const stepMs = 4_000;
 /** Beyond it nothing more is decided. */
-const allMs = 10_000;
+const allMs = 15_000;
 
 const port = parentPort;
 if (port === null) throw new Error("the entry of plans runs in a worker thread only");
