@@ -1,4 +1,5 @@
 import {
+  AlertEntry,
   type ClusterSpec,
   ClusterStatus,
   DeadLetterList,

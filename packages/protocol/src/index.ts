@@ -134,4 +134,4 @@ export {
   ruleOptionsMax,
 } from "./rule-file.ts";
 export { isSecretReference, SecretReference, secretKeyword, secretProblem } from "./secret.ts";
-export { ClusterStatus, EventEntry, OperationStatus } from "./status.ts";
+export { AlertEntry, ClusterStatus, EventEntry, OperationStatus } from "./status.ts";

@@ -1,6 +1,22 @@
 import { z } from "zod";
+import { AlertSeverity } from "./effect.ts";
 import { JsonValue } from "./json.ts";
 import { Health, InstanceState, NodeRole, NodeState } from "./kind.ts";
+
+/** An alert that stands. */
+export const AlertEntry = z.object({
+  /** Id of the resource: `<file>/<key>`. */
+  alert: z.string(),
+  key: z.string(),
+  /** `<file>/<rule>` that raised it last. */
+  rule: z.string(),
+  severity: AlertSeverity,
+  text: z.string(),
+  since: z.string(),
+  /** How often it was raised while it stood. */
+  count: z.number(),
+});
+export type AlertEntry = z.infer<typeof AlertEntry>;
 
 /** `GET /v1/status`; the shape is fixed (rfc/0003). */
 export const ClusterStatus = z.object({
@@ -45,6 +61,8 @@ export const ClusterStatus = z.object({
       reason: z.string().optional(),
     }),
   ),
+  /** That stand: the most severe first, then the oldest. */
+  alerts: z.array(AlertEntry).default([]),
 });
 export type ClusterStatus = z.infer<typeof ClusterStatus>;
 

@@ -67,6 +67,7 @@ export function readRoutes(context: RouteContext): readonly Route[] {
       const known = operationViews(ports.graph()).map((view) => view.operation);
       throw notFound("operation", id, known, "halonctl event list");
     }),
+    read("/v1/alerts", () => ports.status().alerts),
     read("/v1/rules", () => ports.rules()),
     route("GET", "/v1/graph", (c) => graph(c, context)),
   ];

@@ -118,6 +118,7 @@ const status: ClusterStatus = {
     },
   ],
   services: [],
+  alerts: [],
 };
 
 /** A cluster of one node in memory: the second implementation of what the routes need. */

@@ -1,6 +1,6 @@
 import { listen } from "@halon/api";
 import { memoryPorts } from "@halon/api/testing";
-import type { ClusterStatus } from "@halon/protocol";
+import type { AlertEntry, ClusterStatus } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
 import { memoryIo } from "../../testdata/memory-io.ts";
 import { runHalonctl } from "./main.ts";
@@ -36,12 +36,21 @@ type Node = ClusterStatus["nodes"][number];
 async function run(
   command: readonly string[],
   services: readonly Row[],
-  { reasons = [], node = {} }: { readonly reasons?: string[]; readonly node?: Partial<Node> } = {},
+  {
+    reasons = [],
+    node = {},
+    alerts = [],
+  }: {
+    readonly reasons?: string[];
+    readonly node?: Partial<Node>;
+    readonly alerts?: readonly AlertEntry[];
+  } = {},
 ) {
   const { ports } = memoryPorts();
   const { cluster, nodes: known } = ports.status();
   const nodes = known.map((each) => ({ ...each, ...node }));
-  const status = () => ({ cluster: { ...cluster, reasons }, nodes, services: [...services] });
+  const lists = { nodes, services: [...services], alerts: [...alerts] };
+  const status = () => ({ cluster: { ...cluster, reasons }, ...lists });
   const listener = await listen({
     host: "127.0.0.1",
     port: 0,
@@ -109,3 +118,43 @@ test.each([[[]], [["service"]], [["node"]], [["service", "config", "set"]], [["a
     expect(widthOf(await run([...command, "--help"], []))).toBeLessThanOrEqual(80);
   },
 );
+
+const alert = (number: number, given: Partial<AlertEntry> = {}): AlertEntry => ({
+  alert: `disks/node-${number}/sda`,
+  key: `node-${number}/sda`,
+  rule: "disks/replaceSoon",
+  severity: "warning",
+  text: `the disk has had 3 read errors within 10 minutes, the last in sector ${number}00000`,
+  since: "2026-01-01T00:00:00.000Z",
+  count: 1,
+  ...given,
+});
+
+test("status shows the alerts that stand, ten of them, within the terminal", async () => {
+  const alerts = Array.from({ length: 13 }, (_, number) => alert(number));
+  const out = await run(["status"], [row("web")], { alerts });
+  expect(out).toContain("SEVERITY  ALERT");
+  expect(out).toContain("warning   disks/node-9/sda");
+  expect(out).not.toContain("disks/node-10/sda");
+  expect(out).toContain("and 3 more, see `halonctl alert list`");
+  expect(widthOf(out)).toBeLessThanOrEqual(80);
+});
+
+test("status says nothing of alerts when none stands", async () => {
+  expect(await run(["status"], [row("web")])).not.toMatch(/alert/i);
+});
+
+test("alert list shows all alerts within the terminal", async () => {
+  const key = "a-key-that-is-much-longer-than-a-column-should-be/".repeat(3);
+  const alerts = [alert(1), ...Array.from({ length: 13 }, () => alert(2, { alert: key }))];
+  const out = await run(["alert", "list"], [], { alerts });
+  expect(out.split("\n")).toHaveLength(16);
+  expect(widthOf(out)).toBeLessThanOrEqual(80);
+});
+
+test("alert list and status have all that is known of an alert as JSON", async () => {
+  const alerts = [alert(1, { severity: "critical" })];
+  expect(JSON.parse(await run(["alert", "list", "-o", "json"], [], { alerts }))).toEqual(alerts);
+  const status = JSON.parse(await run(["status", "-o", "json"], [], { alerts })) as ClusterStatus;
+  expect(status.alerts).toEqual(alerts);
+});

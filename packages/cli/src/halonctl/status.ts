@@ -10,6 +10,7 @@ import {
   serviceColumns,
 } from "../output/columns.ts";
 import { oneLine, wrapped } from "../output/table.ts";
+import { showAlerts } from "./alert.ts";
 import { action, type Session } from "./session.ts";
 
 const watchMs = 1_000;
@@ -44,6 +45,7 @@ function show({ print, io }: Session, status: ClusterStatus): void {
   for (const reason of reasons) print.text(wrapped(oneLine(reason), io.columns));
   print.text("\n");
   const now = Date.now();
+  showAlerts(print, status.alerts, now);
   print.list(nodeColumns(print.colors, now), status.nodes, ({ name }) => `node/${name}`);
   print.text("\n");
   const parts = status.services.filter(isPart);

@@ -275,3 +275,20 @@ test("a service that was not started yet says what it waits for", () => {
   });
   expect(clusterStatus(graph, leadership).services).toMatchObject([{ state: "stopped", reason }]);
 });
+
+test("alerts stand with the most severe first, then the oldest", () => {
+  const graph = graphOf({});
+  const alert = { key: "k", rule: "mine/rule", text: "look", count: 1 };
+  graph.transact((update) => {
+    update.put("Alert", "mine/a", { ...alert, severity: "info", since: 0 });
+    update.put("Alert", "mine/b", { ...alert, severity: "warning", since: 2_000 });
+    update.put("Alert", "mine/c", { ...alert, severity: "critical", since: 9_000 });
+    update.put("Alert", "mine/d", { ...alert, severity: "warning", since: 1_000 });
+  });
+  const { alerts } = clusterStatus(graph, leadership);
+  expect(alerts.map((each) => each.alert)).toEqual(["mine/c", "mine/d", "mine/b", "mine/a"]);
+  expect(alerts[1]).toEqual({
+    ...{ ...alert, alert: "mine/d", severity: "warning" },
+    since: "1970-01-01T00:00:01.000Z",
+  });
+});

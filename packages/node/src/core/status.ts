@@ -8,6 +8,8 @@ import {
   slotId,
 } from "@halon/protocol";
 
+import { alertEntries } from "./alert-entries.ts";
+
 export interface Leadership {
   readonly clusterId: string;
   /** Name of the tracking node; null while its coordinator does not run. */
@@ -66,6 +68,7 @@ export function clusterStatus(graph: GraphView, leadership: Leadership): Cluster
     },
     nodes,
     services,
+    alerts: [...alertEntries(graph)],
   };
 }
 
