@@ -88,6 +88,8 @@ function earlyPorts(setup: Setup, routes: () => BootstrapRoutes | undefined): Ap
     waitOperation: unreached,
     events: unreached,
     subscribeEvents: unreached,
+    deadLetters: unreached,
+    plan: unreached,
     putBlob: unreached,
     missingBlobs: unreached,
     logs: unreached,
