@@ -1,7 +1,9 @@
 import { DecisionCore, LeaseGrants } from "@halon/coordinator/core";
 import { CommandIntake } from "@halon/node/core";
 import { expect, test } from "vitest";
+import { Prng } from "../prng.ts";
 import { run } from "../run.ts";
+import { SetupDisk } from "./bootstrap-disk.ts";
 import { clusterPlanOf } from "./plan.ts";
 
 const seedsMax = 8;
@@ -31,6 +33,30 @@ function ruleBrokenBy<T extends object, K extends keyof T>(
     core[name] = own;
   }
 }
+
+/** The rule that the first broken run of nodes that do not know each other breaks. */
+function ruleBrokenInBeginning(): string | null {
+  for (let seed = 1; seed <= 100; seed++) {
+    const scenario = clusterPlanOf(seed, { tracking: 3, satellites: 1, seconds: 10 });
+    if (scenario.settings.cluster?.bootstrap === undefined) continue;
+    const { violation } = run(scenario);
+    if (violation !== null) return violation.invariant;
+  }
+  return null;
+}
+
+test("finds a setup that is not on the disk when others are told of it", () => {
+  const own = SetupDisk.prototype.done;
+  SetupDisk.prototype.done = function done(this: SetupDisk) {
+    // The new name is never synced: the next start sees the old one.
+    this.losePower("lost", new Prng(1, "planted"));
+  };
+  try {
+    expect(ruleBrokenInBeginning()).toBe("C20");
+  } finally {
+    SetupDisk.prototype.done = own;
+  }
+});
 
 test("finds a node that begins a command whenever it comes", { timeout: 120_000 }, () => {
   const begins = () => ({ type: "begin" }) as const;

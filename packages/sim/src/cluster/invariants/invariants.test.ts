@@ -1,5 +1,16 @@
 import { emptyState } from "@halon/coordinator/core";
-import type { Change, Command, DecisionRecord, Json, Origin, TimerChange } from "@halon/protocol";
+import type { Setup } from "@halon/node/core";
+import type {
+  Change,
+  ClusterConfig,
+  Command,
+  DecisionRecord,
+  HelloRequest,
+  Json,
+  Origin,
+  Peer,
+  TimerChange,
+} from "@halon/protocol";
 import { describe, expect, test } from "vitest";
 import { noCounts } from "../../counters.ts";
 import { ViolationError } from "../../invariants/invariant.ts";
@@ -8,6 +19,7 @@ import type { Happening } from "../happening.ts";
 import type { SimProcess } from "../processes.ts";
 import { Operators } from "../wishes.ts";
 import type { SimNode } from "../world.ts";
+import { allJoined } from "./all-joined.ts";
 import { allRuns } from "./all-runs.ts";
 import { clusterBounds } from "./cluster-bounds.ts";
 import type { ClusterInvariant } from "./cluster-invariant.ts";
@@ -19,12 +31,16 @@ import { exclusive } from "./exclusive.ts";
 import { expectedInputs } from "./expected-inputs.ts";
 import { fairLosses } from "./fair-losses.ts";
 import { flawOf, graphWhole } from "./graph-whole.ts";
+import { joinedOnce } from "./joined-once.ts";
 import { leftAlone } from "./left-alone.ts";
 import { notAgain } from "./not-again.ts";
 import { nothingStuck } from "./nothing-stuck.ts";
+import { oneAgency } from "./one-agency.ts";
+import { oneCluster } from "./one-cluster.ts";
 import { oneOnANode } from "./one-on-a-node.ts";
 import { restartPolicy } from "./restart-policy.ts";
 import { ClusterRuleSet } from "./rules.ts";
+import { setupsKept } from "./setups-kept.ts";
 import { wishesEnd } from "./wishes-end.ts";
 
 const second = 1_000_000;
@@ -159,6 +175,13 @@ class Stage {
     this.world.cluster?.services.processes.set(process.pid, process);
   }
 
+  /** The nodes of the run began without knowing each other; of node-1 this is true. */
+  bootstraps(more: object): void {
+    const { cluster } = this.world;
+    if (cluster !== null) Object.assign(cluster.settings, { bootstrap: {} });
+    this.nodes.splice(0, 2, { ...one, refusal: null, ...more });
+  }
+
   get missing(): string | null {
     return this.rules.missing(this.world);
   }
@@ -247,6 +270,58 @@ const operationDue: TimerChange = {
 const numbered = (sequence: number, incarnation = 1): DecisionLike => ({
   origin: { type: "sequence", source: "node-1", incarnation, sequence },
 });
+
+const uuid = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
+const peer = (number: number, more: Partial<Peer> = {}): Peer => ({
+  id: uuid(number),
+  name: `node-${number}`,
+  address: `node-${number}:7411`,
+  role: "tracking",
+  ...more,
+});
+
+/** The setup of node-1 in a cluster of these, complete where it has so many as wanted. */
+function setupOf(peers: readonly Peer[], more: Partial<Setup> = {}): Setup {
+  const agencySize = 3;
+  const isComplete = peers.filter(({ role }) => role === "tracking").length === agencySize;
+  return {
+    format: 2,
+    id: uuid(1),
+    name: "node-1",
+    listen: { host: "node-1", port: 7411 },
+    advertise: null,
+    mode: "cluster",
+    phase: isComplete ? "complete" : "joining",
+    role: isComplete ? "tracking" : null,
+    clusterId: uuid(100),
+    agencySize,
+    store: "embedded",
+    peers: [...peers],
+    join: [],
+    secretFile: null,
+    local: null,
+    incarnation: 1,
+    ...more,
+  };
+}
+
+const saved = (setup: Setup, node = one): Happening => ({ type: "setupSaved", node, setup });
+const found = (setup: Setup | null): Happening => ({ type: "setupFound", node: one, setup });
+
+function told(peers: readonly Peer[], clusterId = uuid(100), node = one): Happening {
+  const complete = peers.length === 3;
+  const config: ClusterConfig = {
+    clusterId,
+    agencySize: 3,
+    store: "embedded",
+    complete,
+    peers: [...peers],
+  };
+  const to = { id: uuid(2), name: "node-2" } as HelloRequest;
+  return { type: "helloAnswered", node, to, config };
+}
+
+const three = [peer(1), peer(2), peer(3)];
 
 /** What breaks each rule, and the nearest that does not. */
 const cases: readonly {
@@ -581,7 +656,111 @@ const cases: readonly {
       stage.after(second);
     },
   },
+  {
+    id: "C17",
+    rule: oneCluster,
+    breaks: {
+      "complete nodes of two clusters": (stage) => {
+        stage.saw(saved(setupOf(three)));
+        stage.saw(saved(setupOf(three, { clusterId: uuid(101) }), two));
+      },
+      "two who tell of a cluster each": (stage) => {
+        stage.saw(told([peer(1), peer(2)]));
+        stage.saw(told([peer(2), peer(1)], uuid(101), two));
+      },
+    },
+    keeps: (stage) => {
+      stage.saw(told([peer(1), peer(2)]));
+      stage.saw({ type: "setupLost", node: one });
+      stage.saw(told([peer(1), peer(2)], uuid(101)));
+      stage.saw(saved(setupOf(three, { clusterId: uuid(101) })));
+    },
+  },
+  {
+    id: "C18",
+    rule: oneAgency,
+    breaks: {
+      "two sets of tracking nodes": (stage) => {
+        stage.saw(saved(setupOf(three)));
+        stage.saw(saved(setupOf([peer(1), peer(2), peer(4)]), two));
+      },
+      "a complete cluster with fewer than wanted": (stage) =>
+        stage.saw(saved(setupOf([peer(1), peer(2)], { phase: "complete" }))),
+      "a hello that is answered with others": (stage) => {
+        stage.saw(saved(setupOf(three)));
+        stage.saw(told([peer(1), peer(2), peer(4)]));
+      },
+    },
+    keeps: (stage) => {
+      stage.saw(saved(setupOf([peer(1), peer(2)])));
+      stage.saw(saved(setupOf(three)));
+      stage.saw(saved(setupOf([...three, peer(4, { role: "satellite" })]), two));
+    },
+  },
+  {
+    id: "C19",
+    rule: joinedOnce,
+    breaks: {
+      "a name that is there twice": (stage) =>
+        stage.saw(saved(setupOf([peer(1), peer(2), peer(3, { name: "node-2" })]))),
+      "an id that is there twice": (stage) => stage.saw(told([peer(1), peer(2), peer(2)])),
+      "a name that has another id later": (stage) => {
+        stage.saw(saved(setupOf([peer(1), peer(2)])));
+        stage.saw(saved(setupOf([peer(1), peer(2, { id: uuid(9) })]), two));
+      },
+    },
+    keeps: (stage) => {
+      stage.saw(saved(setupOf([peer(1), peer(2)])));
+      stage.saw(told([peer(1), peer(2)]));
+      stage.saw(saved(setupOf([peer(2, { id: uuid(9) })], { clusterId: uuid(101) }), two));
+    },
+  },
+  {
+    id: "C20",
+    rule: setupsKept,
+    breaks: {
+      "a start that finds nothing": (stage) => {
+        stage.saw(saved(setupOf([peer(1)])));
+        stage.saw(found(null));
+      },
+      "a start that finds an older one": (stage) => {
+        stage.saw(saved(setupOf([peer(1)])));
+        stage.saw(saved(setupOf([peer(1), peer(2)])));
+        stage.saw(found(setupOf([peer(1)])));
+      },
+      "a configuration that is told before it is kept": (stage) => {
+        stage.saw(saved(setupOf([peer(1)])));
+        stage.saw({ type: "setupSaving", node: one, setup: setupOf([peer(1), peer(2)]) });
+        stage.saw(told([peer(1), peer(2)]));
+      },
+    },
+    keeps: (stage) => {
+      stage.saw(saved(setupOf([peer(1)])));
+      stage.saw({ type: "setupSaving", node: one, setup: setupOf([peer(1), peer(2)]) });
+      stage.saw(found(setupOf([peer(1), peer(2)])));
+      stage.saw(told([peer(1), peer(2)]));
+    },
+  },
 ];
+
+describe("C21", () => {
+  const missingOf = (more: object): string | null => {
+    const stage = new Stage(allJoined());
+    stage.bootstraps(more);
+    return stage.missing;
+  };
+
+  test("misses a node that has not joined, and one whose start was refused", () => {
+    expect(missingOf({ status: "begins", setup: null })).toBe("C21: node-1 has not joined");
+    const refusal = { code: "HAL_CONFLICT", message: "its name is taken" };
+    expect(missingOf({ setup: null, refusal })).toBe("C21: node-1 was refused: its name is taken");
+  });
+
+  test("misses none that has joined, and none that is dead", () => {
+    expect(missingOf({ setup: setupOf(three) })).toBeNull();
+    expect(missingOf({ status: "dead", setup: null })).toBeNull();
+  });
+});
 
 const asked = {
   id: "wish-1",

@@ -37,7 +37,8 @@ export function setupsKept(): ClusterInvariant {
           return;
         case "setupFound": {
           const kept = keptBy(what.node.name);
-          if (!isOne(what.setup, kept.saved) && !isOne(what.setup, kept.saving))
+          const isNew = kept.saving !== null && isOne(what.setup, kept.saving);
+          if (!isNew && !isOne(what.setup, kept.saved))
             violated("C20", `${what.node.name} finds another setup than it has kept`);
           nodes.set(what.node.name, { saved: what.setup, saving: null });
           return;
