@@ -60,6 +60,7 @@ export type Concern = StepConcern | JobsConcern;
 export interface CompiledInvariant {
   /** `<file>/<invariant>`. */
   readonly id: string;
+  readonly file: string;
   readonly code: string;
   readonly invariant: Invariant;
 }
@@ -95,7 +96,7 @@ export function indexRules(files: readonly LoadedFile[]): RuleIndex {
   const invariants: CompiledInvariant[] = [];
   for (const { name, rules, version = "", isKept = false } of files) {
     for (const invariant of isKept ? [] : (rules.invariants ?? []))
-      invariants.push({ id: `${name}/${invariant.name}`, code: name, invariant });
+      invariants.push({ id: `${name}/${invariant.name}`, file: name, code: name, invariant });
     for (const [ruleName, rule] of Object.entries(rules.rules)) {
       if (isKept && rule.kind === "step") continue;
       const id = `${name}/${ruleName}`;

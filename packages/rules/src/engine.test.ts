@@ -36,13 +36,34 @@ describe("which rules fire", () => {
     expect(fired).toEqual(["file/small"]);
   });
 
-  test("in the order of the files, and in each in the order in which they stand there", () => {
+  test("built-in rules first, then by priority, name of the file, and place in it", () => {
+    const urgent = on(Ping).priority(10).do(noop);
+    const late = on(Ping).priority(-1_000).do(noop);
     const files = [
-      { name: "second", rules: defineRules({ z: on(Ping).do(noop), a: on(Ping).do(noop) }) },
-      { name: "first", rules: defineRules({ m: on(Ping).do(noop) }) },
+      {
+        name: "second",
+        rules: defineRules({ z: on(Ping).do(noop), a: on(Ping).do(noop), urgent }),
+      },
+      { name: "first", rules: defineRules({ late, m: on(Ping).do(noop) }) },
+      { name: "builtin", rules: defineRules({ own: on(Ping).do(noop) }) },
     ];
     const fired = runFiles(files, { data: { n: 1 } }).firings.map(({ rule }) => rule);
-    expect(fired).toEqual(["second/z", "second/a", "first/m"]);
+    expect(fired).toEqual([
+      ...["builtin/own", "second/urgent"],
+      ...["first/m", "second/z", "second/a", "first/late"],
+    ]);
+  });
+
+  test.each([1_001, -1_001, 0.5, Number.NaN])("no rule has the priority %s", (priority) => {
+    expect(() => on(Ping).priority(priority)).toThrow(
+      `priority is ${priority}; it is a whole number from -1000 to 1000`,
+    );
+  });
+
+  test("none whose condition gives a promise: it fails instead of being taken for true", () => {
+    const late = (async () => true) as unknown as () => boolean;
+    const [firing] = run(defineRules({ a: on(Ping).where(late).do(noop) }), {}).firings;
+    expect(firing?.why).toContain("a rule's condition must not return a promise");
   });
 
   test("each sees what those before it did", () => {

@@ -153,3 +153,31 @@ test("the order of members of an event's data does not reach a rule", () => {
   cluster.take(client("c1", "Loose", { b: 1, a: 2 }), client("c2", "Loose", { a: 2, b: 1 }));
   expect(seen).toEqual(["a,b", "a,b"]);
 });
+
+describe("versions of an event of a rule file", () => {
+  const rules = defineRules({ note: on(Noted).do(() => undefined) });
+  const told = (version: number, data: object) => {
+    const cluster = new TestCluster({ notes: rules });
+    const { schema } = Noted;
+    const older = new Map([[1, null]]);
+    cluster.rules = {
+      ...cluster.rules,
+      declared: new Map([["Noted", { version: 2, schema, older }]]),
+    };
+    return cluster.take(client("c", "Noted", data, version)).replies[0];
+  };
+
+  test("that can be read are taken; the data of earlier ones are looked at when they are lifted", () => {
+    expect(told(2, { n: 1 })).toMatchObject({ type: "accepted" });
+    expect(told(1, { x: 1 })).toMatchObject({ type: "accepted" });
+  });
+
+  test("that cannot are refused, with those that can", () => {
+    expect(told(3, { n: 1 })).toMatchObject({
+      error: {
+        code: "HAL_SCHEMA_VIOLATION",
+        message: "Noted has the versions 1, 2 here, the event has version 3",
+      },
+    });
+  });
+});

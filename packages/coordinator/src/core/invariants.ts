@@ -1,17 +1,34 @@
 import { type Decision, events, type GraphView, type Json } from "@halon/protocol";
 import type { CompiledInvariant, InvariantCheck, RuleIndex } from "@halon/rules";
 
+import { isInForce } from "./rule-files.ts";
+
 const all: string = events.InvariantsDue.type;
 
-/** The invariants that are checked at the end of a record: those that look at a kind of which it changed a resource. */
+/**
+ * The invariants that are checked at the end of a record: those that look at a kind of which it changed a resource.
+ *
+ * Those whose file it took away, or out of force, are not asked any more, although their code is still there.
+ */
 export function dueInvariants(
   { invariants }: Pick<RuleIndex, "invariants">,
+  graph: GraphView,
   decisions: readonly Decision[],
 ): readonly CompiledInvariant[] {
   if (invariants.length === 0 || decisions.length === 0) return [];
-  if (decisions.some(({ event }) => event.type === all)) return invariants;
   const changed = kindsChanged(decisions);
-  return invariants.filter(({ invariant }) => invariant.reads.some((kind) => changed.has(kind)));
+  const there = changed.has("RuleFile")
+    ? invariants.filter((each) => isDeclared(graph, each))
+    : invariants;
+  if (decisions.some(({ event }) => event.type === all)) return there;
+  return there.filter(({ invariant }) => invariant.reads.some((kind) => changed.has(kind)));
+}
+
+function isDeclared(graph: GraphView, { file, invariant }: CompiledInvariant): boolean {
+  const known = graph.get("RuleFile", file)?.attributes;
+  return (
+    known !== undefined && isInForce(known) && known.invariants?.includes(invariant.name) === true
+  );
 }
 
 /** A relation that came or went changed both of its ends. */

@@ -216,7 +216,7 @@ class Batch {
 
   /** After all else: it sees what the record leaves, and nothing in between. */
   checkInvariants(): void {
-    for (const invariant of dueInvariants(this.#rules.index, this.#decisions)) {
+    for (const invariant of dueInvariants(this.#rules.index, this.#state.graph, this.#decisions)) {
       const check = checkInvariant(invariant, this.#host);
       const told = toldOf(this.#state.graph, invariant.id, check);
       if (told === null) this.#health?.passed();
