@@ -113,6 +113,8 @@ export const builtInKinds = {
     breaker: z
       .strictObject({ since: WallTime, reason: z.string(), nodes: z.array(Name) })
       .optional(),
+    /** How many alerts of each rule file stand: counted here, as to list them for each that is raised costs too much. */
+    alerts: z.record(z.string(), z.number().int()).optional(),
   }),
   Host: z.strictObject({ hostname: z.string() }),
   Node: z.strictObject({

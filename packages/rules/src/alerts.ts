@@ -50,6 +50,7 @@ function raise(
       return;
     }
   }
+  if (known === undefined) tally(firing, file, 1);
   const { since = wallTime, count = 0 } = known ?? {};
   const alert = { key, rule, severity, text: shown };
   update.put("Alert", id, { ...alert, since, count: count + 1 });
@@ -62,7 +63,7 @@ function clear(firing: AlertFiring, key: string, reason: string | undefined): vo
   const id = idOf(firing.file, key);
   const known = firing.view.get("Alert", id)?.attributes;
   if (known === undefined) return;
-  firing.update.remove("Alert", id);
+  forgetAlert(firing, id);
   const { rule, severity, text } = known;
   const why = reason?.slice(0, textCharsMax);
   const because = why === undefined ? {} : { reason: why };
@@ -74,11 +75,34 @@ function refusalOf({ view, file }: AlertFiring): string | undefined {
   if (file === builtIn) return undefined;
   if (view.get("RuleFile", file)?.attributes.retired === true)
     return "its rule file was removed, and is there for its jobs alone";
-  const all = view.list("Alert");
-  if (all.length >= alertsMax) return `${all.length} alerts stand, at most ${alertsMax} may`;
-  const own = alertsOf(view, file).length;
-  if (own < alertsOfFileMax) return undefined;
-  return `${own} alerts of its file stand, at most ${alertsOfFileMax} may`;
+  const { [file]: own = 0, ...others } = view.list("Cluster")[0]?.attributes.alerts ?? {};
+  if (own >= alertsOfFileMax)
+    return `${own} alerts of its file stand, at most ${alertsOfFileMax} may`;
+  const all = Object.values(others).reduce((sum, each) => sum + each, own);
+  return all < alertsMax ? undefined : `${all} alerts stand, at most ${alertsMax} may`;
+}
+
+/** Takes the alert out of the graph. */
+export function forgetAlert(
+  graph: { readonly view: GraphView; readonly update: GraphUpdate },
+  id: string,
+): void {
+  graph.update.remove("Alert", id);
+  tally(graph, id.slice(0, id.indexOf("/")), -1);
+}
+
+function tally(
+  { view, update }: { readonly view: GraphView; readonly update: GraphUpdate },
+  file: string,
+  change: number,
+): void {
+  const [cluster] = view.list("Cluster");
+  if (cluster === undefined || file === builtIn) return;
+  const { [file]: before = 0, ...others } = cluster.attributes.alerts ?? {};
+  const now = before + change;
+  const alerts = now === 0 ? others : { ...others, [file]: now };
+  const isNone = Object.keys(alerts).length === 0;
+  update.patch("Cluster", cluster.id, { alerts: isNone ? undefined : alerts });
 }
 
 function idOf(file: string, key: string): string {

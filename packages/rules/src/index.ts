@@ -1,7 +1,7 @@
 export { defineEvent, events } from "@halon/protocol";
 export { and, assign, not, or, raise, setup, stateIn } from "xstate";
 export { z } from "zod";
-export { alertsOf } from "./alerts.ts";
+export { alertsOf, forgetAlert } from "./alerts.ts";
 export { checkInvariant, type InvariantCheck } from "./check-invariant.ts";
 export {
   type CompiledInvariant,

@@ -7,6 +7,7 @@ import {
   type RuleOptions,
 } from "@halon/protocol";
 import { versionOf } from "../rule-files.ts";
+import { alertKeys, clearAlertsOf, clearAlertsOfGone } from "./alert-rules.ts";
 import type { Context } from "./context.ts";
 import { checkInvariantsSoon, forgetInvariants } from "./invariant-rules.ts";
 
@@ -60,6 +61,9 @@ function putVersion(context: Context, name: string, file: RuleFile): void {
     ...(kept.length === 0 ? {} : { kept: [...kept] }),
     ...(Object.keys(keptOptions).length === 0 ? {} : { keptOptions }),
   });
+  if (file.quarantined === undefined)
+    context.alert.clear(alertKeys.ruleFile(name), "the rule file was put in anew");
+  clearAlertsOfGone(context, name, file.rules);
   forgetInvariants(context, name, file.invariants);
   // Both are decided when the new version is loaded: timers wait for the next record.
   if (kept.length > 0)
@@ -73,6 +77,7 @@ export function removeRuleFile(context: Context, name: string): void {
   const known = graph.get("RuleFile", name);
   const kept = versionsWithJobs(context, name);
   if (known === undefined) return;
+  clearAlertsOf(context, name);
   forgetInvariants(context, name);
   if (kept.length === 0) {
     update.remove("RuleFile", name);
