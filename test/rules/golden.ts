@@ -54,8 +54,9 @@ function run(table: Table, steps: readonly Step[], expected: Expected): void {
     );
   if (expected.why !== undefined)
     seen.why = fired.at(-1)?.why.includes(expected.why) ? expected.why : (fired.at(-1)?.why ?? "");
-  if (stage.failures.length !== (expected.throws ?? 0))
-    expect(stage.failures.map(({ data }) => data)).toHaveLength(expected.throws ?? 0);
+  const thrown = stage.failures.map(({ data }) => (data as { readonly reason: string }).reason);
+  if (thrown.length !== (expected.throws ?? 0))
+    throw new Error(`rules threw: ${thrown.join("; ")}`);
   const { throws: _, ...said } = expected;
   expect(seen).toEqual(said);
   expectEqualFold(stage);
@@ -100,7 +101,8 @@ export function eventText({ type, data }: Pick<EventEnvelope, "type" | "data">):
       : [about["service"], about["node"] ?? about["on"]].filter((each) => each !== undefined);
   const where = Array.isArray(place) ? place.join("@") : place;
   const way = about["to"] === undefined ? [] : [`${about["from"]}>${about["to"]}`];
-  const job = about["outcome"] === undefined ? [] : [about["key"], about["outcome"]];
+  const job =
+    about["outcome"] === undefined ? [] : [about["key"] ?? about["name"], about["outcome"]];
   return [type, ...(where === undefined ? [] : [where]), ...way, ...job].join(" ");
 }
 

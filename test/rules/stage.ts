@@ -16,12 +16,15 @@ import {
   manifest,
 } from "../../packages/coordinator/testdata/samples.ts";
 import {
+  begin,
   emit,
   fail,
   finish,
   type NodeData,
   type Running,
   restartNode,
+  type SentEvent,
+  underWay,
 } from "../../packages/coordinator/testdata/scripted-node.ts";
 import { TestCluster } from "../../packages/coordinator/testdata/test-cluster.ts";
 import { ruleFileManifest } from "./rule-file.ts";
@@ -54,6 +57,7 @@ export class Stage {
   readonly cluster: TestCluster;
   readonly #settles: boolean;
   readonly #held = new Set<string>();
+  readonly #sick = new Set<string>();
   #watchedFrom = 0;
 
   constructor(setting: Setting) {
@@ -110,7 +114,38 @@ export class Stage {
   }
 
   settle(): void {
-    this.cluster.settle({ hold: [...this.#held] });
+    for (let rounds = 0; this.#settleOnce(); rounds += 1)
+      if (rounds > 1_000) throw new Error("the cluster does not come to rest");
+  }
+
+  #settleOnce(): boolean {
+    let hasMoved = false;
+    for (const [name, node] of this.cluster.nodes) {
+      while (node.isLinked && (this.cluster.wires.get(name)?.length ?? 0) > 0)
+        this.cluster.deliverCommand(name);
+      while (node.inbox.length > 0) {
+        begin(node);
+        node.events = node.events.map((event) => this.#asSick(event));
+      }
+      const ends = underWay(node).filter(({ instance }) => !this.#held.has(instance));
+      for (const { instance } of ends) finish(node, instance);
+      hasMoved ||= node.isLinked && node.events.length > 0;
+      this.hear(name);
+    }
+    return hasMoved;
+  }
+
+  /** What a check of a sick service answers. */
+  #asSick(event: SentEvent): SentEvent {
+    const { service } = event.data as { readonly service?: string };
+    if (event.type !== "ServiceChecked" || !this.#sick.has(service ?? "")) return event;
+    return { ...event, data: { ...(event.data as JsonObject), health: "fail" } };
+  }
+
+  /** From now on checks of the service fail, or do not. */
+  makeSick(service: string, isSick: boolean): void {
+    if (isSick) this.#sick.add(service);
+    else this.#sick.delete(service);
   }
 
   get firings(): readonly Firing[] {
@@ -226,6 +261,8 @@ const verbs: Readonly<Record<string, Verb>> = {
   ok: health("ok"),
   warn: health("warn"),
   ill: health("fail"),
+  sicken: (stage, service = "") => stage.makeSick(service, true),
+  cure: (stage, service = "") => stage.makeSick(service, false),
   hold: (stage, instance = "") => stage.hold(instance, true),
   release: (stage, instance = "") => stage.hold(instance, false),
   // Requests of people.
@@ -243,11 +280,11 @@ const verbs: Readonly<Record<string, Verb>> = {
   cancel: ({ cluster }, rule = "", key = "") =>
     void cluster.emit("JobCancelRequested", { rule, key, reason: "a person said so" }),
   /** The program that the node runs ends: `done`, `failed`, … */
-  ran: (stage, name = "", outcome = "done") => {
+  ran: (stage, name = "", program = "", outcome = "done") => {
     const command = stage.cluster.state.outbox
       .of(name)
-      .find(({ action }) => action.type === "RunProgram");
-    if (command === undefined) throw new Error(`no program runs on ${name}`);
+      .find(({ action }) => action.type === "RunProgram" && action.name === program);
+    if (command === undefined) throw new Error(`${name} does not run ${program}`);
     const data = { node: name, command: command.id, outcome, output: "" };
     emit(stage.cluster.node(name), "ProgramEnded", data);
     stage.hear(name);
