@@ -70,8 +70,18 @@ export function memberWishesOf(seed: number, { faultsUs }: Settings): readonly F
   ) {
     const change = prng.pick(["add", "add", "replace", "replace", "remove"] as const);
     wishes.push({ at, type: "changeMembers", change, pick: prng.below(16) });
+    if (prng.chance(400)) wishes.push(memberCrashOf(prng, at));
   }
   return wishes;
+}
+
+/** Somebody dies while members change, tracking node or not. */
+function memberCrashOf(prng: Prng, at: number): Fault {
+  const forUs = prng.pick([50_000, 1_000_000, 6_000_000]) + prng.below(100_000);
+  const tail = prng.pick(["lost", "prefix", "torn"] as const);
+  if (prng.chance(600)) return { at, type: "crashWhen", moment: "changing", forUs, tail };
+  const target = { role: "any", pick: prng.below(16) } as const;
+  return { at: at + prng.below(3_000_000), type: "crash", target, forUs, tail };
 }
 
 /** All services are wanted in the end, in one go or in a few; a later one may name those before it. */

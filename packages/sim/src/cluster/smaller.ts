@@ -5,19 +5,44 @@ import type { SimService } from "./scripts.ts";
 export function milderClusters(settings: Settings): readonly Partial<Settings>[] {
   const { cluster, members } = settings;
   if (cluster === undefined) return [];
+  const { bootstrap, ...known } = cluster;
+  const calm = { saveSlowness: 1, loss: 0, duplicate: 0, straggle: 0 };
   const mild: Partial<Settings>[] = [
+    ...(bootstrap === undefined
+      ? []
+      : [{ cluster: known }, { cluster: { ...known, bootstrap: { ...bootstrap, ...calm } } }]),
     { cluster: { ...cluster, turnMaxUs: cluster.turnMinUs } },
     { cluster: { ...cluster, snapshotRecords: 1_000_000 }, compactEntries: 1_000_000 },
   ];
   for (let satellites = cluster.satellites - 1; satellites >= 0; satellites--)
-    mild.unshift({ cluster: { ...cluster, satellites } });
-  if (members > 1) mild.unshift({ members: 1 });
+    mild.unshift({ cluster: withFewer(cluster, members, satellites) });
+  if (members > 1)
+    mild.unshift({
+      members: 1,
+      ...(bootstrap === undefined ? {} : { cluster: withFewer(cluster, 1, cluster.satellites) }),
+    });
   const { jobs } = cluster;
   // The last that breaks the rule is kept, so the fewest come last.
   for (const count of [100, 10, 3, 1])
     if (jobs !== undefined && count < jobs.count)
       mild.push({ cluster: { ...cluster, jobs: { ...jobs, count } } });
   return mild;
+}
+
+/** The cluster with fewer nodes: nobody joins one that is not there, and one of them is the master. */
+function withFewer(cluster: ClusterSettings, members: number, satellites: number): ClusterSettings {
+  const { bootstrap } = cluster;
+  if (bootstrap === undefined) return { ...cluster, satellites };
+  const isThere = (slot: number): boolean => slot < members + satellites;
+  const hasMaster = bootstrap.join.some((joined, slot) => isThere(slot) && joined.length === 0);
+  const isListed = bootstrap.join.every((joined) => joined.length > 1);
+  const join = bootstrap.join.map((joined, slot) => {
+    const left = joined.filter(isThere);
+    if (isListed && left.length > 1) return left;
+    if (slot === 0 && !hasMaster) return [];
+    return joined.length > 0 && left.length === 0 ? [0] : left;
+  });
+  return { ...cluster, satellites, bootstrap: { ...bootstrap, join } };
 }
 
 /** The scenario with these of its services alone: what is about others is left out. */
