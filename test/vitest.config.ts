@@ -36,6 +36,16 @@ export default defineConfig({
         test: { name: "rules", isolate: false, include: ["test/rules/**/*.test.ts"] },
       },
       {
+        ssr: { resolve: { conditions } },
+        resolve: { conditions },
+        test: {
+          name: "engine",
+          // Nothing of one file can meet another.
+          isolate: false,
+          include: ["test/engine/**/*.test.ts"],
+        },
+      },
+      {
         test: {
           name: "determinism",
           include: ["test/determinism/**/*.test.ts"],

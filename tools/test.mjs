@@ -1,7 +1,7 @@
 /**
  * `npm test`: checks, build, the unit tests of every package, then the suites of `test/`.
  *
- * `node tools/test.mjs [unit|docs|scenarios|rules|determinism|conformance|e2e …]` runs the build and the named ones only.
+ * `node tools/test.mjs [unit|docs|scenarios|engine|rules|determinism|conformance|e2e …]` runs the build and the named ones only.
  * Unit tests are served from turbo's cache when nothing they read has changed; the suites of `test/` never are.
  * The last line is `N passed, N failed`. A step that fails without a failed test of its own counts as one failed.
  */
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { readReport, sum } from "./test-report.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const suites = ["docs", "scenarios", "rules", "determinism", "conformance", "e2e"];
+const suites = ["docs", "scenarios", "engine", "rules", "determinism", "conformance", "e2e"];
 const reports = join(root, "node_modules/.cache/halon-test");
 /** Colours are for people at a terminal; vitest would send them into the log of a CI too. */
 const environment = {
