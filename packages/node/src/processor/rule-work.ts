@@ -9,6 +9,7 @@ import type {
   ToProcessor,
 } from "../core/processor-messages.ts";
 import type { ProgressWriter } from "./progress.ts";
+import { threadCpuMs } from "./thread-cpu.ts";
 
 /** What the thread is given. */
 export interface ProcessorThreadData {
@@ -28,6 +29,9 @@ export type ToProcessorThread =
 /** Work after which the deadline begins anew, and the deadline of what comes then: code that runs so long is ended. */
 const sliceMs = 20;
 const deadlineMs = 400;
+/** CPU of the thread in that time that proves something about the file; on a busy node it gets more time to come to that. */
+const provenCpuMs = 100;
+const patienceMax = 4;
 /** Matches of time between two looks at the clock. */
 const dueMost = 64;
 /** Published events with which a step is over: more of them may have no room. */
@@ -45,6 +49,7 @@ export class RuleWork {
   /** By file and version, which begins with the blob. */
   #loaded = new Map<string, Loaded>();
   #since = 0;
+  #patience = 1;
   #faults: FileFault[] = [];
   #lost: { file: string; windows: number }[] = [];
 
@@ -127,18 +132,22 @@ export class RuleWork {
 
   /** Runs the slice with a deadline; the file that it was ended in goes into quarantine, or begins anew. */
   #attempt(slice: () => void): void {
-    const before = process.cpuUsage();
-    if (runWithin(deadlineMs, slice) !== null) return;
-    const { user, system } = process.cpuUsage(before);
+    const before = threadCpuMs();
+    if (runWithin(deadlineMs * this.#patience, slice) !== null) return;
+    const cpuMs = threadCpuMs() - before;
     const ranMs = performance.now() - this.#since;
     const file = this.#processor.interrupted();
     this.#progress.running(null);
     if (file === null) return;
-    // A thread that had no CPU proves nothing about the file; but it may be half done.
-    if (ranMs >= deadlineMs / 2 && (user + system) / 1_000 >= deadlineMs / 4) {
+    if (ranMs >= deadlineMs / 2 && cpuMs >= provenCpuMs) {
+      this.#patience = 1;
       const reason = `its code ran for ${Math.round(ranMs)} ms on one event without an end`;
       this.#processor.drop(file, reason);
-    } else this.#lost.push({ file, windows: this.#processor.forget(file) });
+      return;
+    }
+    // Not known to be at fault; but it may be half done.
+    this.#patience = Math.min(patienceMax, this.#patience * 2);
+    this.#lost.push({ file, windows: this.#processor.forget(file) });
   }
 
   #told() {
