@@ -17,7 +17,13 @@ export type { AskedLease } from "./leases.ts";
 export type { LoopStart } from "./loop-work.ts";
 export { Plan } from "./plan.ts";
 export { blobOf, isInForce, type RuleFileFailure, ruleFilesKey, versionOf } from "./rule-files.ts";
-export { captureSnapshot, decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
+export {
+  captureSnapshot,
+  decodeSnapshot,
+  encodeSnapshot,
+  type Projections,
+  projectionsOf,
+} from "./snapshot.ts";
 export { isSnapshotDue, type SnapshotDue } from "./snapshot-due.ts";
 export { answerOf, firstObservation, type SourceAnswer, watermarkOf } from "./sources.ts";
 export { type CoordinatorState, emptyState } from "./state.ts";

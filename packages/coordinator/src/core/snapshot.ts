@@ -52,7 +52,12 @@ export function encodeSnapshot(state: CoordinatorState): string {
  * The state is read before this returns, and may change while the pieces are taken: what it holds is replaced, not changed.
  */
 export function captureSnapshot(state: CoordinatorState): Generator<string> {
-  return pieces({
+  return pieces(projectionsOf(state));
+}
+
+/** All that a snapshot holds, as plain data: states are equal when these are. It stays as it is when the state changes. */
+export function projectionsOf(state: CoordinatorState): Projections {
+  return {
     clientIds: [...state.clientIds],
     deadLetters: [...state.deadLetters],
     epoch: state.epoch,
@@ -67,10 +72,11 @@ export function captureSnapshot(state: CoordinatorState): Generator<string> {
     retries: [...state.retries],
     timers: state.timers.toJSON(),
     watermarks: sorted(state.watermarks),
-  });
+  };
 }
 
-interface Captured {
+/** What a snapshot holds, under the names that it has in its text. */
+export interface Projections {
   readonly clientIds: readonly unknown[];
   readonly deadLetters: readonly unknown[];
   readonly epoch: number;
@@ -88,7 +94,7 @@ interface Captured {
 }
 
 /** Members in the order of their names, as canonical JSON wants them. */
-function* pieces(state: Captured): Generator<string> {
+function* pieces(state: Projections): Generator<string> {
   yield* list('{"clientIds":', state.clientIds);
   yield* list(',"deadLetters":', state.deadLetters);
   yield `,"epoch":${canonicalJson(state.epoch)},"format":${snapshotFormat},"graph":{`;

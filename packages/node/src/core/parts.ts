@@ -48,7 +48,7 @@ interface Known {
   readonly start: number;
   readonly check: PartCheck;
   /** As it was last told; null before. */
-  told: string | null;
+  told: InternalPart | null;
 }
 
 /** Decides what is told of the parts of Halon on a node, which are services as any other (rfc/0008), and what they answer. */
@@ -72,13 +72,14 @@ export class PartsCore {
 
   /** Tells of the parts that are not as they were last told. */
   look(): readonly PartEffect[] {
-    return [...this.#parts].flatMap(([name, known]) => {
+    const effects: PartEffect[] = [];
+    for (const [name, known] of this.#parts) {
       const part = describe(name, known);
-      const text = JSON.stringify(part);
-      if (text === known.told) return [];
-      known.told = text;
-      return [emit("PartChanged", { node: this.#node, part })];
-    });
+      if (known.told !== null && isSame(part, known.told)) continue;
+      known.told = part;
+      effects.push(emit("PartChanged", { node: this.#node, part }));
+    }
+    return effects;
   }
 
   inventory(): InternalPart[] {
@@ -135,6 +136,15 @@ function describe(part: PartName, { start, check }: Known): InternalPart {
   const { state, health, detail } = check();
   const said = detail === undefined ? {} : { detail: detail.slice(0, detailCharsMax) };
   return { part, start, state, health, ...said };
+}
+
+function isSame(one: InternalPart, other: InternalPart): boolean {
+  return (
+    one.start === other.start &&
+    one.state === other.state &&
+    one.health === other.health &&
+    one.detail === other.detail
+  );
 }
 
 function emit(
