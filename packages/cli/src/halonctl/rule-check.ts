@@ -54,7 +54,7 @@ function show(print: Printer, file: string, { manifest, problems, notice }: Rule
   if (notice !== undefined) print.say(notice);
   if (problems.length > 0)
     throw new ViolationFound(
-      `${file} has ${problems.length} type errors. The first: ${oneLine(lineOf(problems[0]))}`,
+      `${file} has ${problems.length} type error${problems.length === 1 ? "" : "s"}. The first: ${oneLine(lineOf(problems[0]))}`,
     );
   if (print.format === "table" || print.format === "wide")
     print.text(`${file}: ${manifest.rules.length} rules, no errors\n`);

@@ -51,3 +51,31 @@ test("an unknown file ends with 3, one rule of a file with 2", async () => {
   expect([one.exit, one.submitted]).toEqual([2, []]);
   expect(one.err).toContain("Its file is mine");
 });
+
+test("rule show tells the options with type and default, and the invariants", async () => {
+  const { out } = await run("rule", "show", "mine");
+  expect(out).toContain("option errors: 5 (integer, default 3)");
+  expect(out).toContain("invariant few: holds");
+});
+
+test("rule options asks for them: values are JSON, or text", async () => {
+  const { exit, submitted } = await run(
+    "rule",
+    "options",
+    "mine",
+    "errors=4",
+    "mode=hard",
+    "x=null",
+  );
+  expect(exit).toBe(0);
+  expect(submitted[0]).toMatchObject({
+    type: "RuleOptionsRequested",
+    data: { file: "mine", options: { errors: 4, mode: "hard", x: null } },
+  });
+});
+
+test.each([["errors"], ["=4"]])("rule options refuses %j, and asks for nothing", async (option) => {
+  const { exit, err, submitted } = await run("rule", "options", "mine", option);
+  expect([exit, submitted]).toEqual([2, []]);
+  expect(err).toContain("Expected an option as name=value");
+});

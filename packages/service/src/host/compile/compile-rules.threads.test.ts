@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { temporaryDirectory } from "../runtime/testing.ts";
+import { checkRuleFile } from "./check-rules.ts";
 import { compileRuleFile } from "./compile-rules.ts";
 
 const good = `import { defineEvent, defineRules, on, z } from "@halon/rules";
@@ -110,5 +111,109 @@ describe("a bad rule file is refused with the line and what is wrong:", () => {
     const path = write('import { text } from "./text.ts";\nexport default text;');
     writeFileSync(join(path, "../text.ts"), `export const text = "${"x".repeat(2_000_000)}";`);
     await expect(compileRuleFile(path)).rejects.toThrow("text.ts has 2000023 bytes");
+  });
+});
+
+const optional = `import { count, defineEvent, defineInvariant, defineRules, on, z } from "@halon/rules";
+const Alarm = defineEvent({
+  type: "Alarm", version: 2, schema: z.strictObject({ what: z.string() }), from: { 1: () => ({ what: "?" }) },
+});
+export default defineRules(
+  (options) => ({ many: on(count(Alarm, { atLeast: options.errors, within: "1m", by: (e) => e.what })).do(() => undefined) }),
+  {
+    options: z.strictObject({ errors: z.number().int().min(2).default(3) }),
+    invariants: [defineInvariant("few", { reads: ["Node"], holds: () => true })],
+  },
+);`;
+
+test("a rule file with options is read as what its code makes of them", async () => {
+  const path = write(optional);
+  const { manifest } = await compileRuleFile(path, { errors: 5 });
+  expect(manifest).toMatchObject({
+    options: { errors: 5 },
+    optionsSchema: { properties: { errors: { default: 3 } } },
+    patterns: { many: { atLeast: 5 } },
+    invariants: ["few"],
+    events: [{ type: "Alarm", version: 2, from: [1] }],
+  });
+  const { manifest: standard } = await compileRuleFile(path);
+  expect([standard.options, standard.blob]).toEqual([{ errors: 3 }, manifest.blob]);
+});
+
+test("options that its schema refuses are told with file, path, value and what is allowed", async () => {
+  await expect(compileRuleFile(write(optional), { errors: 1 })).rejects.toMatchObject({
+    code: "HAL_CONFIG_INVALID",
+    message: expect.stringMatching(
+      /mine\.rules\.ts: options\.errors: Too small.*got 1\. The file takes errors \(integer from 2, default 3\)/,
+    ),
+  });
+});
+
+test("a file may be an invariant and nothing else", async () => {
+  const text = `import { defineInvariant } from "@halon/rules";
+export default defineInvariant("few", { reads: ["Node"], holds: () => true });`;
+  const { manifest } = await compileRuleFile(write(text, "few-nodes.invariant.ts"));
+  expect(manifest).toMatchObject({ name: "few-nodes", rules: [], invariants: ["few"] });
+});
+
+describe("a rule file whose value is not at hand, or that reaches for what all share, is refused:", () => {
+  const head = 'import { defineRules, z } from "@halon/rules";\n';
+  test.each([
+    ["a promise", `export default (async () => defineRules({}))();`, "export default defineRules"],
+    [
+      "rules as a promise",
+      `export default defineRules(async () => ({}), { options: z.strictObject({}) });`,
+      "not a promise of one",
+    ],
+    [
+      "a changed prototype",
+      `Object.prototype.x = 1;\nexport default defineRules({});`,
+      "mine.rules.ts:2",
+    ],
+    [
+      "a changed array",
+      `Array.prototype.map = null;\nexport default defineRules({});`,
+      "mine.rules.ts:2",
+    ],
+    [
+      "a changed package",
+      `defineRules.x = 1;\nz.x = 1;\nexport default defineRules({});`,
+      "mine.rules.ts:",
+    ],
+  ])("%s", async (_, text, message) => {
+    await expect(compileRuleFile(write(head + text))).rejects.toThrow(message);
+  });
+});
+
+describe("a check with types", () => {
+  test("names the place where a rule reads a field that its event has not", async () => {
+    const text = good
+      .replace("why(text)", "why(text + event.wat)")
+      .replace("({ why })", "({ why, event })");
+    const { problems, notice } = await checkRuleFile(write(text));
+    expect(notice).toBeUndefined();
+    expect(problems).toEqual([
+      {
+        ...{ file: "mine.rules.ts", line: 5, column: 58 },
+        message: expect.stringContaining("Property 'wat' does not exist"),
+      },
+    ]);
+  });
+
+  test("finds nothing in a good file, and says what it has", async () => {
+    const { manifest, problems } = await checkRuleFile(write(optional), { errors: 4 });
+    expect([problems, manifest.rules, manifest.options]).toEqual([[], ["many"], { errors: 4 }]);
+  });
+
+  test("of JavaScript says that there was none", async () => {
+    const text = 'import { defineRules } from "@halon/rules";\nexport default defineRules({});';
+    expect((await checkRuleFile(write(text, "mine.rules.js"))).notice).toContain("no TypeScript");
+  });
+
+  test.each([
+    ["no file", "none.rules.ts", "HAL_NOT_FOUND"],
+    ["a directory", ".", "HAL_USAGE"],
+  ])("of %s is refused", async (_, name, code) => {
+    await expect(checkRuleFile(join(temporaryDirectory(), name))).rejects.toMatchObject({ code });
   });
 });

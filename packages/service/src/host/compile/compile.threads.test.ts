@@ -167,6 +167,24 @@ test.each([
     message: 'two rule files are called "a"',
   },
   {
+    name: "an option that the schema of the rule file refuses",
+    files: {
+      "cluster.ts": `${head}export default defineCluster({ rules: [{ file: "./a.rules.ts", options: { n: "x" } }] });`,
+      "a.rules.ts":
+        'import { defineRules, z } from "@halon/rules";\nexport default defineRules((o) => ({}), { options: z.strictObject({ n: z.number() }) });',
+    },
+    code: "HAL_CONFIG_INVALID",
+    message: 'a.rules.ts: options.n: expected number, got "x". The file takes n (number, required)',
+  },
+  {
+    name: "an unknown field of a rule file",
+    files: {
+      "cluster.ts": `${head}export default defineCluster({ rules: [{ file: "./a.rules.ts", option: {} }] });`,
+    },
+    code: "HAL_CONFIG_INVALID",
+    message: "rules[0]",
+  },
+  {
     name: "a rule file that is called as Halon's own rules",
     files: {
       "cluster.ts": `${head}export default defineCluster({ services: [], rules: ["./builtin.rules.ts"] });`,
