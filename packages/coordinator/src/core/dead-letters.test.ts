@@ -215,3 +215,22 @@ test("beyond the bound the oldest is forgotten, and counted", () => {
   const { letters: kept, dropped } = letterList(cluster.state);
   expect([kept.length, dropped, kept[0]?.data]).toEqual([deadLettersMax, 3, { n: 3 }]);
 });
+
+test.each([null, 5, {}, { events: 5 }, { events: [5] }])(
+  "a rule file that publishes %j as a request, or as a failure, moves nothing",
+  (data) => {
+    const types = ["DeadLetterRetryRequested", "DeadLetterDropRequested", "RuleFailed"];
+    const lies = defineRules({
+      lies: on(Told).do(({ publish }) => {
+        for (const type of types) publish({ ...Unheard, type } as never, data as never);
+      }),
+      asks: on(Asked).do(({ event, publish }) => publish(Unheard, event)),
+    });
+    const cluster = begun(lies);
+    cluster.emit("Asked", { n: 1 });
+    cluster.emit("Told", { n: 1 });
+    expect(letters(cluster)[0]).toEqual(['Unheard {"n":1}', "-", 1, "no rule is on Unheard"]);
+    expect(cluster.state.retries).toEqual([]);
+    expectSameEverywhere(cluster);
+  },
+);

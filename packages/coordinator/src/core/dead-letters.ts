@@ -7,6 +7,7 @@ import {
   events,
   type Firing,
   type GraphView,
+  type Json,
 } from "@halon/protocol";
 import type { EventInput } from "./intake.ts";
 import { isInForce } from "./rule-files.ts";
@@ -112,7 +113,7 @@ export function refusedRequest(
   if (first === undefined) {
     const [id] = ids;
     const of = ids.size === 1 ? `the event ${id}` : `these ${ids.size} events`;
-    const message = `There is no dead letter of ${of} (any more); see \`halonctl event dead\`.`;
+    const message = `There is no dead letter of ${of}: it was retried or dropped, or never was one. See \`halonctl event dead\`.`;
     return { code: "HAL_NOT_FOUND", message };
   }
   if (type === dropAsked) return null;
@@ -171,15 +172,17 @@ function takeThose(
   return taken;
 }
 
-function idsOf(data: unknown): ReadonlySet<string> {
-  return new Set((data as { readonly events: readonly string[] }).events);
+/** A rule file may publish anything under these types. */
+function idsOf(data: Json): ReadonlySet<Json> {
+  const { events: ids } = (data ?? {}) as { readonly events?: Json };
+  return new Set(Array.isArray(ids) ? ids : []);
 }
 
 /** What the rule threw on this event; null when it did not. */
 function thrownBy({ rule, published }: Firing, event: EventEnvelope): string | null {
   for (const { type, data } of published) {
     if (type !== failed) continue;
-    const { rule: by, event: on, reason } = data as Readonly<Record<string, unknown>>;
+    const { rule: by, event: on, reason } = (data ?? {}) as Readonly<Record<string, Json>>;
     if (by === rule && on === event.id) return String(reason);
   }
   return null;
