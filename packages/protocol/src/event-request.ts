@@ -24,6 +24,11 @@ export const ServiceRestartRequested = defineEvent({
   type: "ServiceRestartRequested",
   schema: z.strictObject({ ...request, ...target }),
 });
+/** A service is to leave a node: for `to`, or for where it would be placed now. */
+export const ServiceMoveRequested = defineEvent({
+  type: "ServiceMoveRequested",
+  schema: z.strictObject({ ...request, service: Name, from: Name, to: Name.optional() }),
+});
 export const ServiceCheckRequested = defineEvent({
   type: "ServiceCheckRequested",
   schema: z.strictObject({ ...request, ...target }),

@@ -291,6 +291,7 @@ export const builtInKinds = {
       "start",
       "stop",
       "restart",
+      "move",
       "check",
       "status",
       "configure",

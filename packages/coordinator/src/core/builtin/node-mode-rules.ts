@@ -4,13 +4,14 @@ import { forgetLoss } from "./breaker-rules.ts";
 import { endEffects } from "./call-rules.ts";
 import { type Context, isLive } from "./context.ts";
 import { settleRemoved } from "./exclusive-rules.ts";
+import { moveOf } from "./moving.ts";
 import { modeOf } from "./node-mode.ts";
 import { beginRecovery, cancelRecovery } from "./node-recovery.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart } from "./part.ts";
 import { removeParts } from "./part-rules.ts";
-import { removeProcessor } from "./processor-rules.ts";
 import { place, placeAll } from "./placement.ts";
+import { removeProcessor } from "./processor-rules.ts";
 import { reconcileSlot, removeInstance } from "./slot.ts";
 import { spreadWatch } from "./supervision-rules.ts";
 
@@ -98,7 +99,7 @@ function goOnDraining(context: Context & { readonly event: { readonly service: s
   const isOnDraining = graph
     .out(keyOf("Deployment", deployment.id), "places", "ServiceName")
     .some(({ attributes }) => graph.get("Node", attributes.node)?.attributes.mode === "draining");
-  if (isOnDraining) place(context, deployment);
+  if (isOnDraining || moveOf(context, deployment.id) !== undefined) place(context, deployment);
 }
 
 /** The node, if it is one of the cluster; else the operation has failed. */

@@ -1,6 +1,7 @@
 import { type AttributesOf, keyOf, type Resource } from "@halon/protocol";
 import { isTripped } from "./breaker.ts";
 import { type Context, isLive } from "./context.ts";
+import { isMovedOff } from "./moving.ts";
 
 type Mode = NonNullable<AttributesOf<"Node">["mode"]>;
 
@@ -41,13 +42,13 @@ export function keepsPlaces(
 }
 
 /**
- * Whether a place on a draining node is kept although it is planned away: what replaces it does not run yet.
+ * Whether a place on a draining node, or one that is moved off its node, is kept although it is planned away: what replaces it does not run yet.
  *
  * Of an exclusive deployment none is kept: the old instance has to end first. Neither is one whose replacement is
  * stopped by a person or broken: nothing would end the wait.
  */
 export function lingers(
-  context: Pick<Context, "graph">,
+  context: Pick<Context, "graph" | "memory">,
   deployment: Resource<"Deployment">,
   slot: Resource<"ServiceName">,
   planned: readonly string[],
@@ -56,7 +57,8 @@ export function lingers(
   const { exclusive, on } = deployment.attributes;
   if (exclusive !== undefined || on === "every-node") return false;
   const node = graph.get("Node", slot.attributes.node);
-  if (node?.attributes.state !== "up" || modeOf(node) !== "draining") return false;
+  if (node?.attributes.state !== "up") return false;
+  if (modeOf(node) !== "draining" && !isMovedOff(context, deployment.id, node.id)) return false;
   const [instance] = graph.in(keyOf("ServiceName", slot.id), "holds", "ServiceInstance");
   if (instance === undefined || !isLive(instance.attributes.state)) return false;
   if (instance.attributes.state === "stopping") return false;

@@ -3,6 +3,7 @@ import { type Candidate, choose } from "./choice.ts";
 import { hasToWait, isThere, isWantedOn, mayEnter, mayStay, serviceNameOf } from "./conditions.ts";
 import type { Context } from "./context.ts";
 import { isBoundTo } from "./exclusive.ts";
+import { endMove, isMovedOff, type Move, moveOf } from "./moving.ts";
 import { isLeaving, keepsPlaces, lingers, modeOf } from "./node-mode.ts";
 import { giveNewTries, reconcileSlot } from "./slot.ts";
 import { endTrial } from "./trial.ts";
@@ -66,7 +67,7 @@ export function reconcileWaiting(context: Context, service: string): void {
     .out(keyOf("Deployment", service), "places", "ServiceName")
     .map((slot) => graph.get("Node", slot.attributes.node))
     .some((node) => node !== undefined && modeOf(node) === "draining");
-  if (replaced) placeAll(context);
+  if (replaced || moveOf(context, service) !== undefined) placeAll(context);
 }
 
 function reconcilePlaces(context: Context, deployment: Resource<"Deployment">): void {
@@ -133,6 +134,8 @@ function placeIn(context: Context, survey: Survey, service: string): boolean {
   const { graph } = context;
   const deployment = graph.get("Deployment", service);
   if (deployment === undefined) return false;
+  // Giving the place up ends the move.
+  const move = moveOf(context, service);
   const slots = graph.out(keyOf("Deployment", service), "places", "ServiceName");
   const current = slots.map((slot) => slot.attributes.node);
   const candidates = graph.list("Node").map((node) => candidate(context, survey, deployment, node));
@@ -151,7 +154,7 @@ function placeIn(context: Context, survey: Survey, service: string): boolean {
   for (const node of added) survey.loads.set(node, loadOf(survey, node) + 1);
   replaced.forEach((slot, position) => {
     const to = added[position];
-    if (to !== undefined) tellMove(context, service, slot.attributes.node, to);
+    if (to !== undefined) tellMove(context, service, { from: slot.attributes.node, to, move });
   });
   tellShortfall(context, service);
   return given.length + added.length > 0;
@@ -161,14 +164,24 @@ function loadOf(survey: Survey, node: string): number {
   return survey.loads.get(node) ?? 0;
 }
 
-function tellMove(context: Context, service: string, from: string, to: string): void {
+function tellMove(
+  context: Context,
+  service: string,
+  {
+    from,
+    to,
+    move,
+  }: { readonly from: string; readonly to: string; readonly move: Move | undefined },
+): void {
   const node = context.graph.get("Node", from);
   const { state = "gone" } = node?.attributes ?? {};
   const mode = node === undefined ? "active" : modeOf(node);
   const reason =
-    state === "up" && mode === "active"
-      ? `a condition does not hold on ${from} any more`
-      : `${from} is ${state === "up" ? mode : state}`;
+    move?.from === from
+      ? move.reason
+      : state === "up" && mode === "active"
+        ? `a condition does not hold on ${from} any more`
+        : `${from} is ${state === "up" ? mode : state}`;
   context.publish(events.ServiceMoved, { service, from, to, reason });
   context.why(`moves ${service} from ${from} to ${to}: ${reason}`);
 }
@@ -184,13 +197,14 @@ function candidate(
   const { id } = deployment;
   const question = { graph, deployment, node: node.id };
   const isHeld = isWantedOn(graph, id, node.id);
+  const { to = node.id } = moveOf(context, id) ?? {};
   const namesakes = survey.names.get(serviceNameOf(graph, deployment)) ?? [];
   return {
     name: node.id,
     labels: node.attributes.labels,
     load: loadOf(survey, node.id),
     isDown: node.attributes.state === "down",
-    takes: !isHeld && mayEnter(question),
+    takes: !isHeld && to === node.id && mayEnter(question),
     disturbs:
       !isHeld &&
       (namesakes.some((other) => other !== id && isThere(graph, other, node.id)) ||
@@ -206,7 +220,7 @@ function fateOf(
   node: Resource<"Node">,
 ): "stays" | "lost" | "ends" {
   if (keepsPlaces(context, node)) return "stays";
-  if (isLeaving(node)) return "ends";
+  if (isLeaving(node) || isMovedOff(context, deployment.id, node.id)) return "ends";
   // A suspected node is not given up yet.
   if (node.attributes.state !== "down" || deployment.attributes.onNodeLoss === "wait")
     return "stays";
@@ -216,6 +230,8 @@ function fateOf(
 /** The service is wanted there no longer; what runs there is stopped once the node can be reached. */
 export function unplace(context: Context, deployment: string, slot: string): void {
   const key = keyOf("ServiceName", slot);
+  const { node = "" } = context.graph.get("ServiceName", slot)?.attributes ?? {};
+  endMove(context, deployment, node);
   context.update.unrelate(keyOf("Deployment", deployment), "places", key);
   for (const service of context.graph.out(key, "wants", "Service")) {
     context.update.unrelate(key, "wants", keyOf("Service", service.id));

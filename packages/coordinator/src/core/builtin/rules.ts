@@ -8,6 +8,7 @@ import { deadLetterRules } from "./dead-letter-rules.ts";
 import { doubtRules } from "./doubt-rules.ts";
 import { exclusiveRules } from "./exclusive-rules.ts";
 import { invariantRules } from "./invariant-rules.ts";
+import { moveRules } from "./move-rules.ts";
 import { nodeModeRules } from "./node-mode-rules.ts";
 import { recoveryRules } from "./node-recovery.ts";
 import { nodeRules } from "./node-rules.ts";
@@ -29,6 +30,7 @@ export const builtInRules: Rules = defineRules({
   ...troubleRules,
   ...commandRules,
   ...requestRules,
+  ...moveRules,
   ...applyRules,
   ...partRules,
   ...processorRules,
