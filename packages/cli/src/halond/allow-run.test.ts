@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -65,4 +65,10 @@ test.each([
     expect.objectContaining({ code: "HAL_USAGE", message: expect.stringMatching(flaw) }),
   );
   expect(() => read(text)).toThrow(path);
+});
+
+test("the file of the guide to effects is one", () => {
+  const page = readFileSync(new URL("../../../../docs/rules/effects.md", import.meta.url), "utf8");
+  const [, text = ""] = /^```yaml\n(.*?)^```/ms.exec(page) ?? [];
+  expect([...read(text).keys()]).toEqual(["collect-logs", "sync"]);
 });
