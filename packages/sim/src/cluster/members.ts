@@ -143,9 +143,11 @@ function startAlone(world: World): SimMember | null {
 
 /** A member alone leads, and nobody can decide: a person hands the lead to a tracking node. */
 function handOn(world: World, leader: SimMember, { voters }: Configuration): void {
-  const to = voters.find(
-    (id) => !isAloneId(world, id) && world.members[slotOf(world, id)]?.status === "up",
-  );
+  const to = voters.find((id) => {
+    const member = world.members[slotOf(world, id)];
+    const answers = member?.status === "up" && member.pausedUntil <= world.now;
+    return answers && !isAloneId(world, id);
+  });
   if (to !== undefined) ask(world, leader, { type: "transfer", to });
 }
 

@@ -199,6 +199,9 @@ export function healCluster(world: World, prng: Prng): void {
   const isBeginning = hasBeginners(world);
   for (const node of cluster.nodes) {
     node.lateUs = 0;
+    // What has happened to a paused machine comes to it at the end of its pause, its keepers' turns as well.
+    if (node.status === "up" && node.resumesAt > world.now)
+      node.member.pausedUntil = node.resumesAt;
     endHangs(world, node);
     if (isBeginning) startAgain(world, node);
     else if (node.role === "tracking") {

@@ -3,6 +3,7 @@ import { run } from "../run.ts";
 import { shrink } from "../shrink.ts";
 import type { World } from "../world.ts";
 import { clusterPlanOf } from "./plan.ts";
+import { milderClusters } from "./smaller.ts";
 
 /** `halond` does not find what runs when it comes back. */
 function forgetful({ cluster }: World): void {
@@ -47,4 +48,22 @@ test("a smaller scenario of a cluster breaks the same rule", { timeout: 120_000 
   expect(run(small.scenario, { plant: forgetful }).violation?.invariant).toBe(invariant);
   expect(small.scenario.faults.length).toBeLessThan(8);
   expect(small.scenario.settings.cluster?.services.length).toBeLessThan(4);
+});
+
+test("a smaller beginning has a master, and names nobody who is not there", () => {
+  let looked = 0;
+  for (let seed = 1; seed <= 40; seed++) {
+    const options = { tracking: 3, satellites: 3, seconds: 10 };
+    for (const milder of milderClusters(clusterPlanOf(seed, options).settings)) {
+      const { satellites = 3, bootstrap } = milder.cluster ?? {};
+      if (bootstrap === undefined) continue;
+      looked += 1;
+      const nodes = (milder.members ?? 3) + satellites;
+      const join = bootstrap.join.slice(0, nodes);
+      const isListed = join.every((joined) => joined.length > 1);
+      expect(join.flat().every((slot) => slot < nodes)).toBe(true);
+      expect(isListed || join.filter((joined) => joined.length === 0).length === 1).toBe(true);
+    }
+  }
+  expect(looked).toBeGreaterThan(10);
 });

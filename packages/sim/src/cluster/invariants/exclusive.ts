@@ -10,8 +10,12 @@ import type { ClusterInvariant, Scene } from "./cluster-invariant.ts";
 export function exclusive(): ClusterInvariant {
   const live = new Map<string, Set<SimProcess>>();
   const tokens = new Map<string, { readonly token: number; readonly instance: string }>();
-  const runs = ({ world }: Scene, { slot }: SimProcess): boolean =>
-    (world.members[slot]?.pausedUntil ?? 0) <= world.now;
+  // A crash of `halond` ends no pause: what was to come to the machine comes at the end of that.
+  const runs = ({ world, cluster }: Scene, { slot }: SimProcess): boolean => {
+    const { pausedUntil = 0 } = world.members[slot] ?? {};
+    const { resumesAt = 0 } = cluster.nodes[slot] ?? {};
+    return Math.max(pausedUntil, resumesAt) <= world.now;
+  };
   return {
     id: "C5",
     name: "one of an exclusive service",

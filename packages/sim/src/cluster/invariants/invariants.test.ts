@@ -175,6 +175,11 @@ class Stage {
     this.world.cluster?.services.processes.set(process.pid, process);
   }
 
+  /** What has happened to its machine comes to it then. */
+  pausesUntil(node: SimNode, us: number): void {
+    this.nodes[node.slot] = { ...node, resumesAt: us } as SimNode;
+  }
+
   /** The nodes of the run began without knowing each other; of node-1 this is true. */
   bootstraps(more: object): void {
     const { cluster } = this.world;
@@ -742,6 +747,16 @@ const cases: readonly {
     },
   },
 ];
+
+test("C5 is not broken by what stands still with a machine whose pause goes on", () => {
+  const stage = new Stage(exclusive());
+  stage.launch("web@node-1#1", 0, 1);
+  stage.pausesUntil(one, 2 * second);
+  stage.after(second);
+  stage.launch("web@node-2#1", 1, 2);
+  stage.after(2 * second);
+  expect(brokenBy(() => stage.launch("web@node-1#2", 0, 3))).toBe("C5");
+});
 
 describe("C21", () => {
   const missingOf = (more: object): string | null => {
