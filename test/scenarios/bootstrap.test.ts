@@ -191,6 +191,18 @@ describe("a joiner", () => {
     stage.until(() => stage.isUp("node-4"));
   });
 
+  test("that knows only a node that is gone waits until a person names another", () => {
+    const join = { "node-4": ["node-2"] };
+    const stage = beginning({ join, startMs: { "node-4": 10_000 } }, { satellites: 1 });
+    stage.until(() => stage.leader() !== null);
+    stage.crashNode("node-2");
+    stage.run(30_000);
+    expect(stage.begins("node-4")).toBe(true);
+    stage.crashNode("node-4");
+    stage.startNode("node-4", { join: ["node-3:7411"] });
+    stage.until(() => stage.node("node-4")?.state === "up");
+  });
+
   test("that names itself alone ends, and says so", () => {
     const stage = beginning({ join: { "node-2": ["node-2"] } });
     stage.until(() => stage.refusal("node-2") !== null);

@@ -1,11 +1,24 @@
 import type { CrashTail } from "../scenario.ts";
 import { eventKind, type World } from "../world.ts";
 import { endThread } from "./threads.ts";
-import type { SimNode } from "./world.ts";
+import { clusterOf, type SimNode } from "./world.ts";
 
 /** Whether nodes of this run find each other by themselves. */
 export function isBootstrapped(world: World): boolean {
   return world.cluster?.settings.bootstrap !== undefined;
+}
+
+/** Whether a node is not part of the cluster yet: those that it may have to hear it from are needed. */
+export function hasBeginners(world: World): boolean {
+  return (
+    isBootstrapped(world) && clusterOf(world).nodes.some(({ setupDisk }) => !isInside(setupDisk))
+  );
+}
+
+/** Whether the disk says that its node is part of a complete cluster. */
+export function isInside(disk: SimNode["setupDisk"]): boolean {
+  const found = disk.read();
+  return found.type === "setup" && found.setup.phase === "complete";
 }
 
 /** `halond` dies while its cluster begins, and starts again later. */

@@ -6,6 +6,7 @@ import { leaderOf } from "../operator.ts";
 import { emptySnapshot, type SimRequest } from "../process.ts";
 import type { Wish } from "../scenario.ts";
 import { eventKind, type SimMember, type World } from "../world.ts";
+import { hasBeginners } from "./bootstrap-crash.ts";
 import { isOpen } from "./links.ts";
 import { clusterOf } from "./world.ts";
 
@@ -120,8 +121,13 @@ function mayVote(world: World, { voters }: Configuration): boolean {
   return voters.length < votersMax && alone + 1 < voters.length - alone;
 }
 
-/** Whether enough voters stay that live, more of them on tracking nodes than not. */
+/**
+ * Whether enough voters stay that live, more of them on tracking nodes than not.
+ *
+ * A node that has not joined may know no other than the one that would go: it waits for that until a person names another.
+ */
 function canBeWithout(world: World, { voters }: Configuration, id: string): boolean {
+  if (!isAloneId(world, id) && hasBeginners(world)) return false;
   const rest = voters.filter((other) => other !== id);
   if (rest.length < Math.min(3, voters.length)) return false;
   const alive = rest.filter((other) => world.members[slotOf(world, other)]?.status === "up");

@@ -3,7 +3,7 @@ import { cutLinks } from "../network.ts";
 import type { Prng } from "../prng.ts";
 import type { ClusterFault, Fault, InstanceTarget, NodeTarget } from "../scenario.ts";
 import { eventKind, type World } from "../world.ts";
-import { isBootstrapped, startLater } from "./bootstrap-crash.ts";
+import { hasBeginners, isInside, startLater } from "./bootstrap-crash.ts";
 import {
   crashCoordinator,
   crashNode,
@@ -168,18 +168,6 @@ function processOf(
       of === "any" || (of === "exclusive" ? process.token !== null : services.isOrphan(process)),
   );
   return fitting[pick % Math.max(1, fitting.length)] ?? null;
-}
-
-/** Whether a node is not part of the cluster yet. Of those that it may have to hear it from nobody stays dead. */
-function hasBeginners(world: World): boolean {
-  return (
-    isBootstrapped(world) && clusterOf(world).nodes.some(({ setupDisk }) => !isInside(setupDisk))
-  );
-}
-
-function isInside(disk: SimNode["setupDisk"]): boolean {
-  const found = disk.read();
-  return found.type === "setup" && found.setup.phase === "complete";
 }
 
 function startAgain(world: World, node: SimNode): void {
