@@ -18,6 +18,12 @@ const three: Table = {
   of: "rolling-restart",
 };
 
+/** Less is waited for, so that less happens meanwhile. */
+const hasty: Table = {
+  ...three,
+  files: { "rolling-restart": rulesOf(rolling, { within: "19s" }).rules },
+};
+
 /** A person asks for it. */
 function roll(more: { readonly batch?: number } = {}): Step {
   return ["JobRequested", { rule: "rolling-restart/roll", data: { service: "web", ...more } }];
@@ -128,9 +134,9 @@ golden("rolling-restart: several at once", three, [
   ["takes what is left last", [roll({ batch: 2 }), "watch", 5_000], { commands: one("c") }],
 ]);
 
-const late: readonly Step[] = ["sicken web", roll(), 119_999, "watch", 1];
+const late: readonly Step[] = ["sicken web", roll(), 18_999, "watch", 1];
 
-golden("rolling-restart: stops", three, [
+golden("rolling-restart: stops", hasty, [
   [
     "when one does not come back in time",
     late,
@@ -141,7 +147,7 @@ golden("rolling-restart: stops", three, [
   ],
   [
     "when the check of one does not get ok",
-    ["sicken web", roll(), 119_999, "watch", 1],
+    ["sicken web", roll(), 18_999, "watch", 1],
     { tells: "RollStopped web, AlertRaised web warning" },
   ],
   [
@@ -177,7 +183,7 @@ golden("rolling-restart: stops", three, [
   ],
 ]);
 
-golden("rolling-restart: resumed", three, [
+golden("rolling-restart: resumed", hasty, [
   [
     "takes the one that did not come back once more",
     [...late, "cure web", "watch", resume],
@@ -189,12 +195,12 @@ golden("rolling-restart: resumed", three, [
   ],
   [
     "does not take those that were done",
-    [roll(), 4_999, "sicken web", 120_001, "cure web", "watch", resume, 10_000],
+    [roll(), 4_999, "sicken web", 19_001, "cure web", "watch", resume, 10_000],
     { commands: `${one("b", 3)}, ${one("c")}` },
   ],
   [
     "may stop again",
-    [...late, resume, 119_999, "watch", 1],
+    [...late, resume, 18_999, "watch", 1],
     { tells: "RollStopped web, AlertRaised web warning" },
   ],
   ["before it has stopped changes nothing", [roll(), "watch", resume], { tells: "", commands: "" }],

@@ -284,6 +284,7 @@ export interface RuleFileOptions {
 /** A cluster file: what shall run, and the rules beside the built-in ones. */
 export interface ClusterOptions {
   readonly services?: readonly ClusterServiceOptions[];
+  /** Paths, or names of the library such as `halon:rolling-restart`. */
   readonly rules?: readonly (string | RuleFileOptions)[];
   /** Absent: as the cluster has it. */
   readonly nodes?: NodesOptions;

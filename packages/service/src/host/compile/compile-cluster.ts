@@ -16,6 +16,7 @@ import { bundleFile } from "./bundle.ts";
 import { compileRuleFile } from "./compile-rules.ts";
 import { compileServiceFile, distinct } from "./compile-service.ts";
 import type { CompiledCluster, CompiledRules, CompiledService } from "./compiled.ts";
+import { isOfLibrary, libraryPath } from "./library.ts";
 import { NodesSection, nodePolicyOf } from "./node-policy.ts";
 import { parseAuthored } from "./parse.ts";
 import { readModule } from "./read-module.ts";
@@ -103,13 +104,8 @@ export async function compileCluster(
   }
   for (const [index, rule] of rules.entries()) {
     const entry = typeof rule === "string" ? { file: rule, options: {} } : rule;
-    if (!isPath(entry.file)) {
-      const message = `${file}: rules[${index}]: expected a file such as ./recovery.rules.ts, got "${entry.file}".`;
-      throw new HalonError("HAL_CONFIG_INVALID", message);
-    }
-    ruleFiles.push(
-      await compileRuleFile(resolve(directory, entry.file), entry.options as JsonObject),
-    );
+    const path = rulePath(entry.file, directory, `${file}: rules[${index}]`);
+    ruleFiles.push(await compileRuleFile(path, entry.options as JsonObject));
   }
   const deployments = services.map((entry, index) =>
     deploymentOf(entry, types.get(resolve(directory, entry.type)), `${file}: services[${index}]`),
@@ -131,6 +127,13 @@ export async function compileCluster(
   }
   const blobs = [...compiled.flatMap(({ blobs }) => blobs), ...ruleFiles.map(({ blob }) => blob)];
   return { spec, blobs: distinct(blobs) };
+}
+
+function rulePath(named: string, directory: string, where: string): string {
+  if (isOfLibrary(named)) return libraryPath(named, where);
+  if (isPath(named)) return resolve(directory, named);
+  const message = `${where}: expected a file such as ./recovery.rules.ts, or one of the library such as halon:rolling-restart, got "${named}".`;
+  throw new HalonError("HAL_CONFIG_INVALID", message);
 }
 
 function deploymentOf(
