@@ -16,6 +16,7 @@ import {
   type StepResult,
   step,
 } from "../src/core/index.ts";
+import { alertLevels } from "./alert-levels.ts";
 import { begin, connect, createNode, finish, type NodeData, underWay } from "./scripted-node.ts";
 
 /** The built-in rules, and rule files after them. */
@@ -54,6 +55,9 @@ export class TestCluster {
     const stamp = { epoch: this.epoch, logTime: this.now, wallTime: 1_700_000_000_000 + this.now };
     const result = step(this.state, this.rules, inputs, stamp);
     if (result.record !== undefined) this.records.push(result.record);
+    const { wanted, standing } = alertLevels(this.state.graph);
+    if (standing.join() !== wanted.join())
+      throw new Error(`the alerts ${standing} stand, and not ${wanted}`);
     for (const command of result.commands) {
       if (this.nodes.get(command.node)?.isLinked) this.wires.get(command.node)?.push(command);
     }

@@ -56,7 +56,7 @@ function raise(
   update.put("Alert", id, { ...alert, since, count: count + 1 });
   if (known?.severity === severity) return;
   firing.publish(events.AlertRaised, { alert: id, ...alert });
-  firing.why(`raises the alert ${key}, ${severity}: ${shown}`);
+  say(firing, `raises the alert ${key}, ${severity}: ${shown}`);
 }
 
 function clear(firing: AlertFiring, key: string, reason: string | undefined): void {
@@ -68,7 +68,12 @@ function clear(firing: AlertFiring, key: string, reason: string | undefined): vo
   const why = reason?.slice(0, textCharsMax);
   const because = why === undefined ? {} : { reason: why };
   firing.publish(events.AlertCleared, { alert: id, rule, key, severity, text, ...because });
-  firing.why(`clears the alert ${key}${why === undefined ? "" : `: ${why}`}`);
+  say(firing, `clears the alert ${key}${why === undefined ? "" : `: ${why}`}`);
+}
+
+/** The built-in rules give the reason themselves. */
+function say({ file, why }: AlertFiring, text: string): void {
+  if (file !== builtIn) why(text);
 }
 
 function refusalOf({ view, file }: AlertFiring): string | undefined {

@@ -109,7 +109,11 @@ test("a record that names other rule files is told before they are brought, and 
   world.take(world.core.rulesBrought(world.rules, [failure]));
   world.finish();
   const { decisions } = JSON.parse(world.log[1] ?? "") as DecisionRecord;
-  expect(decisions.map(({ event }) => event.type).slice(0, 2)).toEqual(["RuleFileFailed", "Go"]);
+  expect(decisions.map(({ event }) => event.type).slice(0, 3)).toEqual([
+    "RuleFileFailed",
+    "AlertRaised",
+    "Go",
+  ]);
   expect(world.reply(waiting)).toMatchObject({ type: "accepted", index: 2 });
 });
 

@@ -76,9 +76,10 @@ describe("a loop whose step was ended", () => {
     const { decisions } = JSON.parse(world.log[before] ?? "{}");
     expect(decisions.map(({ event }: { event: { type: string } }) => event.type)).toEqual([
       "RuleFileFailed",
+      "AlertRaised",
       "Go",
     ]);
-    expect(decisions[1]).toMatchObject({ kept: "file", dead: null, firings: [] });
+    expect(decisions[2]).toMatchObject({ kept: "file", dead: null, firings: [] });
     expect(world.underWay?.type).toBe("bringRules");
     expect(world.core.state.kept.of("file")).toHaveLength(1);
   });

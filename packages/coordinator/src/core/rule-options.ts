@@ -1,4 +1,5 @@
 import {
+  canonicalJson,
   type ErrorData,
   events,
   HalonError,
@@ -42,8 +43,9 @@ export function withConfigured(
       const message = `The rule file ${file} takes no part, so nobody can say what its options make of it: ${why}. Apply it with other options, or take it back with \`halonctl rule enable ${file}\` first.`;
       return refuse({ code: "HAL_CONFLICT", message });
     }
-    const whole = { ...data, configured: configured as unknown as Json };
-    return { ...taken, event: { ...taken.event, data: whole } };
+    // Its members in the order in which the log will have them: rules must not see another.
+    const whole = canonicalJson({ ...data, configured: configured as unknown as Json });
+    return { ...taken, event: { ...taken.event, data: JSON.parse(whole) as Json } };
   } catch (error) {
     return refuse(refusalOf(file, error));
   } finally {

@@ -87,7 +87,7 @@ export interface StepResult {
 
 /**
  * Decides a batch: first the timers that are due, in order of time, then patterns that time alone completes, then events
- * that were kept for rule files which are back, then dead letters that are asked for, then the inputs in the order given.
+ * that were kept for rule files which are back, then the inputs in the order given, then dead letters that were asked for.
  *
  * Changes the state in place; folding the record into the state as it was gives the same. Deterministic: equal
  * states, rules, inputs and stamps give byte-equal records.
@@ -104,8 +104,9 @@ export function step(
   batch.takeTimers();
   batch.takePatterns();
   batch.takeKept();
-  batch.takeLetters();
   const replies = inputs.map((input) => batch.take(input));
+  // Whoever has asked for it finds them decided.
+  batch.takeLetters();
   batch.checkInvariants();
   return { ...batch.close(marksTime), replies };
 }

@@ -63,13 +63,16 @@ function submit(type: string, data: Json): Promise<Reply> {
 }
 
 /** Brings the files into the cluster; all that is there stays. */
-async function apply(files: Readonly<Record<string, string>>): Promise<void> {
+async function apply(
+  files: Readonly<Record<string, string>>,
+  invariants: readonly string[] = [],
+): Promise<void> {
   const rules = [];
   for (const [name, text] of Object.entries(files)) {
     const blob = hashLike(text);
     await writeFile(join(blobs, `${blob}.mjs`), text);
     const events = [{ type: name, version: 1, schema: {} }];
-    rules.push({ name, blob, rules: ["act"], events, resources: {} });
+    rules.push({ name, blob, rules: ["act"], events, resources: {}, invariants: [...invariants] });
   }
   const spec = clusterSpec([], { rules });
   await submit("ClusterApplied", { operation: `apply-${requests}`, spec } as never);
@@ -250,4 +253,23 @@ test("a file that a person disabled takes no part until it is enabled, and nothi
   await submit("RuleEnableRequested", { operation: "e", file: "mine" });
   await tell("mine", 2);
   await eventually(() => expect(said("mine")).toEqual(["n is 2"]));
+});
+
+test("an invariant that never ends puts its file alone into quarantine, and the record is decided without it", async () => {
+  const bad = `${head.replace("defineRules,", "defineInvariant, defineRules,")}
+const spin = defineInvariant("spin", {
+  reads: ["RuleFile"],
+  holds: ({ graph }) => {
+    if (graph.get("RuleFile", "good").attributes.rules.length > 1) for (;;);
+    return true;
+  },
+});
+module.exports.default = defineRules({}, { invariants: [spin], events: [event("bad")] });`;
+  const edit = "context.update.edit('RuleFile', 'good', (file) => { file.rules.push('more'); });";
+  await apply({ bad, good: onOwn("good", `${edit}\n${saysN}`) }, ["spin"]);
+  expect(quarantine("bad")).toBeUndefined();
+  expect(await tell("good", 1)).toMatchObject({ type: "accepted" });
+  await eventually(() => expect(quarantine("bad")).toMatch(/its code ran \d+ ms without an end/));
+  expect(said("good")).toEqual(["n is 1"]);
+  expect(quarantine("good")).toBeUndefined();
 });

@@ -1,7 +1,8 @@
 import { defineEvent, type Json } from "@halon/protocol";
 import { defineRules, on, z } from "@halon/rules";
 import { describe, expect, test } from "vitest";
-import { clusterSpec, hashLike } from "../../../testdata/samples.ts";
+import { clusterSpec, deployment, hashLike } from "../../../testdata/samples.ts";
+import { fail } from "../../../testdata/scripted-node.ts";
 import { TestCluster } from "../../../testdata/test-cluster.ts";
 
 const severity = z.enum(["info", "warning", "critical"]);
@@ -136,4 +137,89 @@ test("the alerts of a rule that its file does not have any more are cleared", ()
   cluster.emit("RaiseMany", { from: 0, count: 1 });
   cluster.apply(filesOf(["mine"], ["raiseMany"]));
   expect(alerts(cluster).map(({ id }) => id)).toEqual(["mine/0"]);
+});
+
+describe("the built-in rules raise an alert", () => {
+  const standing = (cluster: TestCluster) =>
+    alerts(cluster).map(({ id, severity }) => `${id} ${severity}`);
+
+  test("while the breaker is tripped", () => {
+    const cluster = new TestCluster();
+    for (const name of ["a", "b", "c", "d"]) cluster.addNode(name);
+    cluster.settle();
+    for (const name of ["a", "b", "c"]) cluster.lose(name);
+    expect(standing(cluster)).toContain("builtin/breaker critical");
+    expect(alerts(cluster)[0]?.text).toBe("3 of 4 nodes were lost within 60 s: a, b, c");
+    cluster.ask("BreakerResetRequested", {});
+    expect(standing(cluster)).not.toContain("builtin/breaker critical");
+  });
+
+  test.each([
+    { what: "it is back", act: (cluster: TestCluster) => cluster.connect("b") },
+    {
+      what: "a person takes it out",
+      act: (cluster: TestCluster) => void cluster.ask("NodeRemoveRequested", { node: "b" }),
+    },
+  ])("for a node that was given up, until $what", ({ act }) => {
+    const cluster = new TestCluster();
+    for (const name of ["a", "b"]) cluster.addNode(name);
+    cluster.settle();
+    cluster.lose("b");
+    cluster.drain();
+    expect(standing(cluster)).toEqual(["builtin/node-given-up/b critical"]);
+    act(cluster);
+    cluster.settle();
+    expect(standing(cluster)).toEqual([]);
+  });
+
+  test.each([
+    {
+      what: "a person starts it",
+      act: (cluster: TestCluster) => void cluster.ask("ServiceStartRequested", { service: "web" }),
+    },
+    { what: "nobody wants it", act: (cluster: TestCluster) => void cluster.apply(clusterSpec([])) },
+  ])("for a service that is broken, until $what", ({ act }) => {
+    const cluster = new TestCluster();
+    cluster.addNode("a");
+    cluster.settle();
+    cluster.apply(clusterSpec([deployment("web")]));
+    for (let number = 1; number <= 5; number += 1) {
+      cluster.settle();
+      fail(cluster.node("a"), `web@a#${number}`);
+      cluster.drain();
+    }
+    expect(standing(cluster)).toEqual(["builtin/service-broken/web@a critical"]);
+    act(cluster);
+    cluster.settle();
+    expect(standing(cluster)).toEqual([]);
+  });
+
+  test.each([
+    {
+      what: "a person takes it back",
+      act: (cluster: TestCluster) => void cluster.ask("RuleEnableRequested", { file: "mine" }),
+    },
+    {
+      what: "it is corrected",
+      act: (cluster: TestCluster) => {
+        const [rule] = filesOf(["mine"], []).rules;
+        if (rule !== undefined)
+          cluster.apply(clusterSpec([], { rules: [{ ...rule, blob: hashLike("other") }] }));
+      },
+    },
+    {
+      what: "it is removed",
+      act: (cluster: TestCluster) => void cluster.apply(filesOf([], [])),
+    },
+  ])("for a rule file in quarantine, until $what", ({ act }) => {
+    const cluster = new TestCluster();
+    cluster.apply(filesOf(["mine"], []));
+    const failure = { file: "mine", blob: hashLike("mine"), reason: "it loops" };
+    cluster.observe("RuleFileFailed", failure);
+    expect(alerts(cluster)).toMatchObject([
+      { id: "builtin/rule-file-quarantined/mine", text: expect.stringContaining("it loops") },
+    ]);
+    act(cluster);
+    expect(standing(cluster)).toEqual([]);
+  });
 });

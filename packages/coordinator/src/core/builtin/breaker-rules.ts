@@ -1,5 +1,6 @@
 import { events } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { alertKeys } from "./alert-rules.ts";
 import { isTripped, type Losses, massLoss, nodePolicy, tripReason } from "./breaker.ts";
 import type { Context } from "./context.ts";
 import { modeOf } from "./node-mode.ts";
@@ -50,6 +51,7 @@ export function noteLoss(context: Context, node: string): void {
     breaker: { since: context.wallTime, reason, nodes: [...nodes] },
   });
   context.publish(events.BreakerTripped, { nodes: [...nodes], reason });
+  context.alert.raise(alertKeys.breaker, { severity: "critical", text: reason });
   context.why(`the breaker trips: ${reason}`);
 }
 
@@ -71,6 +73,7 @@ function reset(context: Context, reason: string): void {
   if (cluster === undefined) return;
   context.update.patch("Cluster", cluster.id, { breaker: undefined });
   context.publish(events.BreakerReset, { reason });
+  context.alert.clear(alertKeys.breaker, reason);
   context.why(`the breaker is reset: ${reason}`);
 }
 

@@ -48,6 +48,8 @@ const had = (cluster: TestCluster, instance: string) =>
     .out(`ServiceInstance/${instance}`, "has", "Configuration")
     .map(({ id }) => id);
 
+const alerts = (cluster: TestCluster) => cluster.state.graph.list("Alert").map(({ id }) => id);
+
 /** Another coordinator takes over, with nothing but the records. */
 function crash(cluster: TestCluster): void {
   const again = emptyState();
@@ -67,6 +69,7 @@ test("a configuration whose starts fail three times is taken back to the last th
   expect(cluster.operation(operation)).toMatchObject({ state: "failed" });
   expect(cluster.operation(operation).reason).toContain("it failed 3 times, last: could not start");
   expect(cluster.slot("web@a").notice).toContain("was taken back to");
+  expect(alerts(cluster)).toEqual(["builtin/configuration-reverted/web@a"]);
   expect(cluster.decided("ConfigurationReverted")).toMatchObject([
     { data: { node: "a", from: hashLike("port 2"), to: hashLike("port 1") } },
   ]);
@@ -207,6 +210,7 @@ test("whoever asks for the configuration to which it was taken back agrees, and 
   configure(cluster, 1);
   cluster.settle();
   expect(cluster.slot("web@a").notice).toBeUndefined();
+  expect(alerts(cluster)).toEqual([]);
   expect(cluster.real()).toEqual(["web@a#5 running"]);
 });
 

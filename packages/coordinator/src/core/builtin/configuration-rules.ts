@@ -1,5 +1,6 @@
 import { events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { alertKeys } from "./alert-rules.ts";
 import { bounded, type Context } from "./context.ts";
 import { isInMaintenance } from "./node-mode.ts";
 import { failConfiguring } from "./operation.ts";
@@ -119,6 +120,8 @@ function takeBack(
   });
   // Before the slot is looked at again: it runs as it is wanted now, but not as those wanted it who wait.
   failConfiguring(context, slot, reason);
+  const alert = { severity: "warning", text: `${slot}: ${reason}` } as const;
+  context.alert.raise(alertKeys.configurationReverted(slot), alert);
   context.publish(events.ConfigurationReverted, { service, node, from, to, reason });
   context.why(`${slot}: ${reason}`);
   reconcileSlot(context, slot);

@@ -1,5 +1,6 @@
 import { events, type Resource } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { alertKeys } from "./alert-rules.ts";
 import { nodePolicy } from "./breaker.ts";
 import { bounded, type Context } from "./context.ts";
 import { sendHook } from "./hook-command.ts";
@@ -64,6 +65,7 @@ export function beginRecovery(context: Context, node: string): void {
 /** The node is back: says so if it was waited for, or had been given up. */
 export function endRecovery(context: Context, known: Resource<"Node">): void {
   const { recovery } = known.attributes;
+  context.alert.clear(alertKeys.nodeGivenUp(known.id), "it is back");
   cancelRecovery(context, known.id);
   if (recovery === undefined) return;
   context.publish(events.NodeRecovered, { node: known.id, attempts: recovery.attempt });
@@ -73,6 +75,7 @@ export function endRecovery(context: Context, known: Resource<"Node">): void {
 /** Nobody tries to bring the node back any more. */
 export function cancelRecovery(context: Context, node: string): void {
   context.timer.cancel(keyOf(node));
+  context.alert.clear(alertKeys.nodeGivenUp(node), "it is not waited for any more");
   if (context.graph.get("Node", node)?.attributes.recovery === undefined) return;
   context.update.patch("Node", node, { recovery: undefined });
 }
@@ -101,6 +104,8 @@ function giveUp(
 ): void {
   context.update.patch("Node", node, { recovery: { state: "givenUp", attempt: attempts, of } });
   context.publish(events.NodeGivenUp, { node, attempts });
+  const text = `${node} is down and was given up after ${attempts} attempts`;
+  context.alert.raise(alertKeys.nodeGivenUp(node), { severity: "critical", text });
   tell(context, node, `given up after ${attempts} attempts: a person has to look at it`);
 }
 

@@ -1,4 +1,5 @@
 import { events, keyOf, type Resource, slotId } from "@halon/protocol";
+import { alertKeys } from "./alert-rules.ts";
 import { type Candidate, choose } from "./choice.ts";
 import { hasToWait, isThere, isWantedOn, mayEnter, mayStay, serviceNameOf } from "./conditions.ts";
 import type { Context } from "./context.ts";
@@ -278,9 +279,15 @@ export function askForConfiguration(context: Context, slot: string, configuratio
   const { broken, notice, halted } = context.graph.get("ServiceName", slot)?.attributes ?? {};
   const isOther = wanted !== undefined && wanted.id !== configuration;
   if (isOther && broken !== undefined) giveNewTries(context, slot);
-  if (isOther && notice !== undefined && halted !== true)
-    context.update.patch("ServiceName", slot, { notice: undefined });
+  if (isOther && notice !== undefined && halted !== true) forgetNotice(context, slot);
   wantConfiguration(context, slot, configuration);
+}
+
+/** Whoever asks for a configuration knows of the one that was taken back. */
+export function forgetNotice(context: Context, slot: string): void {
+  context.update.patch("ServiceName", slot, { notice: undefined });
+  const reason = "a person has asked for a configuration";
+  context.alert.clear(alertKeys.configurationReverted(slot), reason);
 }
 
 /** The slot wants this configuration and no other. */

@@ -3,7 +3,7 @@ import { on, type Rule } from "@halon/rules";
 import { type Context, isLive } from "./context.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart, partRefusal } from "./part.ts";
-import { askForConfiguration } from "./placement.ts";
+import { askForConfiguration, forgetNotice } from "./placement.ts";
 import { clearFailures, instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
 import { reasonToWait } from "./waiting.ts";
 
@@ -79,8 +79,7 @@ export const requestRules: Readonly<Record<string, Rule>> = {
     for (const slot of slots) {
       askForConfiguration(context, slot.id, event.configHash);
       // Whoever asks for the one to which it was taken back agrees to that.
-      if (slot.attributes.halted !== true)
-        update.patch("ServiceName", slot.id, { notice: undefined });
+      if (slot.attributes.halted !== true) forgetNotice(context, slot.id);
     }
     begin(
       context,

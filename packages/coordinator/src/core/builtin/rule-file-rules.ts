@@ -1,5 +1,6 @@
 import { events } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
+import { alertKeys } from "./alert-rules.ts";
 import { bounded, type Context } from "./context.ts";
 import { checkInvariantsSoon } from "./invariant-rules.ts";
 import { beginOperation, failOperation } from "./operation.ts";
@@ -22,6 +23,7 @@ export const ruleFileRules: Readonly<Record<string, Rule>> = {
       // Nodes that have it in quarantine see that it is another version now.
       ...(runs === "node" ? { released: released + 1 } : {}),
     });
+    context.alert.clear(alertKeys.ruleFile(file), "it takes part again");
     if ((known.attributes.invariants ?? []).length > 0) checkInvariantsSoon(context);
     const was = quarantined ?? disabled ?? quarantinedOn(context.graph, file);
     context.why(

@@ -1,5 +1,6 @@
 import { type DataOf, events, keyOf, type Resource } from "@halon/protocol";
 import { on, type Rule, releaseVersion } from "@halon/rules";
+import { alertKeys } from "./alert-rules.ts";
 import { type Failure, hasConfiguration, takeBackConfiguration } from "./configuration-rules.ts";
 import { bounded, type Context, isLive } from "./context.ts";
 import { wellState } from "./instance-watch.ts";
@@ -147,6 +148,8 @@ export const serviceRules: Readonly<Record<string, Rule>> = {
     const known = context.graph.get("RuleFile", file);
     if (known === undefined || known.attributes.blob !== blob) return;
     context.update.patch("RuleFile", file, { quarantined: reason });
+    const text = `rule file ${file} is in quarantine: ${reason}`;
+    context.alert.raise(alertKeys.ruleFile(file), { severity: "critical", text });
     context.why(`rule file ${file} takes no part: ${reason}`);
   }),
 };

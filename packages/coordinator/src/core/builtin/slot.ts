@@ -7,6 +7,7 @@ import {
   type ServiceManifest,
   splitKey,
 } from "@halon/protocol";
+import { alertKeys, clearSlotAlerts } from "./alert-rules.ts";
 import { bounded, type Context, isLive } from "./context.ts";
 import { hasLeaseAsWanted, isExclusive, startBlocker, takeLease } from "./exclusive.ts";
 import { forgetWatchers, watchFromElsewhere } from "./instance-watch.ts";
@@ -314,6 +315,8 @@ export function applyRestartPolicy(
     );
     context.update.patch("ServiceName", slot, { broken: reason });
     context.update.patch("ServiceInstance", instance.id, { state: "broken", reason });
+    const text = `${slot} is broken: ${reason}`;
+    context.alert.raise(alertKeys.serviceBroken(slot), { severity: "critical", text });
     context.publish(events.ServiceBroken, { node, service, instance: instance.id, reason });
     context.why(`${slot} is broken: ${reason}`);
     settleOperations(context, slot);
@@ -345,6 +348,7 @@ export function giveNewTries(context: Context, slot: string): void {
   context.memory.set(`failures/${slot}`, null);
   context.timer.cancel(restartKey(slot));
   context.update.patch("ServiceName", slot, { broken: undefined, notice: undefined });
+  clearSlotAlerts(context, slot, "it has new tries");
 }
 
 export function restartKey(slot: string): string {
@@ -371,6 +375,7 @@ function removeSlot(context: Context, slot: Resource<"ServiceName">): void {
     halted: undefined,
     notice: undefined,
   });
+  clearSlotAlerts(context, slot.id, "it is not wanted any more");
   // The slot itself stays: its incarnation must never be used twice for another start.
 }
 
