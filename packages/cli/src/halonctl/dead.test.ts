@@ -59,6 +59,19 @@ test.each([[["retry"]], [["drop", "e-1", "--all"]], [["retry", "--type", "A", "-
   },
 );
 
+test("a retry says how many are dead letters again, and why", async () => {
+  const again = await run(["event", "dead", "retry", "node/node-1:1:7"]);
+  expect(again.err).toContain("1 of 1 are dead letters again: mine/one: Error: cannot take 7");
+  const { letters } = await memoryPorts().ports.deadLetters();
+  let asked = 0;
+  const deadLetters = async () => {
+    asked += 1;
+    return { letters: asked === 1 ? letters : letters.slice(1), dropped: 0, waiting: 0 };
+  };
+  const handled = await run(["event", "dead", "retry", "e-1"], { deadLetters });
+  expect([handled.exit, handled.err]).toEqual([0, "1 of 1 were handled\n"]);
+});
+
 test("none of a type ends with 3; all of none is done", async () => {
   expect((await run(["event", "dead", "retry", "--type", "Other"])).exit).toBe(3);
   const all = await run(["event", "dead", "retry", "--all"], none);

@@ -53,21 +53,40 @@ async function act(
   const { all, type, reason, wait } = options;
   if ([ids.length > 0, all === true, type !== undefined].filter(Boolean).length !== 1)
     throw usage(`Expected ids, --all or --type T: which dead letters to ${name}.`);
+  const events = ids.map((id) => id.replace(/^event\//, ""));
   const body = {
-    ...(ids.length > 0 ? { events: ids.map((id) => id.replace(/^event\//, "")) } : {}),
+    ...(events.length > 0 ? { events } : {}),
     ...(all === true ? { all } : {}),
     ...(type === undefined ? {} : { type }),
     ...(reason === undefined ? {} : { reason }),
   };
   const waiting = { wait, timeoutMs: session.timeoutMs };
+  const { client, print } = session;
+  const before = name === "retry" && wait ? (await client.deadLetters()).letters : [];
   try {
-    finish(session, await session.client.actOnDeadLetters(name, body, waiting), options);
+    finish(session, await client.actOnDeadLetters(name, body, waiting), options);
   } catch (error) {
     // All of none is done.
     if (all !== true || !(error instanceof HalonError) || error.code !== "HAL_NOT_FOUND")
       throw error;
-    session.print.say(error.message);
+    print.say(error.message);
+    return;
   }
+  const isMeant = (letter: DeadLetterEntry): boolean =>
+    letter.final === undefined &&
+    (all === true || letter.type === type || events.includes(letter.id));
+  const asked = new Set(before.filter(isMeant).map(({ id }) => id));
+  if (asked.size > 0) await tellOutcome(session, asked);
+}
+
+/** What became of the events that were decided once more. */
+async function tellOutcome({ client, print }: Session, asked: ReadonlySet<string>): Promise<void> {
+  const { letters, waiting } = await client.deadLetters();
+  const again = letters.filter(({ id, final }) => asked.has(id) && final === undefined);
+  const [first] = again;
+  if (waiting > 0) print.say(`${waiting} are about to be decided once more`);
+  if (first === undefined) print.say(`${asked.size - waiting} of ${asked.size} were handled`);
+  else print.say(`${again.length} of ${asked.size} are dead letters again: ${reasonOf(first)}`);
 }
 
 function columnsAt(now: number): readonly Column<DeadLetterEntry>[] {
