@@ -41,7 +41,14 @@ export function defineRules(
     ...about
   }: RulesAbout & { readonly options?: z.ZodObject; readonly runs?: "node" } = {},
 ): Rules | ConfigurableRules {
-  if (about.runs === "node") return defineNodeRules(rules, about);
+  if (about.runs === "node") {
+    if (typeof rules === "function")
+      throw new HalonError(
+        "HAL_CONFIG_INVALID",
+        'options: rules with runs: "node" take none; put the values into the file',
+      );
+    return defineNodeRules(rules, about);
+  }
   if (typeof rules !== "function") return finished(rules, about);
   return {
     kind: "configurable",
