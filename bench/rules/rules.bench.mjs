@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { Halon } from "./halon.mjs";
 import { measureMemory } from "./memory.mjs";
 import { loadPeers, versions } from "./peers.mjs";
+import { NodeProcessor } from "./processor.mjs";
 import { compare } from "./rate.mjs";
 import { workloads } from "./workload.mjs";
 
@@ -47,7 +48,8 @@ async function withPeers(use) {
 async function compareRates(peers) {
   for (const workload of workloads) {
     console.log(`\n${workload.title}`);
-    await compare([new Halon(workload), ...(peers?.of(workload) ?? [])], workload);
+    const own = [new Halon(workload), new NodeProcessor(workload)];
+    await compare([...own, ...(peers?.of(workload) ?? [])], workload);
   }
 }
 

@@ -1,10 +1,9 @@
 import type { Contribution, Json } from "@halon/protocol";
 import { indexRules, type StepConcern } from "../compiled.ts";
-import type { Match } from "../pattern/match.ts";
 import { plain } from "../plain.ts";
 import type { Rules } from "../rule.ts";
 import { FileState, type FileStatus } from "./file-state.ts";
-import { type FiredRule, fire, type Published } from "./firing.ts";
+import { type FiredRule, fire, type Occasion, type Published, whereContext } from "./firing.ts";
 
 export type { FileStatus } from "./file-state.ts";
 export type { Published } from "./firing.ts";
@@ -68,6 +67,8 @@ export class Processor {
   #turns: readonly Turn[] = noTurns;
   #next = 0;
   #running: FileState | null = null;
+  /** The event at hand for all rules on single events, of the file whose turn it is. */
+  #single: Occasion | undefined;
 
   constructor(host: ProcessorHost) {
     this.#host = host;
@@ -140,7 +141,8 @@ export class Processor {
       this.#begin(state);
       const due = state.matching.due(now);
       const fired = due === null ? undefined : state.timed.get(due.rule);
-      if (due !== null && fired !== undefined) this.#fire(state, fired, due.match, {}, now);
+      if (due !== null && fired !== undefined)
+        this.#fire(state, fired, { match: due.match, event: {}, now });
       this.#settle(state);
     }
     return this.firstDue <= now;
@@ -199,6 +201,7 @@ export class Processor {
 
   #begin(state: FileState): void {
     this.#running = state;
+    this.#single = undefined;
     state.hasThrown = false;
     this.#host.running(state.name);
   }
@@ -219,7 +222,9 @@ export class Processor {
     const { data } = this.#event;
     const { compiled } = concern;
     if (concern.parts.length === 0) {
-      this.#fire(state, { id: compiled.id, rule: compiled.rule }, null, data, now);
+      const where = this.#single?.where ?? whereContext(state, data, now, undefined);
+      this.#single ??= { match: null, event: data, now, where };
+      this.#fire(state, concern.compiled, this.#single);
       return;
     }
     for (const { part, contribute } of concern.parts) {
@@ -234,13 +239,13 @@ export class Processor {
       if (contribution === null) continue;
       state.given(contribution);
       for (const match of state.matching.take(compiled.id, contribution, now))
-        this.#fire(state, { id: compiled.id, rule: compiled.rule }, match, data, now);
+        this.#fire(state, compiled, { match, event: data, now });
     }
   }
 
-  #fire(state: FileState, fired: FiredRule, match: Match | null, event: Json, now: number): void {
+  #fire(state: FileState, fired: FiredRule, occasion: Occasion): void {
     try {
-      const published = fire(state, fired, { match, event, now });
+      const published = fire(state, fired, occasion);
       if (published === null) return;
       state.fired += 1;
       for (const each of published) this.#published.push(each);

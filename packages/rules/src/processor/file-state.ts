@@ -35,6 +35,8 @@ export class FileState {
   readonly name: string;
   matching = new Matching();
   memory = new Map<string, Json>();
+  /** The memory as conditions see it. */
+  readonly reader = Object.freeze({ get: (key: string): Json | undefined => this.memory.get(key) });
   version = "";
   rules: Rules = noRules;
   /** Types that it may publish. */

@@ -30,6 +30,8 @@ export interface Occasion {
   readonly match: Match | null;
   readonly event: Json;
   readonly now: number;
+  /** What the conditions of all rules on single events see alike. */
+  readonly where?: object;
 }
 
 /** In place of what rules of the coordinator have: their use is told by name. */
@@ -59,18 +61,18 @@ const absent: object = Object.freeze(
 export function fire(
   state: FileState,
   { id, rule }: FiredRule,
-  { match, event, now }: Occasion,
+  { match, event, now, where }: Occasion,
 ): readonly Published[] | null {
   const shown = match === null ? undefined : rule.pattern?.show(match);
   if (rule.conditions.length > 0) {
-    const memory = { get: (key: string) => state.memory.get(key) };
-    const where = Object.assign(Object.create(absent), { match: shown, event, now, memory });
-    for (const condition of rule.conditions) if (!condition(where as never)) return null;
+    const seen = where ?? whereContext(state, event, now, shown);
+    for (const condition of rule.conditions) if (!condition(seen as never)) return null;
   }
   const remembered = new Map<string, Json>();
   const published: Published[] = [];
   const reasons: string[] = [];
-  const context = Object.assign(Object.create(absent), {
+  const context = {
+    __proto__: absent,
     match: shown,
     event,
     now,
@@ -81,13 +83,23 @@ export function fire(
     publish: (type: EventType, data: unknown) =>
       void published.push(checked(state, id, type, data, published.length)),
     why: (text: string) => void reasons.push(String(text)),
-  });
+  };
   const returned: unknown = rule.action(context as never);
   if (typeof returned === "object" && returned !== null && "then" in returned)
     throw new TypeError("a rule's action must not return a promise");
   for (const [key, value] of remembered) state.remember(key, value);
   if (reasons.length > 0) state.said(id, reasons.join("; "));
   return published;
+}
+
+/** What conditions see. */
+export function whereContext(
+  { reader }: Pick<FileState, "reader">,
+  event: Json,
+  now: number,
+  match: unknown,
+): object {
+  return { __proto__: absent, match, event, now, memory: reader };
 }
 
 function recall(state: FileState, own: ReadonlyMap<string, Json>, key: string): Json | undefined {

@@ -77,11 +77,9 @@ const allowed: readonly string[] = [
 
 /** The value of a rule file that runs on nodes. Throws HAL_CONFIG_INVALID on what such a file may not have, naming the rule. */
 export function defineNodeRules(
-  rules: Readonly<Record<string, Rule>> | ((options: never) => unknown),
+  rules: Readonly<Record<string, Rule>>,
   about: { readonly events?: readonly EventType[] },
 ): Rules {
-  if (typeof rules === "function")
-    refuse('a file with runs: "node" takes no options; write its values into its rules');
   for (const name of ["resources", "invariants"])
     if (name in about) refuse(`${name}: a file with runs: "node" has no graph; remove them`);
   const heard = new Map<string, EventType>();
