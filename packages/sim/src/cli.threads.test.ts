@@ -26,6 +26,13 @@ test("seeds run on threads, twice each, with the hashes that a single run has", 
   expect(JSON.parse(out)).toMatchObject({ seeds: 4, violations: 0, different: [], missing: [] });
 });
 
+test("jobs of a rule file run as many as were asked for", { timeout: 60_000 }, () => {
+  const args = ["--profile=jobs", "--jobs=20", "--seeds=1..2", "--seconds=8", "--output=json"];
+  const { status, out } = sim(...args, "--workers=2");
+  expect(status).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ violations: 0, totals: { jobsEnded: 40 } });
+});
+
 test("a saved scenario is run as it stands", { timeout: 60_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "halon-sim-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
@@ -40,6 +47,7 @@ test("a saved scenario is run as it stands", { timeout: 60_000 }, () => {
 test.each([
   ["--seeds=9..1", "A <= B"],
   ["--members=8", "from 1 to 7"],
+  ["--jobs=5", "add --profile jobs"],
   ["--machine=etcd", "registers, agency or both"],
   ["--seed=x", "whole number"],
   ["--what", "--what"],
