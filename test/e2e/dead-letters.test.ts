@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { DeadLetterEntry } from "@halon/protocol";
+import { type DeadLetterEntry, DeadLetterList } from "@halon/protocol";
 import { afterEach, expect, test } from "vitest";
 import {
   cleanUp,
@@ -56,8 +56,7 @@ test("an event on which a rule threw is decided again by that rule alone, once, 
   });
   const first = await startNode(dataDir, ["--name", "node-1"]);
   await ctl(first.endpoint, "apply", "-f", file);
-  for (const n of [1, 2, 3])
-    await ctl(first.endpoint, "event", "emit", "Told", `{"n":${n}}`, "--id", `told-${n}`);
+  for (const n of [1, 2, 3]) await tell(first.endpoint, n);
   const table = await ctl(first.endpoint, "event", "dead");
   expect(table).toMatch(/told-1 +\d+s +Told +told\/throws: .*cannot take 1/);
   expect(Math.max(...table.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
@@ -101,7 +100,7 @@ test("an event that no file knew is decided by itself when one comes that does; 
   });
   const { endpoint } = await startNode(join(directory, "data"));
   await ctl(endpoint, "apply", "-f", file);
-  await ctl(endpoint, "event", "emit", "Told", '{"n":9}', "--id", "told-9");
+  await tell(endpoint, 9);
   expect((await lettersOf(endpoint)).map(({ type, rule }) => [type, rule])).toEqual([
     ["Told", "told/throws"],
     ["Passed", undefined],
@@ -132,7 +131,7 @@ test("a retry whose coordinator dies when it is committed is decided by the next
   const env = { HALON_FAILPOINTS: failpoints };
   const first = await startNode(dataDir, ["--name", "node-1"], { env });
   await ctl(first.endpoint, "apply", "-f", file);
-  await ctl(first.endpoint, "event", "emit", "Told", '{"n":1}', "--id", "told-1");
+  await tell(first.endpoint, 1);
   writeFileSync(join(dirname(file), "told.rules.ts"), told("false"));
   await ctl(first.endpoint, "apply", "-f", file);
   writeFileSync(join(failpoints, "coordinator.after-commit"), "");
@@ -152,8 +151,16 @@ test("a retry whose coordinator dies when it is committed is decided by the next
   expect(said.filter((why) => !why.startsWith("the rule threw"))).toEqual(["acts on 1", "takes 1"]);
 });
 
+async function tell(endpoint: string, n: number): Promise<void> {
+  const answer = await fetch(`${endpoint}/v1/events`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ id: `told-${n}`, type: "Told", data: { n } }),
+  });
+  expect(answer.status).toBe(200);
+}
+
 async function lettersOf(endpoint: string): Promise<readonly DeadLetterEntry[]> {
-  return DeadLetterEntry.array().parse(
-    JSON.parse(await ctl(endpoint, "event", "dead", "-o", "json")),
-  );
+  const answer = await fetch(`${endpoint}/v1/dead-letters`);
+  return DeadLetterList.parse(await answer.json()).letters;
 }
