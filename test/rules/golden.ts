@@ -103,7 +103,8 @@ export function eventText({ type, data }: Pick<EventEnvelope, "type" | "data">):
   const way = about["to"] === undefined ? [] : [`${about["from"]}>${about["to"]}`];
   const job =
     about["outcome"] === undefined ? [] : [about["key"] ?? about["name"], about["outcome"]];
-  return [type, ...(where === undefined ? [] : [where]), ...way, ...job].join(" ");
+  const says = about["says"] === undefined ? [] : [about["says"]];
+  return [type, ...(where === undefined ? [] : [where]), ...way, ...job, ...says].join(" ");
 }
 
 function look({ cluster }: Stage, what: string, { of = "builtin" }: Table): string {

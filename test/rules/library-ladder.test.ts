@@ -106,8 +106,8 @@ golden("node-recovery: a node that is being fenced", ladder(programs), [
   ],
   [
     "is not fenced by the late end of an earlier step",
-    ["lose a", 1_000, 68_999, "watch", 1],
-    { commands: "b runs power-off a" },
+    [...fencing, "watch", "ran b power-cycle"],
+    { tells: "RunEnded b power-cycle done", is: { "alert a": "warning" } },
   ],
   ["is kept in the cluster", [...fencing, "ran b power-off"], { is: { a: "down" } }],
   [

@@ -111,19 +111,14 @@ golden("a node that is drained", two, [
     { is: { "web@a#1": "running" } },
   ],
   [
-    "lets it end when its replacement is broken",
-    [
-      "hold web@b#1",
-      "drain a",
-      "watch",
-      (stage) => stage.cluster.ask("ServiceStopRequested", { service: "web", on: "b" }),
-    ],
-    { commands: "StopService web@b#1" },
+    "lets it end when a person stops what replaces it",
+    ["hold web@b#1", "drain a", "watch", "stop web b", "release web@b#1"],
+    { commands: "StopService web@b#1, StopService web@a#1" },
   ],
   [
     "takes nothing new",
-    ["drain a", "watch", "resume a", "drain a", 1_000],
-    { is: { "db@a": "unwanted", "log@a": "unwanted" } },
+    ["drain a", (stage) => stage.apply({ extra: { prefer: ["a"] } })],
+    { is: { "extra@b": "wanted", "extra@a": "unwanted" } },
   ],
   [
     "takes services again when it is resumed",

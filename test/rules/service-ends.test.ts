@@ -101,8 +101,19 @@ golden("a failure of a service", usual, [
   ],
   [
     "that is told a second time is no second one",
-    ["fail web@a", (stage) => stage.cluster.emit("ServiceFailed", {}), 126],
-    { commands: "StartService web@a#2" },
+    [
+      "fail web@a",
+      "watch",
+      (stage) =>
+        stage.report("a", "ServiceFailed", {
+          service: "web",
+          instance: "web@a#1",
+          reason: "again",
+          healthyMs: 0,
+        }),
+      126,
+    ],
+    { fires: "restart-due service-started", commands: "StartService web@a#2" },
   ],
   [
     "of an instance of the past is ignored",

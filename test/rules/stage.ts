@@ -173,12 +173,17 @@ export class Stage {
     return { node, running };
   }
 
-  /** The node tells of the instance; the coordinator hears it at once. */
+  /** The node tells something; the coordinator hears it at once. */
+  report(node: string, type: string, data: JsonObject): void {
+    emit(this.cluster.node(node), type, { node, ...data });
+    this.hear(node);
+  }
+
+  /** The node tells of what runs there. */
   tell(place: string, type: string, data: JsonObject = {}): void {
     const { node, running } = this.running(place);
     const { service, instance } = running;
-    emit(node, type, { node: node.name, service, instance, ...data });
-    this.hear(node.name);
+    this.report(node.name, type, { service, instance, ...data });
   }
 
   hear(node: string): void {
