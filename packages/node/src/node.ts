@@ -89,7 +89,8 @@ export class Node {
       leader: () => (this.#station?.leads === true ? name : this.#links.peer),
     });
     const graph = () => this.#replica.view;
-    this.#calls = new ServiceCalls({ node: name, system: this.#system, graph });
+    const processor = () => this.#internals?.processor;
+    this.#calls = new ServiceCalls({ node: name, system: this.#system, graph, processor });
     this.#runtime = createRuntime({
       directory: this.#calls,
       node: name,

@@ -106,7 +106,7 @@ async function nodeOf(
   } as Partial<Runtime> as Runtime;
   const processes = new ServiceProcesses(system, runtime);
   processes.adopted();
-  const calls = new ServiceCalls({ node: name, system, graph });
+  const calls = new ServiceCalls({ node: name, system, graph, processor: () => undefined });
   const { ports } = memoryPorts({ send: calls.send, graph });
   const own = { ...ports, identity: () => ({ ...ports.identity(), leaderEndpoint: null }) };
   const onFault = () => undefined;

@@ -3,6 +3,7 @@ import { type ApiPorts, type Client, createClient } from "@halon/api";
 import { type GraphView, HalonError, Health, type Json, toErrorData } from "@halon/protocol";
 import type { ServiceDirectory } from "@halon/service/host";
 import { z } from "zod";
+import type { NodeProcessor } from "./processor/processor.ts";
 import { checkMessage, checkNameOf, processNameOf } from "./service-processes.ts";
 
 /** Time for the way there and back, beside what the service itself may take. */
@@ -17,6 +18,8 @@ export interface ServiceCallsOptions {
   readonly system: ActorSystem;
   /** The replica: who runs where, as this node knows it. */
   graph(): GraphView;
+  /** Takes the events that services publish; undefined while the node starts. */
+  processor(): Pick<NodeProcessor, "take"> | undefined;
 }
 
 type Answer = Awaited<ReturnType<ApiPorts["send"]>>;
@@ -71,6 +74,13 @@ export class ServiceCalls implements ServiceDirectory {
     const { service, node } = known.attributes;
     const call = { instance, message, args, timeoutMs: peerTimeoutMs };
     return (await this.#call(service, node, call)).answer;
+  }
+
+  async publish(type: string, data: Json): Promise<void> {
+    const processor = this.#options.processor();
+    if (processor === undefined)
+      throw new HalonError("HAL_OVERLOADED", "The node is starting. Try again in a second.");
+    processor.take([{ type, data }]);
   }
 
   /** What the instance answers to a check of its own node; as a call, once and by whoever has its node's link or address. */

@@ -46,6 +46,13 @@ export interface ServiceContext<Config = JsonObject> {
    * Rejects with HAL_SERVICE_NOT_RUNNING, HAL_NOT_FOUND, HAL_SCHEMA_VIOLATION, HAL_TIMEOUT, or HAL_FAILED when the service threw.
    */
   call(instance: string, message: string, args?: readonly Json[]): Promise<Json>;
+  /**
+   * Gives an event to the rule files that run on this node (`runs: "node"`); it comes into no log.
+   *
+   * Rejects with HAL_EVENT_UNKNOWN when none takes the type, HAL_OVERLOADED when too many wait, HAL_SCHEMA_VIOLATION, or
+   * HAL_TOO_MANY when too many of its calls wait for an answer.
+   */
+  publish(type: string, data: Json): Promise<void>;
 }
 
 /** Where an instance runs. */

@@ -8,6 +8,8 @@ export interface ServiceDirectory {
   lookup(service: string): Promise<readonly InstancePlace[]>;
   /** Calls a message of an instance on whatever node it runs; one attempt, with a deadline of its own. */
   call(instance: string, message: string, args: readonly Json[]): Promise<Json>;
+  /** Gives an event to the rule files that run on this node. Rejects with HAL_EVENT_UNKNOWN, HAL_OVERLOADED, and others. */
+  publish(type: string, data: Json): Promise<void>;
 }
 
 /** How long a cluster-exclusive instance may run, and the number of its start. */

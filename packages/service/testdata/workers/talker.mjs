@@ -28,6 +28,11 @@ export default defineService({
         },
         refused: (instance) =>
           context.call(instance, "ping").catch(({ code, message }) => [code, message]),
+        publish: (type, n) =>
+          context.publish(type, { n }).then(
+            () => "published",
+            ({ code }) => code,
+          ),
         die: () => {
           isAlive = false;
         },

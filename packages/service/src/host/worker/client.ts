@@ -114,13 +114,21 @@ async function answer(question: Question, peers: ServiceDirectory | undefined): 
     return { type: "error", code: "HAL_NOT_FOUND", message: "There are no other services here." };
   }
   try {
-    const value =
-      question.type === "lookup"
-        ? await peers.lookup(question.service)
-        : await peers.call(question.instance, question.message, question.args as Json[]);
-    return { type: "value", value: value as Json };
+    return { type: "value", value: (await valueOf(question, peers)) as Json };
   } catch (error) {
     const code = error instanceof HalonError ? error.code : "HAL_FAILED";
     return { type: "error", code, message: (error as Error).message.slice(0, 2_000) };
+  }
+}
+
+async function valueOf(question: Question, peers: ServiceDirectory): Promise<unknown> {
+  switch (question.type) {
+    case "lookup":
+      return await peers.lookup(question.service);
+    case "call":
+      return await peers.call(question.instance, question.message, question.args as Json[]);
+    case "publish":
+      await peers.publish(question.event, question.data as Json);
+      return null;
   }
 }

@@ -83,11 +83,33 @@ test.each(kinds)("a service finds another and calls it ($thread)", async ({ thre
         calls.push(args);
         return Promise.resolve("pong");
       },
+      publish: () => Promise.reject(new Error("not asked here")),
     },
   );
   expect(await call("others", ["ping"])).toEqual(["node-2", "pong"]);
   expect(calls).toEqual([["ping@node-2#7", "ping", ["hello"]]]);
 });
+
+test.each(kinds)(
+  "a service publishes events on its node, and is told which are refused ($thread)",
+  async ({ thread }) => {
+    const published: unknown[] = [];
+    const { call } = await setUp(
+      { thread },
+      {
+        lookup: () => Promise.resolve([]),
+        call: () => Promise.resolve(null),
+        publish: async (type, data) => {
+          if (type !== "Sample") throw new HalonError("HAL_EVENT_UNKNOWN", `Nobody takes ${type}.`);
+          published.push(data);
+        },
+      },
+    );
+    expect(await call("publish", ["Sample", 7])).toBe("published");
+    expect(await call("publish", ["Other", 8])).toBe("HAL_EVENT_UNKNOWN");
+    expect(published).toEqual([{ n: 7 }]);
+  },
+);
 
 test.each([
   {
@@ -95,6 +117,7 @@ test.each([
     directory: {
       lookup: () => Promise.resolve([]),
       call: () => Promise.reject(new HalonError("HAL_SERVICE_NOT_RUNNING", "It is not here.")),
+      publish: () => Promise.resolve(),
     },
     answer: ["HAL_SERVICE_NOT_RUNNING", "It is not here."],
   },

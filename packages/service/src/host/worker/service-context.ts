@@ -49,6 +49,9 @@ export function createContext(
       >,
     call: (instance, message, args = []) =>
       questions.ask({ type: "call", instance, message, args: [...args] }),
+    publish: async (event, data) => {
+      await questions.ask({ type: "publish", event, data });
+    },
   };
   return {
     context,

@@ -45,6 +45,7 @@ export const ServiceEvent = z.discriminatedUnion("type", [
         message: z.string().max(256),
         args: z.array(JsonValue).max(100),
       }),
+      z.strictObject({ type: z.literal("publish"), event: z.string().max(256), data: JsonValue }),
     ]),
   }),
   /** Output of a service that has no output of its own. */
