@@ -2,6 +2,7 @@ import { defineEvent, events } from "@halon/protocol";
 import { expect, test } from "vitest";
 import { setup } from "xstate";
 import { z } from "zod";
+import { indexRules } from "../compiled.ts";
 import { defineRules } from "../define-rules.ts";
 import { by, effect, type JobEvent, type JobRequest, statechart } from "./statechart.ts";
 
@@ -94,4 +95,13 @@ test("a rule file declares the events that its jobs hear, and checks its machine
   const mute = statechart({ on, starts, machine });
   expect(() => defineRules({ mute })).toThrow("rule mute: the state waiting has the action order");
   expect(() => defineRules({ "a/b": replace })).toThrow("rule a/b");
+});
+
+test("jobs hear an event in the order of the priority of their rules", () => {
+  const late = statechart({ on, starts, machine, effects, priority: -5 });
+  const early = statechart({ on, starts, machine, effects, priority: 5 });
+  const { byEvent } = indexRules([{ name: "file", rules: defineRules({ late, early }) }]);
+  const order = byEvent.get("DiskFailed")?.map(({ compiled }) => compiled.id);
+  expect(order).toEqual(["file/early", "file/late"]);
+  expect(() => statechart({ on, starts, machine, effects, priority: 1_001 })).toThrow(RangeError);
 });
