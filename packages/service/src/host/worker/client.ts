@@ -114,14 +114,14 @@ async function answer(question: Question, peers: ServiceDirectory | undefined): 
     return { type: "error", code: "HAL_NOT_FOUND", message: "There are no other services here." };
   }
   try {
-    return { type: "value", value: (await valueOf(question, peers)) as Json };
+    return { type: "value", value: (await ask(question, peers)) as Json };
   } catch (error) {
     const code = error instanceof HalonError ? error.code : "HAL_FAILED";
     return { type: "error", code, message: (error as Error).message.slice(0, 2_000) };
   }
 }
 
-async function valueOf(question: Question, peers: ServiceDirectory): Promise<unknown> {
+async function ask(question: Question, peers: ServiceDirectory): Promise<unknown> {
   switch (question.type) {
     case "lookup":
       return await peers.lookup(question.service);
