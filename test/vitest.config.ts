@@ -33,7 +33,14 @@ export default defineConfig({
         ssr: { resolve: { conditions } },
         resolve: { conditions },
         // Tables over pure functions: nothing of one file can meet another.
-        test: { name: "rules", isolate: false, include: ["test/rules/**/*.test.ts"] },
+        test: {
+          name: "rules",
+          isolate: false,
+          maxWorkers: 2,
+          include: ["test/rules/**/*.test.ts"],
+          // Of virtual time; each of them takes a fraction of a second.
+          testTimeout: 60_000,
+        },
       },
       {
         ssr: { resolve: { conditions } },
