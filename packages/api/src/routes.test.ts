@@ -41,6 +41,7 @@ test.each([
   ["/v1/types", [{ type: "web" }]],
   ["/v1/types/web", { configurationSchema: { type: "object" } }],
   ["/v1/operations", []],
+  ["/v1/alerts", [{ alert: "mine/full", severity: "warning", text: "a disk is full" }]],
   ["/v1/rules", [{ rule: "builtin/x" }]],
   ["/v1/rules/mine", { file: "mine", state: "quarantined", rules: ["one", "two"] }],
   ["/v1/graph?query=Node", [{ id: "node-1" }]],

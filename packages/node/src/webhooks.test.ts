@@ -158,6 +158,17 @@ test("of the answer the beginning is told, and the rest is not read", async () =
   expect(data.body).toBe("x".repeat(4_096));
 });
 
+test("an answer that breaks off counts by its status", async () => {
+  const { url, asked } = await serve((response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("thank", () => response.destroy());
+  });
+  const { webhooks, next } = start();
+  webhooks.perform(call(url), "7.1");
+  expect(await next()).toMatchObject({ data: { outcome: "done", status: 200, attempts: 1 } });
+  expect(asked).toHaveLength(1);
+});
+
 test("a secret is sent, and told nowhere", async () => {
   process.env["HALON_TEST_TOKEN"] = "Bearer hunter2";
   const { url, asked } = await serve(status(400, "you said Bearer hunter2"));
@@ -196,6 +207,16 @@ test("the next process goes on with it, with the same key", async () => {
   second.webhooks.perform(call(url), "7.1");
   expect(await second.next()).toMatchObject({ data: { outcome: "done", attempts: 2 } });
   expect(asked).toHaveLength(2);
+});
+
+test("one that an earlier process tried is unknown when its secret is gone", async () => {
+  await appendFile(join(dataDir, "calls.jsonl"), '{"instance":"7.1","until":9e15,"tried":1}\n');
+  const { webhooks, next } = start();
+  const headers = { authorization: { $secret: "env:HALON_TEST_NOWHERE" } };
+  webhooks.perform(call("http://127.0.0.1:1/", { headers }), "7.1");
+  expect(await next()).toMatchObject({
+    data: { outcome: "unknown", reason: expect.stringContaining("env:HALON_TEST_NOWHERE") },
+  });
 });
 
 test.each([

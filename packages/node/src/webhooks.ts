@@ -80,10 +80,20 @@ export class Webhooks {
     }
     if (this.#running.size >= runningMax)
       throw new HalonError("HAL_TOO_MANY", `${runningMax} calls are made already by this node`);
+    const tried = known?.tried ?? 0;
+    let headers: ReturnType<typeof headersOf>;
+    try {
+      headers = headersOf(action);
+    } catch (error) {
+      if (tried === 0) throw error;
+      this.#tell(command, lost(tried, toErrorData(error).message));
+      return;
+    }
     const until = known?.until ?? Date.now() + action.timeoutMs;
-    const call = { action, command, until, ...headersOf(action) };
     this.#running.add(command);
-    void this.#run(call, known?.tried ?? 0).finally(() => this.#running.delete(command));
+    void this.#run({ action, command, until, ...headers }, tried).finally(() =>
+      this.#running.delete(command),
+    );
   }
 
   /** Breaks off what is under way; the next process goes on with it. */
@@ -115,14 +125,21 @@ export class Webhooks {
     this.#tell(command, end);
   }
 
-  /** Undefined when this process stops. Rejects when an attempt cannot be written down. */
+  /** Undefined when this process stops. Rejects when the first attempt cannot be written down. */
   async #attempts(call: Call, tried: number): Promise<CallEnd | undefined> {
     const { command, until, action } = call;
     for (let number = tried + 1; ; number += 1) {
       const timeoutMs = attemptMs(Date.now(), until);
       if (timeoutMs === null || number > action.attempts)
-        return number === tried + 1 ? lost(tried) : tooLate(number - 1);
-      await this.#journal.begin(command, { until, tried: number });
+        return number === tried + 1
+          ? lost(tried, "the deadline is over, or its attempts are used up")
+          : tooLate(number - 1);
+      try {
+        await this.#journal.begin(command, { until, tried: number });
+      } catch (error) {
+        if (number === 1) throw error;
+        return lost(number - 1, `that cannot be written down: ${toErrorData(error).message}`);
+      }
       if (this.#closing.signal.aborted) return undefined;
       const { result, body } = await this.#attempt(call, timeoutMs);
       if (this.#closing.signal.aborted) return undefined;
@@ -194,10 +211,9 @@ export class Webhooks {
   }
 }
 
-/** Of an attempt of an earlier process: it may have arrived, and there is no time, or no attempt left, to make sure. */
-function lost(attempts: number): CallEnd {
-  const reason =
-    "halond ended during the call, and it may not be made again; whether it arrived is unknown";
+/** An attempt may have arrived, and none may follow that makes sure. */
+function lost(attempts: number, why: string): CallEnd {
+  const reason = `whether it arrived is unknown, and it is not made again: ${why}`.slice(0, 1_000);
   return { outcome: "unknown", attempts, body: "", reason };
 }
 
@@ -229,13 +245,17 @@ async function readStart(response: Response): Promise<string> {
   const reader = response.body.getReader();
   let text = "";
   let bytes = 0;
-  while (text.length < effectTextMax && bytes < bytesMax) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    bytes += value.length;
-    text += decoder.decode(value, { stream: true });
+  try {
+    while (text.length < effectTextMax && bytes < bytesMax) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      bytes += value.length;
+      text += decoder.decode(value, { stream: true });
+    }
+    await reader.cancel();
+  } catch {
+    // The receiver has said its status, and that is what counts.
   }
-  await reader.cancel().catch(() => undefined);
   return text.slice(0, effectTextMax);
 }
 

@@ -122,7 +122,12 @@ const status: ClusterStatus = {
     },
   ],
   services: [],
-  alerts: [],
+  alerts: [
+    {
+      ...{ alert: "mine/full", key: "full", rule: "mine/one", severity: "warning" },
+      ...{ text: "a disk is full", since: "2026-01-01T00:00:00.000Z", count: 1 },
+    },
+  ],
 };
 
 /** A cluster of one node in memory: the second implementation of what the routes need. */

@@ -18,6 +18,17 @@ test.each([
     data: { rule: "slow/note", reason: "Error: no" },
     told: "slow/note: Error: no",
   },
+  {
+    what: "how a run ended",
+    data: {
+      node: "node-1",
+      name: "clean",
+      outcome: "failed",
+      asked: { rule: "r/r" },
+      reason: "exit code 3",
+    },
+    told: "node-1: failed; exit code 3",
+  },
   { what: "nothing of a key without a rule", data: { key: "k", outcome: "done" }, told: "" },
 ])("the event list says $what", ({ data, told }) => {
   expect(story(data)).toBe(told);

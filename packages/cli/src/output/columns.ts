@@ -90,16 +90,24 @@ const Subject = z.looseObject({
   rule: z.string().optional(),
   key: z.string().optional(),
   outcome: z.string().optional(),
+  /** Of the end of a run or call: the rule that asked for it. */
+  asked: z.looseObject({}).optional(),
   reason: z.string().optional(),
 });
 
 /** Whom it is about, what that says of it, and what the rules say that they did. */
 function story(entry: EventEntry): string {
   const subject = Subject.safeParse(entry.data).data ?? {};
-  const { instance, node, service, operation, rule, key, outcome, reason } = subject;
+  const { instance, node, service, operation, rule, key, outcome, asked, reason } = subject;
   const whys = entry.rules.map(({ why }) => why).filter((why) => why !== `on ${entry.type}`);
   const kept = entry.kept === undefined ? undefined : `kept for the rule file ${entry.kept}`;
-  const said = [rule === undefined ? undefined : outcome, reason, kept, entry.dead, ...whys]
+  const said = [
+    (rule ?? asked) === undefined ? undefined : outcome,
+    reason,
+    kept,
+    entry.dead,
+    ...whys,
+  ]
     .filter((text) => text !== undefined)
     .join("; ");
   const job = rule === undefined || key === undefined ? rule : `${rule} ${key}`;

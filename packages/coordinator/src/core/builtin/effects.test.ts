@@ -2,6 +2,7 @@ import { defineEvent, type events, type Json, type JsonObject } from "@halon/pro
 import {
   by,
   type CallOptions,
+  callAwaited,
   defineRules,
   effect,
   type JobEvent,
@@ -46,9 +47,38 @@ const machine = setup({
   },
 });
 
+const Tell = defineEvent({ type: "Tell", schema: z.strictObject({ of: z.string() }) });
+
+const telling = setup({
+  types: {
+    context: {} as object,
+    events: {} as JobEvent<typeof Tell | typeof events.CallEnded>,
+    input: {} as JobEvent<typeof Tell>,
+  },
+  actions: { begin: effect },
+}).createMachine({
+  context: {},
+  initial: "calling",
+  entry: "begin",
+  states: {
+    calling: { after: { 60000: "silent" }, on: { CallEnded: "told" } },
+    told: { type: "final" },
+    silent: { type: "final", tags: "failed" },
+  },
+});
+
 const rules = defineRules({
   run: on(Run).do(({ event, run }) => void run(event.name, event.options as RunOptions)),
   call: on(Call).do(({ event, call }) => void call(event.options as CallOptions)),
+  tell: statechart({
+    on: [by(Tell, ({ of }) => of), callAwaited],
+    starts: [Tell],
+    machine: telling,
+    effects: {
+      begin: ({ call }) =>
+        void call({ url: "http://example.org/", body: null, on: "a", deadlineMs: 1_000 }),
+    },
+  }),
   repair: statechart({
     on: [by(Repair, ({ of }) => of), runAwaited],
     starts: [Repair],
@@ -257,6 +287,15 @@ describe("call", () => {
     call(cluster, { body: null, deadlineMs: 1_000, ...options });
     expect(cluster.decided("RuleFailed")).toMatchObject([
       { data: { reason: expect.stringContaining(flaw) } },
+    ]);
+  });
+
+  test("of a job ends in that job", () => {
+    const cluster = start();
+    cluster.emit("Tell", { of: "a" });
+    sent(cluster, "a").answer("WebhookEnded", { outcome: "done", attempts: 1, body: "" });
+    expect(cluster.decided("JobEnded")).toMatchObject([
+      { data: { rule: "mine/tell", key: "a", outcome: "done" } },
     ]);
   });
 
