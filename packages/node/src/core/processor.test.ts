@@ -176,7 +176,7 @@ describe("events", () => {
       /^HAL_OVERLOADED: 10000 events wait .* nothing was taken, try again/,
     );
     stage.answer({});
-    expect(stage.offer(256)).toBe("taken");
+    expect(stage.offer(1_024)).toBe("taken");
     expect(stage.offer(1)).toMatch(/^HAL_OVERLOADED/);
   });
 
@@ -190,7 +190,7 @@ describe("events", () => {
 
   test("that rules publish go on, and no more are made while there is no room for them", () => {
     const stage = begun();
-    stage.offer(300);
+    stage.offer(1_100);
     stage.hasRoom = false;
     stage.answer({ published: [{ rule: "load/r", type: "High", version: 1, data: null }] });
     expect(stage.published).toEqual(["High"]);

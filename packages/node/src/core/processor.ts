@@ -11,7 +11,7 @@ import type {
 /** Events that wait for the processor, at most; more are refused. */
 export const processorQueueMax = 10_000;
 /** Events of one step. */
-const stepMax = 256;
+const stepMax = 1_024;
 /** The driver gives `tick` so often, in ms. */
 export const processorTickMs = 250;
 /** Ticks without a beat of the thread that has work, after which it hangs: 2 s. */
