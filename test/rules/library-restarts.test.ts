@@ -91,6 +91,36 @@ golden(
   ],
 );
 
+const twice = {
+  ...warnings,
+  files: { "restart-policy": rulesOf(policy, { warnings: 1, atMost: 2 }).rules },
+};
+const spent = ["warn web@a", 1_000, "warn web@a", "watch", "warn web@a"];
+
+golden("restart-policy: when its restarts are spent", twice, [
+  ["people are told instead", spent, { commands: "", tells: "AlertRaised web@a warning" }],
+  [
+    "the alert is cleared when the service gets well",
+    [...spent, "ok web@a"],
+    { is: { "alert web@a": "none" } },
+  ],
+  [
+    "the alert is cleared when a person restarts it",
+    [...spent, "watch", "restart web"],
+    { tells: "AlertCleared web@a", is: { "alert web@a": "none" } },
+  ],
+  [
+    "other services have theirs",
+    [...spent, "watch", "warn db@a"],
+    { tells: "ServiceRestartRequested db@a" },
+  ],
+  [
+    "there are more when the time has passed",
+    [...spent, "ok web@a", 3_600_000, "watch", "warn web@a"],
+    { tells: restarted },
+  ],
+]);
+
 golden(
   "restart-policy: a group of which one",
   { ...warnings, files: { "restart-policy": rulesOf(policy, { groups }).rules } },

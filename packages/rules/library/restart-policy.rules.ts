@@ -1,6 +1,7 @@
 /** What the built-in restart policy lacks: restarts by warnings, and of a whole group. */
 import {
   count,
+  type DoContext,
   debounce,
   defineRules,
   events,
@@ -9,7 +10,7 @@ import {
   type RuleGraph,
   z,
 } from "@halon/rules";
-import { Time } from "./duration.ts";
+import { msOf, Time } from "./duration.ts";
 import { Name } from "./names.ts";
 
 const Group = z.strictObject({
@@ -26,15 +27,44 @@ const Options = z.strictObject({
   within: Time.default("10m"),
   /** An instance that does not get well for so long is restarted too. */
   longest: Time.default("5m"),
+  /** A service is not restarted more often on one node within that time: then people are told. */
+  atMost: z.number().int().min(1).max(1_000).default(5),
+  per: Time.default("1h"),
   /** By name: when one of its services fails so often, the others are restarted. */
   groups: z.record(Name, Group).default({}),
 });
 
+interface At {
+  readonly service: string;
+  readonly node: string;
+}
+
 export default defineRules(
-  ({ services, warnings, within, longest, groups }) => {
+  ({ services, warnings, within, longest, atMost, per, groups }) => {
     const isLookedAt = (service: string): boolean =>
       services.length === 0 || services.includes(service);
     const isUnwell = (health: string): boolean => health === "warn" || health === "fail";
+    const restart = (
+      {
+        command,
+        memory,
+        now,
+        alert,
+      }: Pick<DoContext<unknown>, "command" | "memory" | "now" | "alert">,
+      { service, node }: At,
+      reason: string,
+    ): void => {
+      const at = `${service}@${node}`;
+      const known = (memory.get(at) ?? []) as readonly number[];
+      const recent = known.filter((time) => time > now - msOf(per));
+      if (recent.length >= atMost) {
+        const text = `${at}: ${reason}; it is not restarted again, as it was ${recent.length} times within ${per}`;
+        alert.raise(at, { severity: "warning", text });
+        return;
+      }
+      memory.set(at, [...recent, now]);
+      command.restart(service, { on: node, reason });
+    };
     return {
       warnsOften: on(
         count(events.ServiceHealthChanged, {
@@ -45,9 +75,9 @@ export default defineRules(
         }),
       )
         .where(({ match, graph }) => mayRestart(graph, match.key))
-        .do(({ event, match, command }) => {
-          const reason = `it has warned ${match.count} times within ${within}`;
-          command.restart(event.service, { on: event.node, reason });
+        .do((context) => {
+          const { event, match } = context;
+          restart(context, event, `it has warned ${match.count} times within ${within}`);
         }),
 
       warnsLong: on(
@@ -58,10 +88,17 @@ export default defineRules(
         }),
       )
         .where(({ match, graph }) => isUnwell(match.last.health) && mayRestart(graph, match.key))
-        .do(({ match, command }) => {
-          const { service, node, health } = match.last;
-          command.restart(service, { on: node, reason: `its health is ${health} for ${longest}` });
+        .do((context) => {
+          const { last } = context.match;
+          restart(context, last, `its health is ${last.health} for ${longest}`);
         }),
+
+      getsWell: on(events.ServiceHealthChanged)
+        .where(({ event }) => event.health === "ok")
+        .do(({ event, alert }) => alert.clear(`${event.service}@${event.node}`, "it is well")),
+      startsAnew: on(events.ServiceStarted).do(({ event, alert }) =>
+        alert.clear(`${event.service}@${event.node}`, "it was started anew"),
+      ),
 
       ...Object.fromEntries(
         Object.entries(groups).map(([name, group]) => [
