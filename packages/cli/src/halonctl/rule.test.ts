@@ -11,7 +11,11 @@ afterEach(async () => {
 });
 
 async function run(...command: readonly string[]) {
-  const { ports, submitted } = memoryPorts();
+  return runOn({}, ...command);
+}
+
+async function runOn(overrides: Parameters<typeof memoryPorts>[0], ...command: readonly string[]) {
+  const { ports, submitted } = memoryPorts(overrides);
   const listener = await listen({ host: "127.0.0.1", port: 0, ports, allowedHosts: [] });
   ends.push(() => listener.close(0));
   const { io, written } = memoryIo({ HALON_ENDPOINT: `127.0.0.1:${listener.port}` });
@@ -78,4 +82,16 @@ test.each([["errors"], ["=4"]])("rule options refuses %j, and asks for nothing",
   const { exit, err, submitted } = await run("rule", "options", "mine", option);
   expect([exit, submitted]).toEqual([2, []]);
   expect(err).toContain("Expected an option as name=value");
+});
+
+test("rule list tells on how many nodes a rule runs, when some do", async () => {
+  const one = { file: "load", blob: "0".repeat(64), state: "enabled" } as const;
+  const rules = () => [
+    { ...one, rule: "load/high", runs: "node" as const, loadedOn: 2, nodes: 3 },
+    { ...one, rule: "log/told" },
+  ];
+  const { out } = await runOn({ rules }, "rule", "list");
+  expect(out).toMatch(/RULE +FILE +STATE +RUNS/);
+  expect(out).toMatch(/load\/high +load +enabled +node \(2 of 3\)/);
+  expect((await run("rule", "list")).out).not.toContain("RUNS");
 });

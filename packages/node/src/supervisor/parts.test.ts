@@ -1,6 +1,6 @@
 import type { CommandAction, InternalPart } from "@halon/protocol";
 import { expect, test } from "vitest";
-import { Parts } from "./parts.ts";
+import { type PartAnswers, Parts } from "./parts.ts";
 
 function setUp() {
   const told: { type: string; data: unknown }[] = [];
@@ -9,7 +9,7 @@ function setUp() {
     incarnation: 7,
     emit: (type, data) => told.push({ type, data }),
   });
-  let state: Pick<InternalPart, "state" | "health" | "detail"> = { state: "running", health: "ok" };
+  let state: ReturnType<PartAnswers["check"]> = { state: "running", health: "ok" };
   const answers = { check: () => state, status: () => ({ term: 3 }) };
   const ask = (type: "CheckService" | "ReportStatus" | "StopService", instance: string): boolean =>
     parts.perform(
@@ -44,6 +44,17 @@ test("a part is told of when it starts, and again only when it is otherwise than
     "running",
     "degraded",
   ]);
+});
+
+test("what a part says of each moment is in its answer to a Check, and not told whenever it changes", () => {
+  const { parts, told, answers, ask, become } = setUp();
+  become({ state: "running", health: "ok", detail: "2 files", answer: "2 files; 1 event waits" });
+  parts.begin("halon-processor", answers);
+  become({ state: "running", health: "ok", detail: "2 files", answer: "2 files; 9 events wait" });
+  parts.look();
+  expect(told).toMatchObject([{ data: { part: { detail: "2 files" } } }]);
+  ask("CheckService", "halon-processor@node-1#7001");
+  expect(told.at(-1)).toMatchObject({ data: { detail: "2 files; 9 events wait" } });
 });
 
 test("each start of a part has a number of its own, above those of earlier starts of the node", () => {
