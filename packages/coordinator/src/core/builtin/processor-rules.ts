@@ -5,11 +5,8 @@ import type { Context } from "./context.ts";
 /** Rules on what nodes tell of their processors, which run rule files beside their own events (rfc/0010). */
 export const processorRules: Readonly<Record<string, Rule>> = {
   "processor-changed": on(events.ProcessorChanged).do((context) => {
+    // It is told once, and may come before the node has joined.
     const { node, files } = context.event;
-    if (context.graph.get("Node", node) === undefined) {
-      context.why(`ignored: ${node} is not known`);
-      return;
-    }
     context.update.put("Processor", node, { node, files: [...files] });
     const out = files.filter(({ state }) => state === "quarantined").map(({ file }) => file);
     const quarantined = out.length === 0 ? "" : `, of which in quarantine: ${out.join(", ")}`;
