@@ -7,7 +7,7 @@ import { hasPutOff } from "./kept-events.ts";
 import { noLeader, notKnown, notTaken, refusal, replyTo } from "./loop-replies.ts";
 import type { Appending, LoopStart, Reading, Waiting, Work } from "./loop-work.ts";
 import { failureInputs, type RuleFileFailure, ruleFilesKey, withoutCode } from "./rule-files.ts";
-import { type CoordinatorState, firstDue, markDue } from "./state.ts";
+import { type CoordinatorState, dueCount, firstDue, markDue } from "./state.ts";
 import { type RuleSet, step } from "./step.ts";
 
 /** Inputs of one record. */
@@ -38,6 +38,8 @@ export class DecisionCore {
   #queue: Waiting[] = [];
   /** Those that are decided, or being decided, and not answered. */
   #underWay: readonly Waiting[] = [];
+  /** Decided beside them, as it was due; 2 stands for several. */
+  #dueBeside = 0;
   #work: Work = idle;
   #phase: "running" | "closing" | "lost" = "running";
   #isClosing = false;
@@ -129,6 +131,8 @@ export class DecisionCore {
       health: this.#health,
       marksTime: markDue(this.#state) <= stamp.logTime,
     };
+    const isPutOff = hasPutOff(this.#state, this.#rules.index);
+    this.#dueBeside = isPutOff ? 2 : dueCount(this.#state, stamp.logTime);
     this.#work = { type: "step" };
     const { record, replies, commands } = step(this.#state, this.#rules, inputs, stamp, options);
     this.#pace = paceAfter(this.#pace, "done", batchMax);
@@ -145,7 +149,7 @@ export class DecisionCore {
   interrupted(interruption: Interruption): readonly LoopEffect[] {
     if (this.#phase === "lost") return this.#end();
     const { code, ranMs, deadlineMs } = interruption;
-    const blamed = blame(interruption, this.#underWay.length);
+    const blamed = blame(interruption, this.#underWay.length + this.#dueBeside);
     const version = blamed === null ? undefined : this.#rules.versions?.get(blamed);
     this.#pace = paceAfter(this.#pace, version === undefined ? "long" : "blamed", batchMax);
     const during = code === null ? "" : `, during ${code}`;

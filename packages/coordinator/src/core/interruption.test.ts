@@ -27,6 +27,10 @@ describe("of a step that was ended", () => {
     expect(blame({ ...looped, ranMs: 20 }, 1)).toBe("file");
   });
 
+  test("code that ran for a moment is to blame when no more time can be given", () => {
+    expect(blame({ ...looped, ranMs: 20, deadlineMs: 25_600 }, 2)).toBe("file");
+  });
+
   test("fewer events are decided next time when nobody was, for longer, and soon as many as before", () => {
     let pace = { inputs: 512, deadlineMs: stepDeadlineMs };
     const inputs = [];
@@ -42,7 +46,7 @@ describe("of a step that was ended", () => {
 
 describe("a loop whose step was ended", () => {
   /** A loop with two events under way, whose rule file is in the graph. */
-  function interrupted(): LoopWorld {
+  function interrupted(before: (world: LoopWorld) => void = () => undefined): LoopWorld {
     const world = new LoopWorld();
     const rules = [
       {
@@ -60,6 +64,7 @@ describe("a loop whose step was ended", () => {
     world.finish();
     const versions = new Map([["file", { file: "file", blob: hashLike("file") }]]);
     world.take(world.core.rulesBrought({ ...world.rules, versions }, []));
+    before(world);
     world.go();
     return world;
   }
@@ -82,6 +87,19 @@ describe("a loop whose step was ended", () => {
     expect(decisions[2]).toMatchObject({ kept: "file", dead: null, firings: [] });
     expect(world.underWay?.type).toBe("bringRules");
     expect(world.core.state.kept.of("file")).toHaveLength(1);
+  });
+
+  test("blames no code for a moment of a step in which several timers were due, as after an outage", () => {
+    const world = interrupted(({ core }) => {
+      const event = { type: "Go", data: {} };
+      for (const key of ["file/a", "file/b"]) core.state.timers.arm({ key, due: 0, event });
+    });
+    world.turn();
+    world.take(world.core.interrupted({ ...looped, ranMs: 12 }));
+    expect(world.core.deadlineMs).toBe(2 * stepDeadlineMs);
+    world.finish();
+    world.finish();
+    expect(world.log.join()).not.toContain("RuleFileFailed");
   });
 
   test("decides the same events once more when nobody was to blame, each answered once", () => {

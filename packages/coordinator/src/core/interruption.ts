@@ -19,15 +19,16 @@ const splitInto = 32;
 /**
  * The code that made the step too long; null when none did.
  *
- * `inputs`: how many were decided together. Of many that are short each, fewer are decided next time. A thread that
- * had hardly any CPU proves nothing.
+ * `events`: how many were decided together, those that time brought included. Of many that are short each, fewer are decided
+ * next time; timers that are due are decided at once, with more time. A thread that had hardly any CPU proves nothing.
  */
 export function blame(
   { code, ranMs, deadlineMs, cpuMs }: Interruption,
-  inputs: number,
+  events: number,
 ): string | null {
   if (cpuMs < Math.min(deadlineMs, stepDeadlineMs) / 4) return null;
-  return ranMs >= stepDeadlineMs / 2 || inputs <= 1 ? code : null;
+  const isAlone = events <= 1 || deadlineMs >= deadlineMsMax;
+  return ranMs >= stepDeadlineMs / 2 || isAlone ? code : null;
 }
 
 /** How much is decided in the next step, and how long it may take. */

@@ -73,6 +73,20 @@ export function firstDue({
   return Math.min(timers.first()?.due ?? Number.POSITIVE_INFINITY, matching.firstDue);
 }
 
+/** How many timers and patterns are due by then: none, 1, or 2 for several. A step decides all of them at once. */
+export function dueCount(
+  { timers, matching }: Pick<CoordinatorState, "timers" | "matching">,
+  logTime: number,
+): 0 | 1 | 2 {
+  if (matching.firstDue <= logTime) return 2;
+  const first = timers.first();
+  if (first === undefined || first.due > logTime) return 0;
+  timers.disarm(first.key);
+  const second = timers.first();
+  timers.arm(first);
+  return second !== undefined && second.due <= logTime ? 2 : 1;
+}
+
 /** Log time between two marks, at least, in ms. */
 const markMsMin = 500;
 /** Of the time to what is due next a mark comes after this part. */
