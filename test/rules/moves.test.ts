@@ -85,6 +85,53 @@ golden("a move of a service", cluster, [
   ],
 ]);
 
+const fragile = {
+  resetAfterMs: 10_000,
+  backoffMs: 100,
+  backoffMaxMs: 30_000,
+  maxFailures: 1,
+  windowMs: 60_000,
+  configTries: 3,
+};
+const breaking: Table = {
+  nodes: "a b",
+  services: {
+    web: { prefer: ["a"], manifest: { restart: fragile } },
+    db: { exclusive: "cluster", prefer: ["a"], manifest: { restart: fragile } },
+  },
+};
+
+golden("a move to where the service breaks", breaking, [
+  [
+    "is off: it runs on where it was",
+    ["hold web@b#1", move("web", "a"), "watch", "fail web@b", 60_000],
+    {
+      commands: "",
+      is: { "web@a": "wanted", "web@a#1": "running", "web@b": "unwanted", operation: "failed" },
+    },
+  ],
+  [
+    "may be asked for again",
+    ["hold web@b#1", move("web", "a"), "fail web@b", "watch", move("web", "a")],
+    { commands: "StartService web@b#2, StopService web@a#1", is: { operation: "done" } },
+  ],
+  [
+    "is not taken back when the service runs once in the cluster",
+    ["hold db@b#1", move("db", "a"), "watch", "fail db@b", 60_000],
+    { commands: "", is: { "db@a": "unwanted", "db@b": "broken", operation: "failed" } },
+  ],
+  [
+    "waits for the end of the old one, if that is the only one there may be",
+    ["hold db@a#1", move("db", "a"), 14_000],
+    { commands: "StopService db@a#1", is: { "db@b": "wanted", operation: "running" } },
+  ],
+  [
+    "waits for the end of its lease when the old node is lost meanwhile",
+    ["hold db@a#1", move("db", "a"), "lose a", "watch", 60_000],
+    { commands: "StartService web@b#1, StartService db@b#1" },
+  ],
+]);
+
 golden("a move is refused", cluster, [
   [
     "to a node that it does not get along with",

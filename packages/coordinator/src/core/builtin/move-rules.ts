@@ -2,16 +2,17 @@ import { type DataOf, events, type Resource, slotId } from "@halon/protocol";
 import { on, type Rule } from "@halon/rules";
 import { conditionsOn, isWantedOn } from "./conditions.ts";
 import type { Context } from "./context.ts";
-import { beginMove, moveOf } from "./moving.ts";
+import { beginMove, endMove, moveOf } from "./moving.ts";
 import { beginOperation, failOperation } from "./operation.ts";
-import { placeAll } from "./placement.ts";
+import { placeAll, unplace } from "./placement.ts";
 
 type Request = DataOf<typeof events.ServiceMoveRequested>;
 
 /**
  * Rules on services that are to leave one node for another.
  *
- * The new place runs before the old one ends, as in a drain; of an exclusive service the old one ends first.
+ * The new place runs before the old one ends, as in a drain; of an exclusive service the old one ends first. What breaks
+ * in its new place stays in the old one.
  */
 export const moveRules: Readonly<Record<string, Rule>> = {
   "move-requested": on(events.ServiceMoveRequested).do((context) => {
@@ -36,6 +37,16 @@ export const moveRules: Readonly<Record<string, Rule>> = {
       beginMove(context, service, { from, reason: reason ?? "a person asked for it" });
     const waiting = added.map((node) => `${slotId(service, node)}#0`);
     beginOperation(context, operation, "move", target, waiting);
+  }),
+
+  "move-is-off-when-broken": on(events.ServiceBroken).do((context) => {
+    const { service, node } = context.event;
+    const move = moveOf(context, service);
+    if (move === undefined || node === move.from) return;
+    if (context.graph.get("Deployment", service)?.attributes.exclusive !== undefined) return;
+    endMove(context, service, move.from);
+    unplace(context, service, slotId(service, node));
+    context.why(`${service} stays on ${move.from}: it does not run on ${node}`);
   }),
 };
 
