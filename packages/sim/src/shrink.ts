@@ -15,87 +15,222 @@ export interface Shrunk {
   readonly runs: number;
 }
 
+/** What a person takes in at a glance: with more events than this, other seeds are tried as well. */
+const eventsMax = 10;
+/** Seeds that are tried besides the scenario's own. */
+const otherSeeds = [1, 2, 3, 4, 5, 6];
+/** Nodes run by then, and the first thing happens; µs. */
+const bootUs = 2_000_000;
+/** A smaller run may break its rule so much later than the one before; µs. */
+const slackUs = 2_000_000;
+
 /**
- * Makes a scenario that breaks a rule smaller: the settings as mild as they can be, then as few faults and requests as
- * still break the same rule (delta debugging, Zeller and Hildebrandt 2002).
+ * Makes a scenario that breaks a rule smaller: what comes after the violation goes, the settings become as mild as they
+ * can be, then as few faults and requests stay as still break the same rule (delta debugging, Zeller and Hildebrandt
+ * 2002); all of it once more while that helps.
  *
- * The seed stays, as all that is random comes from it; the lists of faults and requests are what gets shorter.
+ * Another order of messages can hide what is left, so a scenario that stays long is tried with other seeds.
  */
 export function shrink(scenario: Scenario, invariant: InvariantId, options: ShrinkOptions): Shrunk {
-  let runs = 0;
-  const breaks = (candidate: Scenario): boolean => {
-    if (runs >= options.runsMax) return false;
-    runs += 1;
-    return run(candidate, options).violation?.invariant === invariant;
-  };
-  let best = scenario;
-  const first = run(scenario, options).violation;
-  if (first === null || first.invariant !== invariant) return { scenario, runs: 1 };
-  const isBefore = ({ at }: { readonly at: number }): boolean => at <= first.timeUs;
-  const early = {
-    ...best,
-    faults: best.faults.filter(isBefore),
-    requests: best.requests.filter(isBefore),
-  };
-  if (breaks(early)) best = early;
-  for (const settings of milder(best.settings)) {
-    const candidate = { ...best, settings: { ...best.settings, ...settings } };
-    if (breaks(candidate)) best = candidate;
+  const search = new Search(scenario, invariant, options);
+  if (!search.tries(scenario)) return { scenario, runs: search.runs };
+  for (let size = Number.POSITIVE_INFINITY; search.size < size && search.isGoingOn; ) {
+    size = search.size;
+    endEarly(search);
+    makeMild(search);
+    makeShort(search);
+    makeServicesFew(search);
+    bringTogether(search);
+    if (search.size > eventsMax) {
+      search.seeds = otherSeeds;
+      makeShort(search);
+      search.seeds = [];
+    }
   }
-  best = { ...best, requests: fewer(best.requests, (requests) => breaks({ ...best, requests })) };
-  best = { ...best, faults: fewer(best.faults, (faults) => breaks({ ...best, faults })) };
-  best = { ...best, requests: fewer(best.requests, (requests) => breaks({ ...best, requests })) };
-  if (best.settings.cluster !== undefined) best = smallerCluster(best, breaks);
-  return { scenario: best, runs };
+  makeFaultsShort(search);
+  return { scenario: search.best, runs: search.runs };
 }
 
-/** Of what faults and wishes are left: fewer services, shorter faults, an earlier end. */
-function smallerCluster(scenario: Scenario, breaks: (one: Scenario) => boolean): Scenario {
-  const { cluster } = scenario.settings;
-  if (cluster === undefined) return scenario;
-  const kept = fewer(positionsOf(cluster), (some) => breaks(withServices(scenario, some)));
-  let best = withServices(scenario, kept);
-  best = { ...best, faults: fewer(best.faults, (faults) => breaks({ ...best, faults })) };
-  best.faults.forEach((fault, at) => {
+/** The smallest scenario so far that breaks the rule. */
+class Search {
+  best: Scenario;
+  /** When that scenario breaks it; µs. */
+  violatedUs = 0;
+  /** A smaller run that goes on for twice as many events breaks it no more, or is no better. */
+  #stepsMax = Number.POSITIVE_INFINITY;
+  runs = 0;
+  /** Tried when a candidate does not break the rule with its own seed. */
+  seeds: readonly number[] = [];
+  readonly #invariant: InvariantId;
+  readonly #options: ShrinkOptions;
+
+  constructor(scenario: Scenario, invariant: InvariantId, options: ShrinkOptions) {
+    this.best = scenario;
+    this.#invariant = invariant;
+    this.#options = options;
+  }
+
+  /** Faults and requests that are left. */
+  get size(): number {
+    return this.best.faults.length + this.best.requests.length;
+  }
+
+  get isGoingOn(): boolean {
+    return this.runs < this.#options.runsMax;
+  }
+
+  /** Whether the candidate breaks the rule, with one of the seeds; it is the best from then on. */
+  tries(candidate: Scenario): boolean {
+    return [candidate.seed, ...this.seeds].some((seed) => this.#breaks({ ...candidate, seed }));
+  }
+
+  #breaks(candidate: Scenario): boolean {
+    if (!this.isGoingOn) return false;
+    this.runs += 1;
+    const { stepsMax = this.#stepsMax } = this.#options;
+    const { violation } = run(candidate, { ...this.#options, stepsMax });
+    if (violation?.invariant !== this.#invariant) return false;
+    this.best = candidate;
+    this.violatedUs = violation.timeUs;
+    this.#stepsMax = 2 * violation.step;
+    return true;
+  }
+}
+
+/** Leaves out what comes after the violation, and ends the faults soon after it: the runs that follow are cheaper then. */
+function endEarly(search: Search): void {
+  const { best, violatedUs } = search;
+  const isBefore = ({ at }: { readonly at: number }): boolean => at <= violatedUs;
+  const faults = best.faults.filter(isBefore);
+  const requests = best.requests.filter(isBefore);
+  const lastUs = Math.max(0, ...[...faults, ...requests].map(({ at }) => at));
+  for (const endUs of [lastUs, violatedUs]) {
+    const faultsUs = Math.min(best.settings.faultsUs, endUs + slackUs);
+    if (faultsUs === best.settings.faultsUs && faults.length + requests.length === search.size)
+      return;
+    const settings = { ...best.settings, faultsUs };
+    if (search.tries({ ...best, settings, faults, requests })) return;
+  }
+}
+
+/** Of each list of settings, the mildest that still breaks the rule. */
+function makeMild(search: Search): void {
+  for (const milder of [...milderClusters, ...milderMembers]) {
+    const { settings } = search.best;
+    milder(settings).some(
+      (part) => isEqual(settings, part) || search.tries(withSettings(search.best, part)),
+    );
+  }
+}
+
+/** As few faults and requests as still break the rule. */
+function makeShort(search: Search): void {
+  const requests = (): void =>
+    fewer(search.best.requests, (some) => search.tries({ ...search.best, requests: some }));
+  requests();
+  fewer(search.best.faults, (some) => search.tries({ ...search.best, faults: some }));
+  requests();
+}
+
+/** As few services as still break the rule. */
+function makeServicesFew(search: Search): void {
+  const { cluster } = search.best.settings;
+  if (cluster === undefined) return;
+  const all = search.best;
+  fewer(positionsOf(cluster), (some) => search.tries(withServices(all, some)));
+}
+
+/** No long time between two of what is left. */
+function bringTogether(search: Search): void {
+  for (const gapMaxUs of [10_000, 300_000, 2_000_000]) {
+    const { best } = search;
+    const earlier = new Map<number, number>();
+    let before = { at: 0, to: 0 };
+    for (const at of [...best.faults, ...best.requests].map((one) => one.at).sort(ascending)) {
+      const gapUs = Math.min(at - before.at, earlier.size === 0 ? bootUs : gapMaxUs);
+      before = { at, to: before.to + gapUs };
+      earlier.set(at, before.to);
+    }
+    const moved = <T extends { readonly at: number }>(one: T): T => ({
+      ...one,
+      at: earlier.get(one.at) ?? one.at,
+    });
+    const candidate = {
+      ...best,
+      faults: best.faults.map(moved),
+      requests: best.requests.map(moved),
+    };
+    if (before.at === before.to || search.tries(candidate)) break;
+  }
+  endEarly(search);
+}
+
+const ascending = (left: number, right: number): number => left - right;
+
+function makeFaultsShort(search: Search): void {
+  for (const [at, fault] of search.best.faults.entries()) {
     const short = shorter(fault);
-    if (short === null) return;
-    const candidate = { ...best, faults: best.faults.with(at, short) };
-    if (breaks(candidate)) best = candidate;
+    if (short === null) continue;
+    search.tries({ ...search.best, faults: search.best.faults.with(at, short) });
+  }
+}
+
+/** Changes of settings, the mildest first. */
+type Milder = (settings: Settings) => readonly Partial<Settings>[];
+
+const calm = { loss: 0, duplicate: 0, straggle: 0, corrupt: 0 };
+const never = 1_000_000;
+/** A snapshot after so many entries or slots: none at all, or few requests are enough for one. */
+const snapshotsAfter = [never, 1, 3, 8];
+
+const milderMembers: readonly Milder[] = [
+  ({ cluster, members }) =>
+    cluster === undefined ? below(members, [3, 5]).map((few) => ({ members: few })) : [],
+  () => [calm, { loss: 0 }],
+  () => [{ duplicate: 0 }],
+  () => [{ straggle: 0 }],
+  () => [{ corrupt: 0 }],
+  () => [{ ordered: true }],
+  ({ clockRates }) => [{ clockRates: clockRates.map(() => 1000) }],
+  ({ delayMinUs }) => [{ delayMaxUs: delayMinUs }],
+  ({ diskMinUs }) => [{ diskMaxUs: diskMinUs }],
+  () => snapshotsAfter.map((compactEntries) => ({ compactEntries, keepEntries: 0 })),
+  ({ hosts }) =>
+    hosts === undefined
+      ? []
+      : snapshotsAfter.map((snapshotSlots) => ({ hosts: { ...hosts, snapshotSlots } })),
+  ({ clients }) => below(clients, [1, 2]).map((few) => ({ clients: few })),
+  ({ keys }) => below(keys, [1, 2]).map((few) => ({ keys: few })),
+];
+
+function below(count: number, some: readonly number[]): readonly number[] {
+  return some.filter((few) => few < count);
+}
+
+function isEqual(settings: Settings, part: Partial<Settings>): boolean {
+  return JSON.stringify({ ...settings, ...part }) === JSON.stringify(settings);
+}
+
+/** Clients and keys that are not there any more leave their requests to the others. */
+function withSettings(scenario: Scenario, part: Partial<Settings>): Scenario {
+  const settings = { ...scenario.settings, ...part };
+  const requests = scenario.requests.map((request) => {
+    const client = request.client % settings.clients;
+    return request.type === "burst"
+      ? { ...request, client }
+      : { ...request, client, key: request.key % settings.keys };
   });
-  const lastUs = Math.max(0, ...best.faults.map(({ at }) => at));
-  const settings = { ...best.settings, faultsUs: lastUs + 1_000_000 };
-  const early = { ...best, settings };
-  return settings.faultsUs < best.settings.faultsUs && breaks(early) ? early : best;
+  return { ...scenario, settings, requests };
 }
 
-function milder(settings: Settings): readonly Partial<Settings>[] {
-  const calm = settings.clockRates.map(() => 1000);
-  const mild: Partial<Settings>[] = [
-    { loss: 0, duplicate: 0, straggle: 0, corrupt: 0 },
-    { loss: 0 },
-    { duplicate: 0 },
-    { straggle: 0 },
-    { corrupt: 0 },
-    { ordered: true },
-    { clockRates: calm },
-    { delayMaxUs: settings.delayMinUs },
-    { diskMaxUs: settings.diskMinUs },
-  ];
-  if (settings.cluster !== undefined) mild.unshift(...milderClusters(settings));
-  if (settings.members > 5) mild.unshift({ members: 5 });
-  if (settings.members > 3) mild.unshift({ members: 3 });
-  return mild;
-}
-
-/** As few of the items as still satisfy `holds`, found by leaving out ever smaller parts. */
-function fewer<T>(all: readonly T[], holds: (some: readonly T[]) => boolean): readonly T[] {
+/** Tells `holds` of ever fewer of the items: all that it still holds of without the others. */
+function fewer<T>(all: readonly T[], holds: (some: readonly T[]) => boolean): void {
   let best = all;
-  if (best.length > 0 && holds([])) return [];
+  if (best.length === 0 || holds([])) return;
   for (let size = best.length >> 1; size >= 1; size >>= 1)
     for (let from = 0; from < best.length; ) {
       const rest = [...best.slice(0, from), ...best.slice(from + size)];
-      if (holds(rest)) best = rest;
+      if (rest.length > 0 && holds(rest)) best = rest;
       else from += size;
     }
-  return best;
 }

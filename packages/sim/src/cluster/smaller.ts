@@ -1,32 +1,66 @@
 import type { ClusterSettings, Fault, Scenario, Settings } from "../scenario.ts";
 import type { SimService } from "./scripts.ts";
 
-/** Milder settings of a cluster, the mildest first. */
-export function milderClusters(settings: Settings): readonly Partial<Settings>[] {
-  const { cluster, members } = settings;
-  if (cluster === undefined) return [];
-  const { bootstrap, ...known } = cluster;
+/** Changes of one kind, the mildest first. */
+type Milder = (settings: Settings) => readonly Partial<Settings>[];
+
+/** The same of a cluster. */
+type MilderCluster = (cluster: ClusterSettings, members: number) => readonly Partial<Settings>[];
+
+function ofCluster(milder: MilderCluster): Milder {
+  return ({ cluster, members }) => (cluster === undefined ? [] : milder(cluster, members));
+}
+
+/** Milder settings of a cluster; nothing for members alone. Of each kind, the mildest come first. */
+export const milderClusters: readonly Milder[] = [
+  fewerMembers,
+  fewerSatellites,
+  calmerBeginnings,
+  ofTurns,
+  ofSnapshots,
+  fewerJobs,
+].map(ofCluster);
+
+function fewerMembers(cluster: ClusterSettings, members: number): readonly Partial<Settings>[] {
+  return [1, 3]
+    .filter((few) => few < members)
+    .map((few) => ({
+      members: few,
+      cluster: withFewer(cluster, few, cluster.satellites),
+    }));
+}
+
+function fewerSatellites(cluster: ClusterSettings, members: number): readonly Partial<Settings>[] {
+  return [...Array(cluster.satellites).keys()].map((satellites) => ({
+    cluster: withFewer(cluster, members, satellites),
+  }));
+}
+
+function calmerBeginnings({ bootstrap, ...known }: ClusterSettings): readonly Partial<Settings>[] {
+  if (bootstrap === undefined) return [];
   const calm = { saveSlowness: 1, loss: 0, duplicate: 0, straggle: 0 };
-  const mild: Partial<Settings>[] = [
-    ...(bootstrap === undefined
-      ? []
-      : [{ cluster: known }, { cluster: { ...known, bootstrap: { ...bootstrap, ...calm } } }]),
-    { cluster: { ...cluster, turnMaxUs: cluster.turnMinUs } },
-    { cluster: { ...cluster, snapshotRecords: 1_000_000 }, compactEntries: 1_000_000 },
+  return [{ cluster: known }, { cluster: { ...known, bootstrap: { ...bootstrap, ...calm } } }];
+}
+
+function ofTurns(cluster: ClusterSettings): readonly Partial<Settings>[] {
+  return [{ cluster: { ...cluster, turnMaxUs: cluster.turnMinUs } }];
+}
+
+/** None at all, or so often that few events lead to one. */
+function ofSnapshots(cluster: ClusterSettings): readonly Partial<Settings>[] {
+  const never = 1_000_000;
+  return [
+    { cluster: { ...cluster, snapshotRecords: never }, compactEntries: never },
+    ...[1, 3, 8].map((snapshotRecords) => ({ cluster: { ...cluster, snapshotRecords } })),
   ];
-  for (let satellites = cluster.satellites - 1; satellites >= 0; satellites--)
-    mild.unshift({ cluster: withFewer(cluster, members, satellites) });
-  if (members > 1)
-    mild.unshift({
-      members: 1,
-      ...(bootstrap === undefined ? {} : { cluster: withFewer(cluster, 1, cluster.satellites) }),
-    });
+}
+
+function fewerJobs(cluster: ClusterSettings): readonly Partial<Settings>[] {
   const { jobs } = cluster;
-  // The last that breaks the rule is kept, so the fewest come last.
-  for (const count of [100, 10, 3, 1])
-    if (jobs !== undefined && count < jobs.count)
-      mild.push({ cluster: { ...cluster, jobs: { ...jobs, count } } });
-  return mild;
+  if (jobs === undefined) return [];
+  return [1, 3, 10, 100]
+    .filter((count) => count < jobs.count)
+    .map((count) => ({ cluster: { ...cluster, jobs: { ...jobs, count } } }));
 }
 
 /** The cluster with fewer nodes: nobody joins one that is not there, and one of them is the master. */
