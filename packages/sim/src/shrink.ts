@@ -1,7 +1,7 @@
 import { milderClusters, positionsOf, shorter, withServices } from "./cluster/smaller.ts";
 import type { InvariantId } from "./invariants/invariant.ts";
 import { type RunOptions, run } from "./run.ts";
-import type { Scenario, Settings } from "./scenario.ts";
+import type { ClientRequest, Scenario, Settings } from "./scenario.ts";
 
 /** How far a scenario may be made smaller. */
 export interface ShrinkOptions extends RunOptions {
@@ -38,17 +38,27 @@ export function shrink(scenario: Scenario, invariant: InvariantId, options: Shri
     size = search.size;
     endEarly(search);
     makeMild(search);
+    mergeRequests(search, search.best.requests.length >> 4);
     makeShort(search);
     makeServicesFew(search);
     bringTogether(search);
-    if (search.size > eventsMax) {
-      search.seeds = otherSeeds;
-      makeShort(search);
-      search.seeds = [];
-    }
+    if (search.size > eventsMax) goOnOtherwise(search);
   }
   makeFaultsShort(search);
   return { scenario: search.best, runs: search.runs };
+}
+
+/** What is tried with a scenario that stays long. */
+function goOnOtherwise(search: Search): void {
+  mergeRequests(search, 2);
+  search.seeds = otherSeeds;
+  makeMild(search);
+  search.seeds = [];
+  makeShort(search);
+  if (search.size <= eventsMax) return;
+  search.seeds = otherSeeds;
+  makeShort(search);
+  search.seeds = [];
 }
 
 /** The smallest scenario so far that breaks the rule. */
@@ -130,6 +140,28 @@ function makeShort(search: Search): void {
   requests();
   fewer(search.best.faults, (some) => search.tries({ ...search.best, faults: some }));
   requests();
+}
+
+/** One burst in place of so many requests after each other or more: what matters of them may be that the log grows. */
+function mergeRequests(search: Search, least: number): void {
+  for (let size = search.best.requests.length; size >= Math.max(2, least); size >>= 1)
+    for (let from = 0; from + 1 < search.best.requests.length; from += 1) {
+      const { requests } = search.best;
+      const burst = burstOf(requests.slice(from, from + size));
+      if (burst === null) continue;
+      search.tries({ ...search.best, requests: requests.toSpliced(from, size, burst) });
+      if (search.best.requests === requests) from += size - 1;
+    }
+}
+
+/** As many writes; null when there are not two of them. */
+function burstOf(requests: readonly ClientRequest[]): ClientRequest | null {
+  const writes = requests.flatMap((request) => (request.type === "read" ? [] : [request]));
+  const [first] = writes;
+  if (first === undefined || writes.length < 2) return null;
+  const count = writes.reduce((sum, one) => sum + (one.type === "burst" ? one.count : 1), 0);
+  const { at, client, value } = first;
+  return { at, client, type: "burst", count, value };
 }
 
 /** As few services as still break the rule. */

@@ -1,4 +1,7 @@
+import { step as raftStep } from "@halon/raft";
 import { expect, test } from "vitest";
+import { planOf } from "../plan.ts";
+import type { StepFunction } from "../process.ts";
 import { run } from "../run.ts";
 import { shrink } from "../shrink.ts";
 import type { World } from "../world.ts";
@@ -48,6 +51,20 @@ test("a smaller scenario of a cluster breaks the same rule", { timeout: 120_000 
   expect(run(small.scenario, { plant: forgetful }).violation?.invariant).toBe(invariant);
   expect(small.scenario.faults.length).toBeLessThan(8);
   expect(small.scenario.settings.cluster?.services.length).toBeLessThan(4);
+});
+
+test("what takes a long log is left with one burst of writes", { timeout: 120_000 }, () => {
+  const step: StepFunction = (state, input) => {
+    if (state.log.lastIndex > 100) throw new Error("the log is long");
+    return raftStep(state, input);
+  };
+  const scenario = planOf(1, { members: 5, seconds: 20, machine: "registers" });
+  const { invariant } = run(scenario, { step }).violation ?? {};
+  expect(invariant).toBe("I19");
+  const small = shrink(scenario, "I19", { step, runsMax: 150 }).scenario;
+  expect(run(small, { step }).violation?.invariant).toBe("I19");
+  expect(small.faults).toEqual([]);
+  expect(small.requests.map(({ type }) => type)).toEqual(["burst"]);
 });
 
 test("a smaller beginning has a master, and names nobody who is not there", () => {
