@@ -15,6 +15,7 @@ import type {
   ConfigRequest,
   DeadLetterRequest,
   EventRequest,
+  MoveRequest,
   OptionsRequest,
   ReasonRequest,
   SendRequest,
@@ -75,8 +76,7 @@ export function createClient(options: TransportOptions) {
     ...ruleCalls(read, change),
     ...nodeCalls(change),
     operation: (id: string) => read(`/v1/operations/${segment(id)}`, OperationStatus),
-    act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
-      change(`/v1/services/${segment(service)}/${action}`, body, waiting),
+    ...serviceCalls(change),
     /** What a start would do on the node, or on each; nothing is changed. */
     dryRun: (service: string, on: string | undefined) => dryRun(transport, service, on),
     send: (service: string, body: SendRequest, timeoutMs: number) =>
@@ -147,6 +147,15 @@ function dryRun(
 }
 
 /** What people decide about nodes. */
+function serviceCalls<T>(change: (path: string, body: unknown, waiting: Waiting) => T) {
+  return {
+    act: (service: string, action: ServiceAction, body: ServiceRequest, waiting: Waiting) =>
+      change(`/v1/services/${segment(service)}/${action}`, body, waiting),
+    move: (service: string, body: MoveRequest, waiting: Waiting) =>
+      change(`/v1/services/${segment(service)}/move`, body, waiting),
+  };
+}
+
 function nodeCalls<T>(change: (path: string, body: unknown, waiting: Waiting) => T) {
   return {
     actOnNode: (name: string, action: NodeAction, body: NodeActionBody, waiting: Waiting) =>

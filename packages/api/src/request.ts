@@ -12,6 +12,14 @@ export const ServiceRequest = z.strictObject({
 });
 export type ServiceRequest = z.input<typeof ServiceRequest>;
 
+/** Body of `POST /v1/services/S/move`. Without `to` placement chooses. */
+export const MoveRequest = z.strictObject({
+  from: Name,
+  to: Name.optional(),
+  reason: Reason.optional(),
+});
+export type MoveRequest = z.input<typeof MoveRequest>;
+
 /** Body of `POST /v1/services/S/send`. */
 export const SendRequest = z.strictObject({
   on: Name.optional(),

@@ -15,6 +15,7 @@ import {
   ApplyRequest,
   ConfigRequest,
   MissingRequest,
+  MoveRequest,
   PlanQuery,
   PlanRequest,
   SendRequest,
@@ -72,6 +73,7 @@ export function changeRoutes(context: RouteContext): readonly Route[] {
   );
   return [
     ...actions,
+    route("POST", "/v1/services/:service/move", (c) => move(c, context)),
     route("POST", "/v1/services/:service/send", (c) => send(c, context)),
     route("PUT", "/v1/services/:service/config", (c) => putConfig(c, context)),
     route("POST", "/v1/apply", async (c) => {
@@ -127,6 +129,21 @@ async function requireCode(
   const name = spec.rules.find(({ blob }) => blob === missing)?.name;
   const message = `The code of rule file ${name} is not here. Send it as code["${missing}"].`;
   throw new HalonError("HAL_BLOB_MISSING", message);
+}
+
+async function move(c: Ctx, context: RouteContext): Promise<Response> {
+  const { ports, limits } = context;
+  const elsewhere = await answerOfLeader(c, ports);
+  if (elsewhere !== null) return elsewhere;
+  const query = queryOf(c, WaitQuery);
+  const request = await readJson(c.env.incoming, MoveRequest, limits.bodyBytesMax);
+  const service = param(c, "service");
+  for (const node of [request.from, request.to]) requireTarget(ports.graph(), service, node);
+  return request202(c, context, {
+    type: "ServiceMoveRequested",
+    data: { service, ...request },
+    ...query,
+  });
 }
 
 /** Any node takes it; the replica knows where the service runs, and no leader has a part in it. */

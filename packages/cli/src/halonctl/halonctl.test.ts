@@ -124,6 +124,18 @@ test("a mutation waits unless told not to, and records the reason", async () => 
   expect(sent.exit).toBe(0);
 });
 
+test("a move names where from, and where to if a person says so; nodes have to be there", async () => {
+  const moved = await run(["service", "move", "web", "--from", "node-1", "--reason", "hot"]);
+  expect([moved.exit, moved.submitted]).toMatchObject([
+    0,
+    [{ type: "ServiceMoveRequested", data: { service: "web", from: "node-1", reason: "hot" } }],
+  ]);
+  const nowhere = await run(["service", "move", "web", "--from", "node-1", "--to", "node-9"]);
+  expect([nowhere.exit, nowhere.submitted]).toEqual([3, []]);
+  expect(nowhere.err).toContain("node-9");
+  expect((await run(["service", "move", "web"])).exit).toBe(2);
+});
+
 test("a dry run of a start shows each condition, does nothing, and ends with 4 when it is refused", async () => {
   const fits = await run(["service", "start", "web", "--dry-run"]);
   expect([fits.exit, fits.err, fits.submitted]).toEqual([0, "", []]);

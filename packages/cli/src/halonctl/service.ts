@@ -55,6 +55,7 @@ export function addService(program: Command, io: Io): void {
   for (const [name, description] of Object.entries(actions)) {
     addAction(service, io, name as ServiceAction, description);
   }
+  addMove(service, io);
   addSend(service, io);
   addLogs(service, io);
   addConfig(service, io);
@@ -97,6 +98,29 @@ function addAction(service: Command, io: Io, name: ServiceAction, description: s
       if (name === "status" && isTable) session.print.one(reportsOf(answers), `service/${target}`);
       else showAnswers(session.print, answers);
       if (name === "check") requireHealthy(target, answers);
+    }),
+  );
+}
+
+type MoveOptions = MutationOptions & { readonly from: string; readonly to?: string };
+
+function addMove(service: Command, io: Io): void {
+  const command = service
+    .command("move")
+    .description("have it run on another node, and end on this one after that")
+    .argument("<service>")
+    .requiredOption("--from <node>", "where it runs", once)
+    .option("--to <node>", "where it is to run; else placement chooses", once);
+  mutation(command).action(
+    action(io, async (session, target: string, options: MoveOptions) => {
+      const { from, to, reason, wait } = options;
+      const body = {
+        from,
+        ...(to === undefined ? {} : { to }),
+        ...(reason === undefined ? {} : { reason }),
+      };
+      const waiting = { wait, timeoutMs: session.timeoutMs };
+      finish(session, await session.client.move(target, body, waiting), options);
     }),
   );
 }
