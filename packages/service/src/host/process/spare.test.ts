@@ -28,7 +28,6 @@ function specOfLook(): RunnerSpec {
     {
       command: ["node", "-e", look.replaceAll("{", "{{"), "{config.word}", ""],
       env: { WORD: "{config.word}" },
-      ready: { type: "output", pattern: "seen" },
     },
     { config: { word: "$HOME `x` * 'it''s' \"q\" \\ \n last" } },
   );
