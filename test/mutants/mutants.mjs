@@ -4,7 +4,7 @@
  * rule at the same event twice with the bug, and no rule without it.
  *
  * Options: `--only NAME,…`, `--seeds N` (default 2000, at most 200 of whole clusters), `--lanes N` bugs at a time (default: one a core),
- * `--shrink-runs N` to spend on each smaller scenario (default 600), `--out DIR` keeps those scenarios as `NAME.json`, `--keep` leaves the copies.
+ * `--shrink-runs N` to spend on each smaller scenario (default 500), `--out DIR` keeps those scenarios as `NAME.json`, `--keep` leaves the copies.
  * Exit 7 when a bug was not found, or its scenario does not stand these runs.
  */
 import { spawn } from "node:child_process";
@@ -62,7 +62,7 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     seeds: { type: "string", default: "2000" },
     lanes: { type: "string", default: String(availableParallelism()) },
-    "shrink-runs": { type: "string", default: "600" },
+    "shrink-runs": { type: "string", default: "500" },
     out: { type: "string" },
     keep: { type: "boolean", default: false },
   },

@@ -18,7 +18,7 @@ export interface Shrunk {
 /** What a person takes in at a glance: with more events than this, other seeds are tried as well. */
 const eventsMax = 10;
 /** Seeds that are tried besides the scenario's own. */
-const otherSeeds = [1, 2, 3, 4, 5, 6];
+const otherSeeds = [1, 2, 3, 4, 5, 6, 7, 8];
 /** Nodes run by then, and the first thing happens; µs. */
 const bootUs = 2_000_000;
 /** A smaller run may break its rule so much later than the one before; µs. */
@@ -39,10 +39,11 @@ export function shrink(scenario: Scenario, invariant: InvariantId, options: Shri
     endEarly(search);
     makeMild(search);
     mergeRequests(search, search.best.requests.length >> 4);
-    makeShort(search);
+    makeShort(search, 8);
     makeServicesFew(search);
     bringTogether(search);
     if (search.size > eventsMax) goOnOtherwise(search);
+    makeShort(search);
   }
   makeFaultsShort(search);
   return { scenario: search.best, runs: search.runs };
@@ -52,12 +53,10 @@ export function shrink(scenario: Scenario, invariant: InvariantId, options: Shri
 function goOnOtherwise(search: Search): void {
   mergeRequests(search, 2);
   search.seeds = otherSeeds;
-  makeMild(search);
-  search.seeds = [];
-  makeShort(search);
-  if (search.size <= eventsMax) return;
-  search.seeds = otherSeeds;
-  makeShort(search);
+  keepTheLast(search);
+  makeRough(search);
+  makeShort(search, 8);
+  if (search.size > eventsMax) makeMild(search);
   search.seeds = [];
 }
 
@@ -133,12 +132,33 @@ function makeMild(search: Search): void {
   }
 }
 
-/** As few faults and requests as still break the rule. */
-function makeShort(search: Search): void {
+/** What led to the violation is seldom long before it. */
+function keepTheLast(search: Search): void {
+  const { best } = search;
+  for (const count of [2, 4, 8]) {
+    const faults = best.faults.slice(-count);
+    for (const requests of [best.requests.slice(-count), best.requests])
+      if (search.tries({ ...best, faults, requests })) return;
+  }
+}
+
+/** A rough network may bring about with few events what a calm one needs many for. Of members alone. */
+function makeRough(search: Search): void {
+  const { best } = search;
+  if (best.settings.cluster !== undefined) return;
+  for (const rough of rougher)
+    for (const lists of [{ faults: [], requests: [] }, { requests: [] }, { faults: [] }]) {
+      const settings = { ...best.settings, ...rough };
+      if (search.tries({ ...best, settings, ...lists })) return;
+    }
+}
+
+/** As few faults and requests as still break the rule, of parts that are no smaller than this one of a list. */
+function makeShort(search: Search, part = Number.POSITIVE_INFINITY): void {
   const requests = (): void =>
-    fewer(search.best.requests, (some) => search.tries({ ...search.best, requests: some }));
+    fewer(search.best.requests, part, (some) => search.tries({ ...search.best, requests: some }));
   requests();
-  fewer(search.best.faults, (some) => search.tries({ ...search.best, faults: some }));
+  fewer(search.best.faults, part, (some) => search.tries({ ...search.best, faults: some }));
   requests();
 }
 
@@ -169,7 +189,9 @@ function makeServicesFew(search: Search): void {
   const { cluster } = search.best.settings;
   if (cluster === undefined) return;
   const all = search.best;
-  fewer(positionsOf(cluster), (some) => search.tries(withServices(all, some)));
+  fewer(positionsOf(cluster), Number.POSITIVE_INFINITY, (some) =>
+    search.tries(withServices(all, some)),
+  );
 }
 
 /** No long time between two of what is left. */
@@ -215,6 +237,12 @@ const never = 1_000_000;
 /** A snapshot after so many entries or slots: none at all, or few requests are enough for one. */
 const snapshotsAfter = [never, 1, 3, 8];
 
+const rougher: readonly Partial<Settings>[] = [
+  { duplicate: 500 },
+  { ordered: false, straggle: 300 },
+  { loss: 150 },
+];
+
 const milderMembers: readonly Milder[] = [
   ({ cluster, members }) =>
     cluster === undefined ? below(members, [3, 5]).map((few) => ({ members: few })) : [],
@@ -255,11 +283,12 @@ function withSettings(scenario: Scenario, part: Partial<Settings>): Scenario {
   return { ...scenario, settings, requests };
 }
 
-/** Tells `holds` of ever fewer of the items: all that it still holds of without the others. */
-function fewer<T>(all: readonly T[], holds: (some: readonly T[]) => boolean): void {
+/** Tells `holds` of ever fewer of the items: all that it still holds of without the others. Goes down to this part of them. */
+function fewer<T>(all: readonly T[], part: number, holds: (some: readonly T[]) => boolean): void {
   let best = all;
   if (best.length === 0 || holds([])) return;
-  for (let size = best.length >> 1; size >= 1; size >>= 1)
+  const least = Math.max(1, all.length / part);
+  for (let size = best.length >> 1; size >= least; size >>= 1)
     for (let from = 0; from < best.length; ) {
       const rest = [...best.slice(0, from), ...best.slice(from + size)];
       if (rest.length > 0 && holds(rest)) best = rest;
