@@ -70,6 +70,7 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
       worker.on("message", (report: SeedReport) => {
         tally.add(report);
         noteHash(report, options);
+        tellViolation(report);
         if (options.untilViolation && report.outcome.violation !== null) isOver = true;
         if (Date.now() - toldAt > progressMs) {
           toldAt = Date.now();
@@ -80,6 +81,10 @@ async function sweep(options: CliOptions, tally: Tally): Promise<void> {
       goOn();
     });
   await Promise.all(Array.from({ length: threads }, runOne));
+}
+
+function tellViolation({ seed, outcome: { violation } }: SeedReport): void {
+  if (violation !== null) tell(`seed ${seed}: ${violation.invariant}: ${violation.message}`);
 }
 
 function noteHash({ seed, outcome }: SeedReport, { hashes }: CliOptions): void {
