@@ -75,8 +75,8 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           exclude: timed,
-          // Clusters of several processes each: two fill two cores, with more each would be late.
-          maxWorkers: 2,
+          // Clusters of several processes each, which wait half of the time: three fill two cores.
+          maxWorkers: 3,
           sequence: { groupOrder: 3 },
           ...slow,
         },
