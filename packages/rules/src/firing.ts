@@ -2,6 +2,7 @@ import {
   type Change,
   type Command,
   type CommandAction,
+  type CommandType,
   type EventEnvelope,
   type EventType,
   events,
@@ -197,7 +198,7 @@ export class FiringDraft {
         this.#send({ id, node, action, deadlineMs });
         return id;
       },
-      cancel: (node, instance) => this.#cancel(node, instance),
+      cancel: (node, instance, type) => this.#cancel(node, instance, type),
       outstanding: (node) => this.#outstanding(node),
       answered: () => host.answered(),
     };
@@ -232,9 +233,11 @@ export class FiringDraft {
     });
   }
 
-  #cancel(node: string, instance: string | undefined): void {
+  #cancel(node: string, instance: string | undefined, type: CommandType | undefined): void {
     for (const command of this.#outstanding(node)) {
-      if (instance !== undefined && command.action.instance !== instance) continue;
+      const { action } = command;
+      if (instance !== undefined && action.instance !== instance) continue;
+      if (type !== undefined && action.type !== type) continue;
       const own = this.#commands.indexOf(command);
       // One of this firing was never in the outbox: it is as if it had not been sent.
       if (own === -1) this.#cancelled.push(command.id);

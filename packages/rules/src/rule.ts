@@ -2,6 +2,7 @@ import type {
   AlertSeverity,
   Command,
   CommandAction,
+  CommandType,
   DataOf,
   EventEnvelope,
   EventType,
@@ -42,8 +43,8 @@ export interface CommandContext {
   restart(service: string, options?: RequestOptions): void;
   /** Sends one command to one node and gives its id. */
   send(node: string, action: CommandAction, options: { readonly deadlineMs: number }): string;
-  /** Takes commands to a node out of the outbox: all, or those of one instance. */
-  cancel(node: string, instance?: string): void;
+  /** Takes commands to a node out of the outbox: all, or those about one instance, perhaps of one type alone. */
+  cancel(node: string, instance?: string, type?: CommandType): void;
   /** Commands to the node that are not answered yet, oldest first. */
   outstanding(node: string): readonly Command[];
   /** The command that the event answers; it is not outstanding any more. */

@@ -416,6 +416,19 @@ describe("operations", () => {
     expect(cluster.seen()).toEqual(["web@a#1 stopped"]);
   });
 
+  test("stop takes back a start that is not answered: it must not come to the node after the stop", () => {
+    const cluster = new TestCluster();
+    cluster.addNode("a");
+    cluster.settle();
+    cluster.apply(web);
+    const waiting = () => cluster.state.outbox.of("a").map(({ action }) => action.type);
+    expect(waiting()).toEqual(["StartService"]);
+    cluster.ask("ServiceStopRequested", { service: "web" });
+    expect(waiting()).toEqual(["StopService"]);
+    cluster.settle();
+    expect(cluster.real()).toEqual([]);
+  });
+
   test("restart ends done with the next incarnation", () => {
     const cluster = running();
     const restart = cluster.ask("ServiceRestartRequested", { service: "web" });

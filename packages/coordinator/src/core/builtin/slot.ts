@@ -257,6 +257,8 @@ export function sendStop(
   reason: string,
 ): void {
   if (isAsked(context, node, instance, "StopService")) return;
+  // A start that has not come to the node must not come after the stop.
+  context.command.cancel(node, instance, "StartService");
   const stopTimeoutMs = manifestOf(context, type)?.stopTimeoutMs ?? 0;
   context.command.send(
     node,

@@ -14,6 +14,8 @@ const overdueMs = 10_000;
 /**
  * C7: every resource in a passing state has a timer, a command that is out, or a node that is not there.
  *
+ * An instance whose process is in the same state at its node has the deadlines of that node: commands to a node that was lost for a
+ * moment are not repeated.
  * An instance that is unknown on a node that is up waits for the inventory, which is on its way, and one that failed may
  * wait for others or for its place: these are of C16.
  */
@@ -30,7 +32,7 @@ export function nothingStuck(): ClusterInvariant {
       const waits = waitsOf(scene);
       for (const instance of graph.list("ServiceInstance")) {
         const what = stuckInstance(graph, instance, waits);
-        if (what !== null) violated("C7", what);
+        if (what !== null && !isPassingThere(scene, instance)) violated("C7", what);
       }
       for (const operation of graph.list("Operation", { state: "running" }))
         if (!waits.timers.has(`OperationDue ${operation.id}`))
@@ -54,6 +56,11 @@ function stuckInstance(
   if (graph.get("Node", node)?.attributes.state !== "up") return null;
   if (commands.has(id) || timers.has(`RestartDue ${slot}`)) return null;
   return `${id} is ${state}, and neither a command nor a timer is about it`;
+}
+
+function isPassingThere({ cluster }: Scene, { id, attributes }: Resource<"ServiceInstance">) {
+  const processes = [...cluster.services.processes.values()];
+  return processes.some(({ instance, state }) => instance === id && state === attributes.state);
 }
 
 function waitsOf({ committed: { timers, outbox } }: Scene): Waits {
