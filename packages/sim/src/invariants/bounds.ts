@@ -25,10 +25,11 @@ export function bounds(): Invariant {
       if (waiting > waitingMax) violated("I16", `${waiting} requests wait at ${member.id}`);
       // Beside a member alone nobody saves what the slots have come to, so its snapshots do not cover them.
       if (world.cluster !== null && member.slot >= world.cluster.nodes.length) return;
-      const { compactEntries, keepEntries, hosts } = world.scenario.settings;
+      const { compactEntries, keepEntries, hosts, cluster } = world.scenario.settings;
       const kept = after.commitIndex - member.shadow.baseIndex;
       const keptMax = 4 * (compactEntries + keepEntries) + lagMax;
-      if (kept > keptMax + (hosts === undefined ? 0 : hostLagMax))
+      const hasSlots = hosts !== undefined || cluster !== undefined;
+      if (kept > keptMax + (hasSlots ? hostLagMax : 0))
         violated("I16", `${member.id} keeps ${kept} entries that are committed`);
     },
   };
