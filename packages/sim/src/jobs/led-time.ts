@@ -9,6 +9,8 @@ export interface Passed {
   readonly us: number;
   /** Without anyone who could decide; µs. */
   readonly unledUs: number;
+  /** Such times. */
+  readonly gaps: number;
   readonly takeovers: number;
 }
 
@@ -19,6 +21,7 @@ export interface Passed {
  */
 export class LedTime {
   #unledUs = 0;
+  #gaps = 0;
   #isLed = false;
   #lookedUs = 0;
   #takeovers = 0;
@@ -29,7 +32,9 @@ export class LedTime {
   look(world: World): void {
     if (!this.#isLed) this.#unledUs += world.now - this.#lookedUs;
     this.#lookedUs = world.now;
+    const wasLed = this.#isLed;
     this.#isLed = isLed(world);
+    if (wasLed && !this.#isLed) this.#gaps += 1;
   }
 
   saw(world: World, what: Happening): void {
@@ -53,7 +58,8 @@ export class LedTime {
 
   now(world: World): Passed {
     const more = this.#isLed ? 0 : world.now - this.#lookedUs;
-    return { us: world.now, unledUs: this.#unledUs + more, takeovers: this.#takeovers };
+    const unledUs = this.#unledUs + more;
+    return { us: world.now, unledUs, gaps: this.#gaps, takeovers: this.#takeovers };
   }
 
   /** When the record was decided; the moment itself where that was not seen. */

@@ -13,6 +13,8 @@ const driftPerMille = 20;
 const roundingMs = 2;
 /** From the moment at which a timer is due to its decision. */
 const decisionMs = 200;
+/** After a time without a majority: until what was lost on the way has been sent again. */
+const repeatMs = 400;
 /** Of log time, what a takeover may lose besides: the time since the last mark, a part of what is left (RFC 0001). */
 const markMs = 500;
 const markShare = 20;
@@ -34,6 +36,7 @@ export interface Waited {
   readonly waitedMs: number;
   /** During that time. */
   readonly unledMs: number;
+  readonly gaps: number;
   readonly takeovers: number;
 }
 
@@ -49,9 +52,9 @@ export function neverEarly(led: LedTime): ClusterInvariant {
 /** J4: a timer is late by at most the time in which nobody led, and what a decision and a takeover take. */
 export function latestByOutage(led: LedTime): ClusterInvariant {
   return timed("J4", "timers are late by the outage at most", led, (waited, world) => {
-    const { key, ms, waitedMs, unledMs, takeovers } = waited;
+    const { key, ms, waitedMs, unledMs, gaps, takeovers } = waited;
     const lateMs = waitedMs - (ms * 1_000) / (1_000 - driftPerMille);
-    const lostMs = takeovers * (Math.max(markMs, ms / markShare) + decisionMs);
+    const lostMs = takeovers * (Math.max(markMs, ms / markShare) + decisionMs) + gaps * repeatMs;
     if (lateMs > decisionMs) world.counters.timersLateByOutage += 1;
     if (lateMs > unledMs + lostMs + decisionMs)
       violated(
@@ -81,6 +84,7 @@ function timed(
         ms: timer.ms,
         waitedMs: (passed.us - timer.passed.us) / 1_000,
         unledMs: (passed.unledUs - timer.passed.unledUs) / 1_000,
+        gaps: passed.gaps - timer.passed.gaps,
         takeovers: passed.takeovers - timer.passed.takeovers,
       },
       world,
