@@ -9,8 +9,10 @@ export interface Passed {
   readonly us: number;
   /** Without anyone who could decide; µs. */
   readonly unledUs: number;
-  /** Such times. */
+  /** Such times that have ended. */
   readonly gaps: number;
+  /** When the last of them did; µs. */
+  readonly gapEndUs: number;
   readonly takeovers: number;
 }
 
@@ -22,6 +24,7 @@ export interface Passed {
 export class LedTime {
   #unledUs = 0;
   #gaps = 0;
+  #gapEndUs = Number.NEGATIVE_INFINITY;
   #isLed = false;
   #lookedUs = 0;
   #takeovers = 0;
@@ -34,7 +37,9 @@ export class LedTime {
     this.#lookedUs = world.now;
     const wasLed = this.#isLed;
     this.#isLed = isLed(world);
-    if (wasLed && !this.#isLed) this.#gaps += 1;
+    if (wasLed || !this.#isLed) return;
+    this.#gaps += 1;
+    this.#gapEndUs = world.now;
   }
 
   saw(world: World, what: Happening): void {
@@ -59,7 +64,13 @@ export class LedTime {
   now(world: World): Passed {
     const more = this.#isLed ? 0 : world.now - this.#lookedUs;
     const unledUs = this.#unledUs + more;
-    return { us: world.now, unledUs, gaps: this.#gaps, takeovers: this.#takeovers };
+    return {
+      us: world.now,
+      unledUs,
+      gaps: this.#gaps,
+      gapEndUs: this.#gapEndUs,
+      takeovers: this.#takeovers,
+    };
   }
 
   /** When the record was decided; the moment itself where that was not seen. */

@@ -64,6 +64,12 @@ export function latestByOutage(led: LedTime): ClusterInvariant {
   });
 }
 
+/** What a time without a majority has lost may be on its way again when the timer is armed. */
+function gapsBetween(armed: Passed, fired: Passed): number {
+  const isRepeating = armed.us - armed.gapEndUs < repeatMs * 1_000;
+  return fired.gaps - armed.gaps + (isRepeating ? 1 : 0);
+}
+
 /** A rule about each timer that fires. */
 function timed(
   id: ClusterInvariantId,
@@ -84,7 +90,7 @@ function timed(
         ms: timer.ms,
         waitedMs: (passed.us - timer.passed.us) / 1_000,
         unledMs: (passed.unledUs - timer.passed.unledUs) / 1_000,
-        gaps: passed.gaps - timer.passed.gaps,
+        gaps: gapsBetween(timer.passed, passed),
         takeovers: passed.takeovers - timer.passed.takeovers,
       },
       world,

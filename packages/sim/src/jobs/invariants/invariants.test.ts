@@ -115,7 +115,6 @@ describe("J2", () => {
 
 /** A timer that waits for 1,000 ms of the log, and fires so much later by the log and by true time. */
 function waited(rule: (led: LedTime) => ClusterInvariant, logMs: number, passed: Passed) {
-  const begun: Passed = { us: 0, unledUs: 0, gaps: 0, takeovers: 0 };
   const led = {
     decided: (_: unknown, { index }: DecisionRecord) => (index === 1 ? begun : passed),
   };
@@ -128,7 +127,8 @@ function waited(rule: (led: LedTime) => ClusterInvariant, logMs: number, passed:
   });
 }
 
-const led = { unledUs: 0, gaps: 0, takeovers: 0 };
+const led = { unledUs: 0, gaps: 0, gapEndUs: Number.NEGATIVE_INFINITY, takeovers: 0 };
+const begun: Passed = { ...led, us: 0 };
 
 test("J3 is broken by a timer that is early, by true time or by the log, and by no other", () => {
   expect(waited(neverEarly, 1_000, { ...led, us: 985_000 })).toBeNull();
@@ -137,12 +137,12 @@ test("J3 is broken by a timer that is early, by true time or by the log, and by 
 });
 
 test("J4 is broken by a timer that is later than nobody led, with what takeovers lose", () => {
-  const late = { us: 4_000_000, gaps: 0, takeovers: 0 };
+  const late = { ...led, us: 4_000_000 };
   expect(waited(latestByOutage, 1_000, { ...late, unledUs: 3_000_000 })).toBeNull();
   expect(waited(latestByOutage, 1_000, { ...late, unledUs: 2_000_000 })).toMatch(/^J4: t fired/);
-  const twice = { us: 4_000_000, unledUs: 2_000_000, gaps: 0, takeovers: 2 };
+  const twice = { ...late, unledUs: 2_000_000, takeovers: 2 };
   expect(waited(latestByOutage, 1_000, twice)).toBeNull();
-  const gap = { us: 3_300_000, unledUs: 2_000_000, takeovers: 0 };
+  const gap = { ...led, us: 3_300_000, unledUs: 2_000_000 };
   expect(waited(latestByOutage, 1_000, { ...gap, gaps: 1 })).toBeNull();
   expect(waited(latestByOutage, 1_000, { ...gap, gaps: 0 })).toMatch(/^J4: t fired/);
 });
