@@ -204,6 +204,9 @@ export async function startCluster(
     ...args,
   ]);
   const endpoint = await line(program, /^cluster ready endpoint=(\S+)/m, 60_000);
+  // The launcher goes on without what it could not apply; no suite wants that.
+  const failure = /^halond: HAL_.*/m.exec(program.output());
+  if (failure !== null) throw new Error(failure[0]);
   return { ...program, endpoint, dataDir };
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Io } from "../io.ts";
+import { applyAll, compileAll } from "./apply.ts";
 import { type Child, startChild } from "./child.ts";
 import {
   argumentsOf,
@@ -11,7 +12,6 @@ import {
 } from "./local-nodes.ts";
 import { loadEndpointOf, type NodeOptions } from "./run.ts";
 import { onSignals } from "./signals.ts";
-import { applyAll, compileAll } from "./start.ts";
 
 /** How long a child may take to stop before it is killed. */
 const stopMs = 15_000;

@@ -1,15 +1,9 @@
-import { createClient } from "@halon/api";
-import type { CompiledCluster } from "@halon/service/host";
-import { apply, compile, requireDone } from "../cluster-file.ts";
 import { deferred } from "../deferred.ts";
-import { failureOf } from "../failure.ts";
 import type { Io } from "../io.ts";
+import { applyAll, compileAll } from "./apply.ts";
 import type { StartOptions } from "./options.ts";
 import type { RunningNode, StartContext, StartNode } from "./run.ts";
 import { onSignals } from "./signals.ts";
-
-/** How long an `--apply` may take before it is reported as late; the cluster goes on with it. */
-const applyMs = 120_000;
 
 /** Runs one node in this process until it has ended; gives the exit code. */
 export async function startOne(options: StartOptions, start: StartNode, io: Io): Promise<number> {
@@ -60,35 +54,4 @@ async function allowedBy(path: string | undefined): Promise<StartContext["allowe
   return path === undefined
     ? undefined
     : (await import("./allow-run.ts")).readAllowedPrograms(path);
-}
-
-/** Compiles the cluster files of `--apply`. */
-export async function compileAll(files: readonly string[]): Promise<readonly CompiledCluster[]> {
-  const clusters: CompiledCluster[] = [];
-  for (const file of files) clusters.push(await compile(file, { prune: false }));
-  return clusters;
-}
-
-/**
- * Applies one after the other.
- *
- * A failure is reported and the node goes on: what it says is in the log of the cluster, and can be repaired.
- */
-export async function applyAll(
-  endpoint: string,
-  clusters: readonly CompiledCluster[],
-  io: Io,
-): Promise<void> {
-  if (clusters.length === 0) return;
-  const client = createClient({ endpoints: [endpoint], timeoutMs: 30_000 });
-  try {
-    for (const cluster of clusters) {
-      const operation = await apply(client, cluster, { wait: true, timeoutMs: applyMs });
-      requireDone(operation, applyMs);
-    }
-  } catch (error) {
-    io.err(failureOf("halond", error).text ?? "");
-  } finally {
-    await client.close();
-  }
 }
