@@ -124,9 +124,15 @@ export class RulesInForce {
   async #load(graph: GraphView): Promise<void> {
     this.#key = ruleFilesKey(graph);
     this.#isLoading = true;
-    this.#loaded = await loadRuleSet(graph, this.#host, this.#loaded).finally(() => {
+    try {
+      this.#loaded = await loadRuleSet(graph, this.#host, this.#loaded);
+    } catch (error) {
+      // What is loaded is that of another graph: whoever leads with it must see that it is behind.
+      this.#key = undefined;
+      throw error;
+    } finally {
       this.#isLoading = false;
-    });
+    }
     const missing = this.#loaded.missing.map(({ blob }) => blob);
     const told = missing.join(",");
     if (missing.length > 0 && told !== this.#toldMissing) this.#host.missing(missing);
