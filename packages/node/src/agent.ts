@@ -141,7 +141,7 @@ export class Agent {
       case "commands":
         traceStarts("command", message.commands);
         for (const command of message.commands)
-          this.#run(this.#core.command(command, performance.now()));
+          this.#run(this.#core.command(command, message.incarnation, performance.now()));
         return;
       case "ack":
         this.#run(this.#core.acknowledged(message.sequence));

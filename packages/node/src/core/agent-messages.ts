@@ -57,7 +57,12 @@ export type ToTracker =
 
 /** What the node that leads sends to an agent. */
 export type ToAgent =
-  | { readonly type: "commands"; readonly commands: readonly Command[] }
+  /** For the start of the node that attached with this incarnation; a leader of an older build does not say. */
+  | {
+      readonly type: "commands";
+      readonly incarnation?: number;
+      readonly commands: readonly Command[];
+    }
   | { readonly type: "ack"; readonly sequence: number }
   | { readonly type: "gap"; readonly expected: number }
   | { readonly type: "delta"; readonly delta: ReplicaDelta }

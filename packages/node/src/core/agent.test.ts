@@ -77,8 +77,12 @@ function attachedAt(now: number): void {
   agent.attached(ref, answer(1), now);
 }
 
-function command(id: string, action: Command["action"]): readonly AgentEffect[] {
-  return agent.command({ id, epoch: 1, node: "node-1", deadline: 60_000, action }, 0);
+function command(
+  id: string,
+  action: Command["action"],
+  incarnation?: number,
+): readonly AgentEffect[] {
+  return agent.command({ id, epoch: 1, node: "node-1", deadline: 60_000, action }, incarnation, 0);
 }
 
 test("what happened before comes first, under the numbers it had, then who this is and what runs", () => {
@@ -93,6 +97,12 @@ test("what happened before comes first, under the numbers it had, then who this 
     "5 NodeJoined",
     "6 NodeInventory",
   ]);
+});
+
+test("a command for an earlier start of the node is not begun: that one may have answered it", () => {
+  attachedAt(0);
+  expect(command("1.0", stop, 4)).toEqual([]);
+  expect(types(command("1.0", stop, 5))).toEqual(["perform"]);
 });
 
 test("an answer of a leader that was left meanwhile takes nobody in: the node asks the next one", () => {

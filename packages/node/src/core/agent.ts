@@ -116,8 +116,12 @@ export class AgentCore {
     return this.#report("NodeLeft", { node: this.#name, incarnation: this.#incarnation }, now);
   }
 
-  /** A command from the leader; several of one message one after another. */
-  command(command: Command, now: number): readonly AgentEffect[] {
+  /**
+   * A command from the leader for the start of the node with this incarnation; several of one message one after another. What
+   * was for an earlier start may have been answered by it: the leader sends what still holds when it takes this one in.
+   */
+  command(command: Command, incarnation: number | undefined, now: number): readonly AgentEffect[] {
+    if (incarnation !== undefined && incarnation !== this.#incarnation) return [];
     const { id, action } = command;
     const verdict = this.#intake.take(command);
     switch (verdict.type) {

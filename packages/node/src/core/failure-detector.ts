@@ -79,7 +79,13 @@ export class FailureDetector {
   }
 
   isAttached(node: string): boolean {
-    return this.#watched.get(node)?.reach.type === "linked";
+    return this.attachedAs(node) !== undefined;
+  }
+
+  /** Incarnation of a node that is attached. */
+  attachedAs(node: string): number | undefined {
+    const watched = this.#watched.get(node);
+    return watched?.reach.type === "linked" ? watched.incarnation : undefined;
   }
 
   attached(): readonly string[] {

@@ -80,6 +80,35 @@ test("a node is taken in by the leadership that it asked: the next one refuses w
   expect(told(leader.tellHeard())).toEqual(["node-9 heard"]);
 });
 
+test("a node whose link ended while the coordinator was asked is not taken in: nobody would see that it is gone", () => {
+  leader.lead(3, 0);
+  leader.attach(1, attach);
+  linked = [];
+  leader.linkDown("node-9", "the other side has gone", 10);
+  expect(leader.watermark(1, 0, 20)).toMatchObject([
+    { type: "refuse", ref: 1, refusal: { code: "HAL_UNREACHABLE" } },
+  ]);
+  expect(told(leader.tellHeard())).toEqual([]);
+  expect(pass(20, 6_000).filter(({ type }) => type === "observe")).toMatchObject([
+    { observation: { type: "NodeLost", node: "node-9" } },
+  ]);
+});
+
+test("commands go to the start of a node that has attached, and to no other", () => {
+  const check = { type: "CheckService", service: "web", instance: "web@node-9#1" } as const;
+  const word = {
+    type: "commands",
+    commands: [{ id: "5.1", epoch: 3, node: "node-9", deadline: 60_000, action: check }],
+  } as const;
+  leader.lead(3, 0);
+  expect(leader.word(word)).toEqual([]);
+  leader.attach(1, { ...attach, incarnation: 4 });
+  leader.watermark(1, 0, 10);
+  expect(leader.word(word)).toMatchObject([
+    { type: "tell", node: "node-9", message: { type: "commands", incarnation: 4 } },
+  ]);
+});
+
 test("one answer is given to each question, however often the coordinator answers", () => {
   leader.lead(3, 0);
   leader.attach(1, attach);
@@ -92,6 +121,7 @@ test("a word that an earlier leadership asked for is none for this one", () => {
   const lostWithin = (isLate: boolean): number => {
     observers.set("node-9", ["node-3"]);
     put("node-3", "up");
+    linked = ["node-9", "node-3"];
     leader.lead(3, 0);
     leader.attach(1, { ...attach, node: "node-3" });
     leader.watermark(1, 0, 0);

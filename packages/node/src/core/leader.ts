@@ -102,9 +102,12 @@ export class LeaderCore {
     switch (word.type) {
       case "commands": {
         const { commands } = word;
-        return [...new Set(commands.map(({ node }) => node))].map((node) => {
+        return [...new Set(commands.map(({ node }) => node))].flatMap((node) => {
+          // Who is not attached gets them when it is.
+          const incarnation = this.#leadership?.detector.attachedAs(node);
+          if (incarnation === undefined) return [];
           const own = commands.filter((command) => command.node === node);
-          return tell(node, { type: "commands", commands: own });
+          return [tell(node, { type: "commands", incarnation, commands: own })];
         });
       }
       case "ack":
@@ -147,6 +150,11 @@ export class LeaderCore {
     if (this.#leadership !== leadership) return [this.#notLeading(ref)];
     const { node, incarnation } = message;
     const { epoch, detector } = leadership;
+    // Its link has ended meanwhile, and nobody would say so again.
+    if (node !== this.#name && !this.#reads.linked().includes(node)) {
+      const text = `the link to ${node} has ended`;
+      return [refuse(ref, { code: "HAL_UNREACHABLE", message: text })];
+    }
     const answer = {
       clusterId: this.#clusterId,
       leader: this.#name,

@@ -4,6 +4,8 @@ import { emit, type Instance, type SiteState, type Turn } from "./site-state.ts"
 
 /** As much as an event takes of a reason. */
 export const reasonCharsMax = 4_000;
+/** Ends that are remembered: many more than starts can be on their way to one node. */
+const endedMax = 20_000;
 
 /** What every event about an instance begins with. */
 export function placeOf(
@@ -32,6 +34,7 @@ export function reportEnd(
   effect: EndEffect,
 ): void {
   const at = placeOf(state, spec);
+  noteEnded(state, spec.instance);
   const stopped = (answer: { command?: string }) => {
     const exit = effect.type === "reportCouldNotStart" ? {} : { exit: effect.exit };
     emit(turn, { type: "ServiceStopped", data: { ...at, ...answer, ...exit } });
@@ -60,6 +63,17 @@ export function reportEnd(
       if (stopCommands.size === 0) stopped({});
   }
   for (const command of stopCommands) stopped({ command });
+}
+
+/** Remembers that the end of an instance was told: it has ended for good, whatever start of it comes yet. */
+export function noteEnded({ ended }: SiteState, instance: string): void {
+  ended.delete(instance);
+  ended.add(instance);
+  if (ended.size <= endedMax) return;
+  for (const oldest of ended) {
+    ended.delete(oldest);
+    return;
+  }
 }
 
 /** Answers the start commands that wait, or tells that it runs when none does. */
@@ -106,10 +120,10 @@ export function refuse(
 }
 
 /** Commands that wait for a start that an end overtook are answered, and not as a failure. */
-function refuseStarts(
+export function refuseStarts(
   state: SiteState,
   turn: Turn,
-  { instance }: InstanceSpec,
+  { instance }: Pick<InstanceSpec, "instance">,
   commands: ReadonlySet<string>,
 ): void {
   const reason = `${instance} has ended before this start was answered`;

@@ -1,4 +1,4 @@
-import { couldNotStart, reportStarted } from "./instance-report.ts";
+import { couldNotStart, refuseStarts, reportStarted } from "./instance-report.ts";
 import { unwatch } from "./instance-watch.ts";
 import { endLease, leaseEndOf } from "./lease-guards.ts";
 import { settleShutdown } from "./shutdown-end.ts";
@@ -27,6 +27,10 @@ export function start(
   const present = state.instances.get(action.instance);
   if (present !== undefined) {
     startAgain(state, turn, present, commands);
+    return;
+  }
+  if (state.ended.has(action.instance)) {
+    refuseStarts(state, turn, action, commands);
     return;
   }
   const queued = state.waiting.get(action.service);

@@ -92,6 +92,8 @@ export interface SiteState {
   readonly holders: Map<string, Instance>;
   /** By service. */
   readonly waiting: Map<string, WaitingStart>;
+  /** Instances whose end was told, the latest of them last; none is started again. */
+  readonly ended: Set<string>;
   readonly watched: Map<string, Watched>;
   /** Where the lease of each instance ends; also of starts that have not come. */
   readonly leases: Map<string, number>;
@@ -121,6 +123,7 @@ export function createState(options: SiteOptions, now: number): SiteState {
     instances: new Map(),
     holders: new Map(),
     waiting: new Map(),
+    ended: new Set(),
     watched: new Map(),
     leases: new Map(),
     deadlines: new Map(),

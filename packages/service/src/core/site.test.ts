@@ -221,6 +221,30 @@ describe("a shutdown", () => {
   });
 });
 
+describe("a start of an instance whose end was told", () => {
+  const again = (stage: Stage) => {
+    stage.effects.length = 0;
+    stage.start(startOf(1), "1.0");
+    return [brief(stage), stage.told()] as const;
+  };
+
+  test("comes too late: it is refused, and nothing starts", () => {
+    const stage = running();
+    stage.exited(1);
+    const [effects, told] = again(stage);
+    expect(effects).toEqual(["CommandRefused"]);
+    expect(told).toMatchObject([{ data: { command: "1.0", code: "HAL_CONFLICT" } }]);
+    stage.start(startOf(2), "2.0");
+    expect(brief(stage)).toEqual(["CommandRefused", `spawn ${instanceOf(2)}`]);
+  });
+
+  test("is refused too when it was stopped before it came", () => {
+    const stage = new Stage();
+    stage.stop(1, "1.1");
+    expect(again(stage)[0]).toEqual(["CommandRefused"]);
+  });
+});
+
 test("a start that comes again is answered with the configuration that the instance has now", () => {
   const stage = running();
   const given = "5".repeat(64);

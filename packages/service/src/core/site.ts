@@ -16,7 +16,7 @@ import {
   spawnFailed,
   take,
 } from "./instance-life.ts";
-import { answerTo, placeOf } from "./instance-report.ts";
+import { answerTo, noteEnded, placeOf } from "./instance-report.ts";
 import {
   answerTrouble,
   askStatus,
@@ -291,6 +291,7 @@ function stop(
   if (queued?.action.instance === id) {
     giveUp(state, turn, queued, `${id} was stopped before it was started`);
   }
+  noteEnded(state, id);
   const data = { ...placeOf(state, { service, instance: id }), ...answerTo(command) };
   emit(turn, { type: "ServiceStopped", data });
 }

@@ -27,7 +27,8 @@ export function takeForAgent(world: World, halond: SimHalond, message: ToAgent):
   const now = machineMs(world, halond.node);
   switch (message.type) {
     case "commands":
-      for (const command of message.commands) takeCommand(world, halond, command);
+      for (const command of message.commands)
+        takeCommand(world, halond, command, message.incarnation);
       return;
     case "ack":
       runAgent(world, halond, agent.acknowledged(message.sequence));
@@ -46,9 +47,14 @@ export function takeForAgent(world: World, halond: SimHalond, message: ToAgent):
   }
 }
 
-function takeCommand(world: World, halond: SimHalond, command: Command): void {
+function takeCommand(
+  world: World,
+  halond: SimHalond,
+  command: Command,
+  incarnation: number | undefined,
+): void {
   const { node, agent } = halond;
-  const effects = agent.command(command, machineMs(world, node));
+  const effects = agent.command(command, incarnation, machineMs(world, node));
   saw(world, { type: "commandTaken", node, command, verdict: verdictOf(effects, command.id) });
   runAgent(world, halond, effects);
 }
