@@ -66,19 +66,24 @@ function unit() {
   return { ...step, counts: packages.map((name) => readReport(name, reportOf(name))) };
 }
 
-function suite(kind) {
-  const report = join(reports, `${kind}.json`);
+/** Suites that run in one go: one that computes on one core, and one that mostly waits. */
+const together = ["determinism", "conformance"];
+
+/** Runs these suites side by side. */
+function suite(...kinds) {
+  const label = kinds.join(", ");
+  const report = join(reports, `${kinds.join("-")}.json`);
   rmSync(report, { force: true });
-  const step = run(`test/${kind}`, process.execPath, [
+  const step = run(`test: ${label}`, process.execPath, [
     vitest,
     "run",
     "--config=test/vitest.config.ts",
-    `--project=${kind}*`,
+    ...kinds.map((kind) => `--project=${kind}*`),
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${report}`,
   ]);
-  return { ...step, counts: [readReport(kind, report)] };
+  return { ...step, counts: [readReport(label, report)] };
 }
 
 /** @param {Step[]} steps */
@@ -104,7 +109,12 @@ function main(wanted) {
   steps.push(build());
   const wants = (kind) => wanted.includes(kind) || (wanted.length === 0 && exists(kind));
   if (wants("unit")) steps.push(unit());
-  for (const kind of suites.filter(wants)) steps.push(suite(kind));
+  const kinds = suites.filter(wants);
+  const areTogether = together.every((kind) => kinds.includes(kind));
+  for (const kind of kinds) {
+    if (!areTogether || !together.includes(kind)) steps.push(suite(kind));
+    else if (kind === together[0]) steps.push(suite(...together));
+  }
   conclude(steps);
 }
 
