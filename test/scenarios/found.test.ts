@@ -1,6 +1,6 @@
 import type { Stage } from "@halon/sim";
 import { describe, expect, test } from "vitest";
-import { running } from "./running.ts";
+import { ready, running } from "./running.ts";
 import { far, leaderOf, station, takenOver, tell, told, upTo } from "./station.ts";
 
 const slow = { readyUs: 20_000, stopUs: 10_000, answerUs: 800_000, memoryMb: 20 };
@@ -133,6 +133,22 @@ describe("a node", () => {
     stage.until(() => stage.node(old)?.state === "up" && stage.runs("web", old), 5_000);
     expect(stage.leader()).not.toBe(old);
     expect(stage.lives("web")).toHaveLength(4);
+  });
+});
+
+describe("a start that comes again", () => {
+  test("begins nothing when the node had adopted the instance, and its end was told meanwhile", () => {
+    const stage = ready({ services: { web: { script: slow } } });
+    stage.deploy("web");
+    stage.until(() => stage.processes("web").length === 1);
+    // Before its start is answered in the log.
+    stage.crashNode("node-1", 100);
+    stage.run(101);
+    stage.crashService("web");
+    stage.until(() => stage.runs("web"));
+    stage.run(5_000);
+    expect(stage.lives("web").map(({ end }) => end)).toEqual(["crashed", null]);
+    expect(stage.instances("web").map(({ id }) => id)).toEqual(["web@node-1#2"]);
   });
 });
 

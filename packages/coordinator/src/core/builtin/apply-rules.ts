@@ -15,8 +15,9 @@ import { declareKinds, kindConflict } from "./declared-kinds.ts";
 import { tokenKey } from "./exclusive.ts";
 import { beginOperation, failOperation } from "./operation.ts";
 import { askForConfiguration, placeAll, unplace, wantType } from "./placement.ts";
+import { clearFailures, giveNewTries, hasFailed } from "./restart.ts";
 import { putRuleFile, removeRuleFile } from "./rule-file-versions.ts";
-import { clearFailures, reconcileSlot } from "./slot.ts";
+import { reconcileSlot } from "./slot.ts";
 
 /** The rule that takes a cluster file, compiled, into the graph. */
 export const applyRules: Readonly<Record<string, Rule>> = {
@@ -96,6 +97,7 @@ function applyType(context: Context, type: ClusterSpec["types"][number]): void {
   // New code deserves new tries.
   for (const slot of graph.in(key, "wants", "ServiceName")) {
     if (slot.attributes.broken !== undefined) clearFailures(context, slot.id);
+    else if (hasFailed(context, slot.id)) giveNewTries(context, slot.id);
   }
 }
 

@@ -3,7 +3,8 @@ import { on, type Rule } from "@halon/rules";
 import { endEffect } from "./call-rules.ts";
 import { type Context, isLive } from "./context.ts";
 import { failAnswers } from "./operation.ts";
-import { reconcileSlot, restartKey, stopInstance } from "./slot.ts";
+import { restartKey } from "./restart-policy.ts";
+import { reconcileSlot, stopInstance } from "./slot.ts";
 
 /** Before a refused stop is sent again: a node that is stopping itself refuses everything. */
 const refusedStopMs = 1_000;

@@ -5,7 +5,8 @@ import { bounded, type Context } from "./context.ts";
 import { isInMaintenance } from "./node-mode.ts";
 import { failConfiguring } from "./operation.ts";
 import { wantConfiguration } from "./placement.ts";
-import { clearFailures, endInstance, reconcileSlot } from "./slot.ts";
+import { clearFailures } from "./restart.ts";
+import { endInstance, reconcileSlot } from "./slot.ts";
 import { countFailure, isWellWith, type Proven, provenOf, schemaOf } from "./trial.ts";
 import { forgetConfiguration } from "./wanted.ts";
 

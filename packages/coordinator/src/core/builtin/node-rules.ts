@@ -20,13 +20,13 @@ import { beginRecovery, endRecovery } from "./node-recovery.ts";
 import { failAnswers } from "./operation.ts";
 import { isPart } from "./part.ts";
 import { placeAll } from "./placement.ts";
+import { restartKey } from "./restart-policy.ts";
 import {
   endInstance,
   instanceOf,
   isAsked,
   reconcileSlot,
   removeInstance,
-  restartKey,
   sendStop,
 } from "./slot.ts";
 import { spreadWatch } from "./supervision-rules.ts";

@@ -6,7 +6,8 @@ import type { Context } from "./context.ts";
 import { isBoundTo } from "./exclusive.ts";
 import { endMove, isMovedOff, type Move, moveOf } from "./moving.ts";
 import { isLeaving, keepsPlaces, lingers, modeOf } from "./node-mode.ts";
-import { giveNewTries, reconcileSlot } from "./slot.ts";
+import { giveNewTries, hasFailed } from "./restart.ts";
+import { reconcileSlot } from "./slot.ts";
 import { endTrial } from "./trial.ts";
 import { tellShortfall } from "./waiting.ts";
 import { forgetConfiguration } from "./wanted.ts";
@@ -273,12 +274,12 @@ export function wantType(context: Context, slot: string, type: string): void {
   context.update.relate(key, "wants", keyOf("Service", type));
 }
 
-/** A person wants this configuration in the slot; where it is another one, what is broken gets new tries. */
+/** A person wants this configuration in the slot; where it is another one, what has failed gets new tries. */
 export function askForConfiguration(context: Context, slot: string, configuration: string): void {
   const wanted = context.graph.out(keyOf("ServiceName", slot), "wants", "Configuration")[0];
-  const { broken, notice, halted } = context.graph.get("ServiceName", slot)?.attributes ?? {};
+  const { notice, halted } = context.graph.get("ServiceName", slot)?.attributes ?? {};
   const isOther = wanted !== undefined && wanted.id !== configuration;
-  if (isOther && broken !== undefined) giveNewTries(context, slot);
+  if (isOther && hasFailed(context, slot)) giveNewTries(context, slot);
   if (isOther && notice !== undefined && halted !== true) forgetNotice(context, slot);
   wantConfiguration(context, slot, configuration);
 }

@@ -4,7 +4,8 @@ import { type Context, isLive } from "./context.ts";
 import { beginOperation, endOperation, failOperation } from "./operation.ts";
 import { isPart, partRefusal } from "./part.ts";
 import { askForConfiguration, forgetNotice } from "./placement.ts";
-import { clearFailures, instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
+import { clearFailures } from "./restart.ts";
+import { instanceOf, reconcileSlot, stopInstance } from "./slot.ts";
 import { reasonToWait } from "./waiting.ts";
 
 const answerDeadlineMs = 10_000;

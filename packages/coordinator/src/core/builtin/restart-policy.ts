@@ -37,3 +37,8 @@ function fnv1a(text: string): number {
   for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash >>> 0;
 }
+
+/** Of the timer that starts a slot again. */
+export function restartKey(slot: string): string {
+  return `restart/${slot}`;
+}

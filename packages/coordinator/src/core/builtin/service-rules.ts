@@ -6,14 +6,8 @@ import { bounded, type Context, isLive } from "./context.ts";
 import { wellState } from "./instance-watch.ts";
 import { answerOperations, finishStarted } from "./operation.ts";
 import { reconcileWaiting } from "./placement.ts";
-import {
-  applyRestartPolicy,
-  clearFailures,
-  endInstance,
-  instanceOf,
-  reconcileSlot,
-  sendStop,
-} from "./slot.ts";
+import { applyRestartPolicy, clearFailures } from "./restart.ts";
+import { endInstance, instanceOf, reconcileSlot, sendStop } from "./slot.ts";
 import { isNotWell, isWellWith } from "./trial.ts";
 
 /** Rules on what services do, as their nodes report it. */

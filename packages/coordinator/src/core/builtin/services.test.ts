@@ -26,6 +26,16 @@ function running(spec = web, ...names: readonly string[]): TestCluster {
   return cluster;
 }
 
+/** The node could not do the start that is on its way to it. */
+function refuseStart(cluster: TestCluster, instance: string): void {
+  const node = cluster.node("a");
+  const command = node.inbox.shift() ?? cluster.wires.get("a")?.shift();
+  emit(node, "ServiceCouldNotStart", {
+    ...{ node: "a", service: "web", instance, command: command?.id ?? "" },
+    ...{ code: "HAL_SERVICE_START", reason: "it does not start" },
+  });
+}
+
 describe("apply", () => {
   test("starts what is wanted, and its operation is done when that runs", () => {
     const cluster = new TestCluster();
@@ -230,6 +240,29 @@ describe("a failure", () => {
     cluster.apply(clusterSpec([deployment("web")], { types }));
     cluster.settle();
     expect(cluster.real()).toEqual(["web@a#6 running"]);
+  });
+
+  test("of what is not wanted any more does not count: what is wanted by now starts at once, with its own tries", () => {
+    const cluster = running();
+    for (let incarnation = 1; incarnation <= 4; incarnation += 1) {
+      fail(cluster.node("a"), `web@a#${incarnation}`, 0);
+      cluster.settle();
+      cluster.tick(2_000);
+      if (incarnation < 4) cluster.settle();
+    }
+    // Its fifth start is on its way while a person mends the configuration.
+    cluster.apply(clusterSpec([deployment("web", { config: { mended: true } })]));
+    refuseStart(cluster, "web@a#5");
+    cluster.settle();
+    expect(cluster.slot("web@a").broken).toBeUndefined();
+    expect(cluster.real()).toEqual(["web@a#6 running"]);
+    for (let incarnation = 6; incarnation <= 9; incarnation += 1) {
+      fail(cluster.node("a"), `web@a#${incarnation}`, 0);
+      cluster.settle();
+      cluster.tick(2_000);
+      cluster.settle();
+    }
+    expect(cluster.real()).toEqual(["web@a#10 running"]);
   });
 
   test("of an older incarnation is consumed and ignored, with the reason", () => {
@@ -500,12 +533,10 @@ describe("operations", () => {
       fail(cluster.node("a"), `web@a#${incarnation}`, 0);
       cluster.settle();
       cluster.tick(2_000);
-      cluster.settle();
+      if (incarnation < 4) cluster.settle();
     }
-    const operation = cluster.apply(
-      clusterSpec([deployment("web", port(1))], { types: [manifest("web")] }),
-    );
-    fail(cluster.node("a"), "web@a#5", 0);
+    const operation = cluster.apply(web);
+    refuseStart(cluster, "web@a#5");
     cluster.settle();
     expect(cluster.operation(operation)).toMatchObject({ state: "failed" });
     expect(cluster.operation(operation).reason).toContain("web@a is broken: failed 5 times");

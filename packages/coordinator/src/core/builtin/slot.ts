@@ -1,20 +1,19 @@
 import {
   type CommandType,
-  events,
   instanceId,
   keyOf,
   type Resource,
   type ServiceManifest,
   splitKey,
 } from "@halon/protocol";
-import { alertKeys, clearSlotAlerts } from "./alert-rules.ts";
+import { clearSlotAlerts } from "./alert-rules.ts";
 import { bounded, type Context, isLive } from "./context.ts";
 import { hasLeaseAsWanted, isExclusive, startBlocker, takeLease } from "./exclusive.ts";
 import { forgetWatchers, watchFromElsewhere } from "./instance-watch.ts";
 import { isInMaintenance } from "./node-mode.ts";
 import { settleOperations } from "./operation.ts";
 import { isPart } from "./part.ts";
-import { restartDecision } from "./restart-policy.ts";
+import { restartKey } from "./restart-policy.ts";
 import { forgetTrials } from "./trial.ts";
 import { isHeldBack } from "./waiting.ts";
 import { forgetConfiguration, isCurrentCode, isCurrentConfiguration } from "./wanted.ts";
@@ -285,76 +284,6 @@ export function endInstance(
     since: context.wallTime,
     reason: reason === undefined ? undefined : bounded(reason),
   });
-}
-
-/** Applies the type's restart policy to a failed instance, as far as its slot is still wanted. */
-export function applyRestartPolicy(
-  context: Context,
-  instance: Resource<"ServiceInstance">,
-  failure: { readonly reason: string; readonly healthyMs: number },
-): void {
-  const { slot, node, service, type } = instance.attributes;
-  endInstance(context, instance, "failed", failure.reason);
-  const policy = context.graph.get("Service", type)?.attributes.restart;
-  const isIgnored = isInMaintenance(context, node);
-  if (isIgnored) context.why(`${node} is in maintenance: nothing is decided`);
-  if (policy === undefined || isIgnored || !context.graph.wants(instance.id)) {
-    reconcileSlot(context, slot);
-    return;
-  }
-  const known = (context.memory.get(`failures/${slot}`) ?? []) as readonly number[];
-  const decision = restartDecision({
-    policy,
-    failures: known,
-    now: context.now,
-    healthyMs: failure.healthyMs,
-    seed: instance.id,
-  });
-  context.memory.set(`failures/${slot}`, decision.failures.length === 0 ? null : decision.failures);
-  if (decision.type === "broken") {
-    const reason = bounded(
-      `failed ${decision.failures.length} times within ${policy.windowMs / 1_000} s, last: ${failure.reason}`,
-    );
-    context.update.patch("ServiceName", slot, { broken: reason });
-    context.update.patch("ServiceInstance", instance.id, { state: "broken", reason });
-    const text = `${slot} is broken: ${reason}`;
-    context.alert.raise(alertKeys.serviceBroken(slot), { severity: "critical", text });
-    context.publish(events.ServiceBroken, { node, service, instance: instance.id, reason });
-    context.why(`${slot} is broken: ${reason}`);
-    settleOperations(context, slot);
-    return;
-  }
-  context.update.patch("ServiceName", slot, {
-    restarts: (context.graph.get("ServiceName", slot)?.attributes.restarts ?? 0) + 1,
-  });
-  if (decision.delayMs === 0) {
-    context.why(`was healthy for ${failure.healthyMs} ms, so it starts again at once`);
-    reconcileSlot(context, slot);
-    return;
-  }
-  context.timer.after(restartKey(slot), decision.delayMs, events.RestartDue, { slot });
-  context.why(
-    `starts ${slot} again in ${decision.delayMs} ms, after ${decision.failures.length} failures in a row`,
-  );
-  settleOperations(context, slot);
-}
-
-/** A person or a new version gives the slot a fresh start. */
-export function clearFailures(context: Context, slot: string): void {
-  giveNewTries(context, slot);
-  context.update.patch("ServiceName", slot, { halted: undefined });
-}
-
-/** What failed before does not count any more; one that a person stopped stays so. */
-export function giveNewTries(context: Context, slot: string): void {
-  context.memory.set(`failures/${slot}`, null);
-  context.timer.cancel(restartKey(slot));
-  context.update.patch("ServiceName", slot, { broken: undefined, notice: undefined });
-  clearSlotAlerts(context, slot, "it has new tries");
-}
-
-export function restartKey(slot: string): string {
-  return `restart/${slot}`;
 }
 
 /** Removes an instance of which nothing runs any more. */
