@@ -18,6 +18,9 @@ const relaunchGapUs = 300_000;
 /** After the faults: whoever stays dead has been lost by then; µs. */
 const knownLostUs = 8_000_000;
 
+/** After the faults: so long people wait for answers to what they have asked before; µs. */
+const answersUs = 6_000_000;
+
 /** One thing that was asked for. Changed by its operators alone. */
 export interface Asked {
   /** Id of the operation, and of the event that asks for it. */
@@ -52,7 +55,7 @@ export class Operators implements OperatorPort {
   due(world: World, a: number, b: number): void {
     const wish = world.scenario.faults[a];
     if (b === 1) this.try(world, a);
-    else if (b === 2) this.heal(world);
+    else if (b === 2) this.healSoon(world);
     else if (b === 3) this.ask(world, "BreakerResetRequested", {});
     else if (b === 4) this.members.look(world);
     else if (wish !== undefined && isWish(wish)) this.wish(world, wish);
@@ -99,6 +102,14 @@ export class Operators implements OperatorPort {
       default:
         this.aboutService(world, serviceRequests[wish.type], wish.service);
     }
+  }
+
+  /** What was asked for earlier and is decided later would take its place. */
+  private healSoon(world: World): void {
+    const isWaiting = this.asked.some(({ index, refusal }) => index === null && refusal === null);
+    if (isWaiting && world.now < world.healedAt + answersUs)
+      world.queue.push(world.now + retryUs, eventKind.wish, 0, 2, null);
+    else this.heal(world);
   }
 
   /** After the faults: all nodes take services, all that is deployed starts, with a configuration that works. */
