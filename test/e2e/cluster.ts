@@ -214,7 +214,7 @@ export async function startCluster(
 export async function line(
   program: Program,
   pattern: RegExp,
-  deadlineMs = 20_000,
+  deadlineMs = 45_000,
 ): Promise<string> {
   let hasEnded = false;
   void program.ended.then(() => {
@@ -233,7 +233,7 @@ export async function line(
 export async function waitFor<T>(
   what: string,
   probe: () => T | Promise<T>,
-  deadlineMs = 20_000,
+  deadlineMs = 45_000,
 ): Promise<Exclude<T, undefined | false>> {
   const end = performance.now() + deadlineMs;
   let last: unknown;

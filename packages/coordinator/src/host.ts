@@ -10,6 +10,7 @@ import type { EventInput, Reply } from "./core/index.ts";
 import type { AskedLease } from "./core/leases.ts";
 import type { HistoryQuery } from "./history.ts";
 import { makePlan, type PlanRequest } from "./plan/make.ts";
+import { makeProgress } from "./realm/progress.ts";
 import {
   asker,
   Ending,
@@ -19,7 +20,6 @@ import {
   type Seen,
   take,
 } from "./thread/asking.ts";
-import { makeProgress } from "./thread/progress.ts";
 import type {
   CoordinatorData,
   CoordinatorThreadData,

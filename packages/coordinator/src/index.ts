@@ -4,6 +4,7 @@ export type { AskedLease } from "./core/leases.ts";
 export { entriesOf, type HistoryQuery } from "./history.ts";
 export { type CoordinatorHost, type CoordinatorNews, startCoordinator } from "./host.ts";
 export type { PlanRequest } from "./plan/make.ts";
+export { makeProgress, readProgress } from "./realm/progress.ts";
 export type { CoordinatorData, JournalRecord, NumberedEvent, StoreData } from "./thread/wire.ts";
 export { trace, traceFailures, traceReport, traceStarts } from "./trace.ts";
 export type { Suspect } from "./watchdog.ts";

@@ -1,7 +1,7 @@
 import type { Worker } from "node:worker_threads";
 import { HalonError } from "@halon/protocol";
 import { judgePulse, type Pulse } from "./core/index.ts";
-import { readProgress } from "./thread/progress.ts";
+import { readProgress } from "./realm/progress.ts";
 
 const lookEveryMs = 100;
 

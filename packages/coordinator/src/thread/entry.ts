@@ -21,13 +21,13 @@ import { Leases } from "../leases.ts";
 import type { DecisionLoop } from "../loop.ts";
 import { hardenThread } from "../realm/harden.ts";
 import type { RuleFileHost } from "../realm/load.ts";
+import { ProgressWriter } from "../realm/progress.ts";
 import { decodeRecord } from "../recover.ts";
 import { Standby, type StandbyListener } from "../standby.ts";
 import { openEngine } from "../store/open.ts";
 import { storeOf } from "../store/parts.ts";
 import type { Store } from "../store/port.ts";
 import { traceFailures } from "../trace.ts";
-import { ProgressWriter } from "./progress.ts";
 import type {
   CoordinatorThreadData,
   FromCoordinator,

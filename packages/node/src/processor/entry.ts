@@ -1,6 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { hardenThread } from "@halon/coordinator/realm";
-import { ProgressWriter } from "./progress.ts";
+import { hardenThread, ProgressWriter } from "@halon/coordinator/realm";
 import { type ProcessorThreadData, RuleWork, type ToProcessorThread } from "./rule-work.ts";
 
 const port = parentPort;

@@ -1,4 +1,9 @@
-import { loadRuleScript, type RuleScript, runWithin } from "@halon/coordinator/realm";
+import {
+  loadRuleScript,
+  type ProgressWriter,
+  type RuleScript,
+  runWithin,
+} from "@halon/coordinator/realm";
 import { type Json, toErrorData } from "@halon/protocol";
 import { Processor, type ProcessorRules } from "@halon/rules/processor";
 import type {
@@ -8,7 +13,6 @@ import type {
   FromProcessor,
   ToProcessor,
 } from "../core/processor-messages.ts";
-import type { ProgressWriter } from "./progress.ts";
 import { threadCpuMs } from "./thread-cpu.ts";
 
 /** What the thread is given. */

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
+import { makeProgress, readProgress } from "@halon/coordinator";
 import type { FromProcessor, ToProcessor } from "../core/processor-messages.ts";
-import { makeProgress, readProgress } from "./progress.ts";
 import type { ProcessorThreadData, ToProcessorThread } from "./rule-work.ts";
 
 /** Heap of the thread. What its files hold is bounded; this ends what is not. */

@@ -9,7 +9,7 @@ export function makeProgress(): SharedArrayBuffer {
   return new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT);
 }
 
-/** Written by the coordinator's thread. */
+/** Written by the thread that runs code of rule files. */
 export class ProgressWriter {
   readonly #cells: Int32Array;
   #positions = new Map<string, number>();
