@@ -196,6 +196,13 @@ class Stage {
   }
 }
 
+/** The process as it is at its node, with a pid of its own. */
+function inState(process: SimProcess, state: "running" | "stopping"): SimProcess {
+  return { ...process, pid: pids++, state } as SimProcess;
+}
+
+let pids = 1;
+
 function command(id: string, node = "node-1", instance = "web@node-1#1", epoch = 1): Command {
   const action = { type: "StopService", service: "web", instance, reason: "" } as const;
   return { id, epoch, node, deadline: 1_000, action };
@@ -473,6 +480,15 @@ const cases: readonly {
         stage.record({ changes });
         stage.after(second);
       },
+      "an instance stops, and what lives there is in another state, or another instance": (
+        stage,
+      ) => {
+        const changes = [nodePut("node-1", {}), instancePut("web@node-1#2", { state: "stopping" })];
+        stage.alive(inState(stage.launch("web@node-1#1", 0), "stopping"));
+        stage.alive(inState(stage.launch("web@node-1#2", 0), "running"));
+        stage.record({ changes });
+        stage.after(second);
+      },
       "an operation without a timer": (stage) => {
         const operation = { action: "stop", target: "web", waiting: ["a"], since: 0, order: 1 };
         stage.record({ changes: [put("Operation", "o", { ...operation, state: "running" })] });
@@ -484,7 +500,10 @@ const cases: readonly {
       },
     },
     keeps: (stage) => {
-      const changes = [nodePut("node-1", {}), instancePut("web@node-1#1", { state: "stopping" })];
+      const stopping = (id: string) => instancePut(id, { state: "stopping" });
+      const changes = [nodePut("node-1", {}), stopping("web@node-1#1"), stopping("mail@node-1#1")];
+      // The one has a command that is out, the other the deadlines of its node.
+      stage.alive(inState(stage.launch("mail@node-1#1", 0), "stopping"));
       stage.record({ changes, commands: [command("1.1")] });
       stage.after(second);
     },
