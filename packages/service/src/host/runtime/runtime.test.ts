@@ -188,7 +188,7 @@ describe("what crashed and has not exited", () => {
     runtime.start(startAction(1), "1.1");
     runtime.stop(stopAction(1), "1.2");
     hear(1, exit);
-    expect(brief().slice(2)).toEqual(["ServiceCouldNotStart 1.1", "ServiceStopped 1.2"]);
+    expect(brief().slice(2)).toEqual(["CommandRefused 1.1", "ServiceStopped 1.2"]);
     expect(asked.filter((what) => what.startsWith("spawn"))).toHaveLength(1);
   });
 
