@@ -14,7 +14,12 @@ export default defineConfig({
   test: {
     projects: [
       {
-        test: { name: "docs", include: ["test/docs/**/*.test.ts"], testTimeout: 60_000 },
+        test: {
+          name: "docs",
+          maxWorkers: 2,
+          include: ["test/docs/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
       },
       {
         ssr: { resolve: { conditions } },
@@ -49,6 +54,7 @@ export default defineConfig({
           name: "engine",
           // Nothing of one file can meet another.
           isolate: false,
+          maxWorkers: 2,
           include: ["test/engine/**/*.test.ts"],
         },
       },

@@ -66,8 +66,11 @@ function unit() {
   return { ...step, counts: packages.map((name) => readReport(name, reportOf(name))) };
 }
 
-/** Suites that run in one go: one that computes on one core, and one that mostly waits. */
-const together = ["determinism", "conformance"];
+/** Suites that run in one go: those that compute for seconds, and one on one core beside one that mostly waits. */
+const together = [
+  ["docs", "scenarios", "engine", "rules"],
+  ["determinism", "conformance"],
+];
 
 /** Runs these suites side by side. */
 function suite(...kinds) {
@@ -110,10 +113,10 @@ function main(wanted) {
   const wants = (kind) => wanted.includes(kind) || (wanted.length === 0 && exists(kind));
   if (wants("unit")) steps.push(unit());
   const kinds = suites.filter(wants);
-  const areTogether = together.every((kind) => kinds.includes(kind));
   for (const kind of kinds) {
-    if (!areTogether || !together.includes(kind)) steps.push(suite(kind));
-    else if (kind === together[0]) steps.push(suite(...together));
+    const group = together.find((each) => each.includes(kind)) ?? [kind];
+    const own = group.filter((each) => kinds.includes(each));
+    if (own[0] === kind) steps.push(suite(...own));
   }
   conclude(steps);
 }
