@@ -149,10 +149,14 @@ describe.skipIf(!isHere)("redis and nginx of Debian, by their agents and as proc
 
   test("a stop leaves nothing behind", async () => {
     const pids = (await Promise.all(services.map(running))).map(({ osPid = 0 }) => osPid);
+    expect(holdersOf("redis-ocf")).toContain(pids[0]);
     await Promise.all(services.map((name) => act(node.endpoint, name, "stop")));
-    for (const pid of pids) expect(existsSync(`/proc/${pid}/exe`)).toBe(false);
-    expect(holdersOf(directory)).toEqual([]);
+    const left = {
+      pids: pids.filter((pid) => existsSync(`/proc/${pid}/exe`)),
+      holders: services.flatMap(holdersOf),
+    };
     await Promise.all(services.map((name) => act(node.endpoint, name, "start")));
+    expect(left).toEqual({ pids: [], holders: [] });
   });
 
   test("what runs by an agent outlives halond, and is the same afterwards", async () => {
@@ -201,9 +205,11 @@ function familyOf(pid: number): readonly number[] {
   return [pid, ...children.split(" ").filter(Boolean).map(Number)];
 }
 
-/** Processes that an agent has started for a service below the directory. */
-function holdersOf(path: string): readonly number[] {
-  return pidsWhere((held) => held.startsWith(`${path}/data/`) && held.endsWith("/ocf.mark"));
+/** Processes that an agent has started for the service, the agent's own calls among them. */
+function holdersOf(name: string): readonly number[] {
+  return pidsWhere(
+    (held) => held.startsWith(`${directory}/data/`) && held.endsWith(`/${name}/ocf.mark`),
+  );
 }
 
 /** Processes whose directory or third file is such a path. */
