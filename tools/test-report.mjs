@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /** @typedef {{ label: string, passed: number, failed: number, skipped: number, total: number }} Counts */
+/** @typedef {{ name: string, status: string, assertionResults: { status: string, fullName?: string, failureMessages?: string[] }[] }} FileResult */
 
 /**
  * @param {string} label
@@ -9,18 +10,38 @@ import { existsSync, readFileSync } from "node:fs";
  * @returns {Counts}
  */
 export function readReport(label, file) {
-  if (!existsSync(file)) return { label, passed: 0, failed: 0, skipped: 0, total: 0 };
-  const report = JSON.parse(readFileSync(file, "utf8"));
+  return countsOf(label, filesIn(file));
+}
+
+/**
+ * @param {string} file A JSON report of vitest.
+ * @returns {FileResult[]} Empty when there is no report.
+ */
+export function filesIn(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).testResults : [];
+}
+
+/**
+ * @param {string} label
+ * @param {readonly FileResult[]} files
+ * @returns {Counts}
+ */
+export function countsOf(label, files) {
+  const tests = files.flatMap((each) => each.assertionResults);
+  const count = (...wanted) => tests.filter((each) => wanted.includes(each.status)).length;
   // A file that does not load has no failed test in it, and still failed.
-  const unloaded = report.testResults.filter(
-    (each) =>
-      each.status === "failed" &&
-      !each.assertionResults.some((assertion) => assertion.status === "failed"),
-  ).length;
-  const passed = report.numPassedTests;
-  const failed = report.numFailedTests + unloaded;
-  const skipped = report.numPendingTests + report.numTodoTests;
+  const unloaded = files.filter(
+    (each) => each.status === "failed" && failuresIn(each).length === 0,
+  );
+  const passed = count("passed");
+  const failed = count("failed") + unloaded.length;
+  const skipped = count("skipped", "pending", "todo", "disabled");
   return { label, passed, failed, skipped, total: passed + failed + skipped };
+}
+
+/** @param {FileResult} file */
+export function failuresIn(file) {
+  return file.assertionResults.filter((each) => each.status === "failed");
 }
 
 /**
