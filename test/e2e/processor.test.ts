@@ -25,14 +25,14 @@ export const Bite = defineEvent({ type: "Bite", schema: z.strictObject({ n: z.nu
 
 /** Runs on nodes: of so many samples it makes one event of the log. */
 function load(atLeast: number): string {
-  return `import { count, defineRules, onNode } from "@halon/rules";
+  return `import { count, defineRules, onNode, z } from "@halon/rules";
 import { Sample, Tens } from "./types.ts";
-export default defineRules({
-  tens: onNode(count(Sample, { atLeast: ${atLeast}, within: "1h" })).do(({ match, publish, why }) => {
-    why("of ${atLeast}");
+export default defineRules((options) => ({
+  tens: onNode(count(Sample, { atLeast: options.most, within: "1h" })).do(({ match, publish, why }) => {
+    why("of " + options.most);
     publish(Tens, { key: String(match.count) });
   }),
-}, { runs: "node", events: [Tens] });
+}), { runs: "node", events: [Tens], options: z.strictObject({ most: z.number().int().min(2).default(${atLeast}) }) });
 `;
 }
 
@@ -132,6 +132,16 @@ test("events are counted where they come in, and what is published comes into th
   await waitFor("one more event of each node", async () => (await tens(endpoint)).length >= 9);
   const thrice = nodes.map((node) => `node/${node}/load/tens 3`);
   expect(await tens(endpoint)).toEqual([...twice, ...thrice].sort());
+
+  // Other options are another version, on every node.
+  await ctl(endpoint, "rule", "options", "load", "most=2");
+  await loaded(endpoint, "load");
+  for (const node of nodes) await emit(endpoints.get(node) ?? "", samples(2));
+  await waitFor("one more event of each node", async () => (await tens(endpoint)).length >= 12);
+  const pairs = nodes.map((node) => `node/${node}/load/tens 2`);
+  expect(await tens(endpoint)).toEqual([...twice, ...thrice, ...pairs].sort());
+  const few = await halonctl(endpoint, "rule", "options", "load", "most=1");
+  expect(few.stderr).toContain("options.most: Too small");
 
   // What a processor takes cannot be in the log, too.
   write("told.rules.ts", told.replaceAll("Tens", "Sample").replace("event.key", '"x"'));

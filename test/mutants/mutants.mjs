@@ -4,7 +4,8 @@
  * rule at the same event twice with the bug, and no rule without it.
  *
  * Options: `--only NAME,…`, `--seeds N` (default 2000, at most 200 of whole clusters), `--lanes N` bugs at a time (default: one a core),
- * `--shrink-runs N` to spend on each smaller scenario (default 500), `--out DIR` keeps those scenarios as `NAME.json`, `--keep` leaves the copies.
+ * `--shrink-runs N` to spend on each smaller scenario (default 500), `--tries N` seeds that find the bug to make smaller, until one
+ * has ten events or fewer (default 5), `--out DIR` keeps the smallest scenarios as `NAME.json`, `--keep` leaves the copies.
  * Exit 7 when a bug was not found, or its scenario does not stand these runs.
  */
 import { spawn } from "node:child_process";
@@ -63,6 +64,7 @@ const { values: options } = parseArgs({
     seeds: { type: "string", default: "2000" },
     lanes: { type: "string", default: String(availableParallelism()) },
     "shrink-runs": { type: "string", default: "500" },
+    tries: { type: "string", default: "5" },
     out: { type: "string" },
     keep: { type: "boolean", default: false },
   },
@@ -165,20 +167,49 @@ async function tryBug(tree, clean, name) {
   const applied = await run(tree, "git", ["apply", "--whitespace=nowarn", patch]);
   if (applied.status !== 0)
     return { violation: null, why: `the patch does not apply: ${lastLine(applied.err)}` };
-  const result = await simulate(tree, profileOf(name));
-  if (result.violation !== null) result.small = await makeSmall(tree, clean, name, result);
+  const result = await findBug(tree, clean, name);
   const reverted = await run(tree, "git", ["apply", "--reverse", "--whitespace=nowarn", patch]);
   if (reverted.status !== 0) throw new Error(`${name} cannot be taken out: ${reverted.err}`);
   return result;
 }
 
-async function simulate(tree, profile) {
+/** The first violation, and the smallest scenario of the first few: chance decides how small one can be made. */
+async function findBug(tree, clean, name) {
   const compiled = await compile(tree);
   if (compiled.status !== 0)
     return { violation: null, why: `it does not compile: ${lastLine(compiled.out)}` };
-  // One thread: seeds run in order, so the first that breaks a rule is the same each time.
+  const result = await simulate(tree, profileOf(name), 1);
+  let { violation } = result;
+  for (let tries = Number(options.tries); violation !== null && tries > 0; tries -= 1) {
+    const small = await makeSmall(tree, clean, name, violation);
+    if (isBetter(small, result.small)) {
+      result.small = small;
+      keep(name, small);
+    }
+    if (small.wrong === null && small.size <= eventsMax) break;
+    if (tries > 1)
+      violation = (await simulate(tree, profileOf(name), violation.seed + 1)).violation;
+  }
+  return result;
+}
+
+function isBetter(small, best) {
+  if (best === undefined) return true;
+  if ((small.wrong === null) !== (best.wrong === null)) return small.wrong === null;
+  return small.size < best.size;
+}
+
+function keep(name, { file }) {
+  if (options.out === undefined) return;
+  mkdirSync(options.out, { recursive: true });
+  copyFileSync(file, join(options.out, `${name}.json`));
+}
+
+async function simulate(tree, profile, from) {
   const last = profile === "raft" ? options.seeds : Math.min(options.seeds, clusterSeedsMax);
-  const seeds = [...argsOf[profile], "--seeds", `1..${last}`, "--workers", "1"];
+  if (from > last) return { violation: null, why: "no seed is left" };
+  // One thread: seeds run in order, so the first that breaks a rule is the same each time.
+  const seeds = [...argsOf[profile], "--seeds", `${from}..${last}`, "--workers", "1"];
   const args = [simulator, ...seeds, "--until-violation", "--output", "json"];
   const { status, out, err } = await run(tree, process.execPath, args);
   if (status !== 0 && status !== 7)
@@ -188,28 +219,26 @@ async function simulate(tree, profile) {
 }
 
 /** Has the simulator make the scenario of a violation smaller; how many faults, requests and jobs are left, and what is wrong with it. */
-async function makeSmall(tree, clean, name, { violation: { seed, invariant } }) {
+async function makeSmall(tree, clean, name, { seed, invariant }) {
   const out = join(base, name);
   const seeds = [...argsOf[profileOf(name)], "--seed", String(seed), "--workers", "1"];
   const shrinking = ["--shrink-runs", options["shrink-runs"], "--out", out];
   await run(tree, process.execPath, [simulator, ...seeds, ...shrinking]);
   const file = join(out, `sim-${seed}-${invariant}.json`);
   const { faults, requests, settings } = JSON.parse(readFileSync(file, "utf8")).scenario;
-  if (options.out !== undefined) {
-    mkdirSync(options.out, { recursive: true });
-    copyFileSync(file, join(options.out, `${name}.json`));
-  }
   const size = faults.length + requests.length + (settings.cluster?.jobs?.count ?? 0);
   const [first, second] = [await replay(tree, file), await replay(tree, file)];
-  if (first.violation?.invariant !== invariant) return { size, wrong: "breaks another rule" };
+  if (first.violation?.invariant !== invariant)
+    return { seed, file, size, wrong: "breaks another rule" };
   const { step, message } = first.violation;
   const isAlike =
     second.hash === first.hash &&
     second.violation?.step === step &&
     second.violation.message === message;
-  if (!isAlike) return { size, wrong: "two replays differ" };
+  if (!isAlike) return { seed, file, size, wrong: "two replays differ" };
   const without = await replay(clean, file);
-  return { size, wrong: without.violation === null ? null : "breaks a rule without the bug" };
+  const wrong = without.violation === null ? null : "breaks a rule without the bug";
+  return { seed, file, size, wrong };
 }
 
 async function replay(tree, file) {
@@ -235,7 +264,8 @@ function tell(name, { violation, why, small }) {
     return;
   }
   const { seed, invariant, message } = violation;
-  const said = small.wrong ?? message.split("\n")[0].slice(0, 80);
+  const of = small.seed === seed ? "" : `(smallest of seed ${small.seed}) `;
+  const said = of + (small.wrong ?? message.split("\n")[0].slice(0, 80));
   console.log(`${columns(name, seed, small.size)}  ${invariant.padEnd(12)}  ${said}`);
 }
 
@@ -245,6 +275,7 @@ function columns(name, seed, left) {
 
 wholeNumber("seeds", options.seeds);
 wholeNumber("shrink-runs", options["shrink-runs"]);
+wholeNumber("tries", options.tries);
 const names = chosen();
 const lanes = Math.min(wholeNumber("lanes", options.lanes), names.length);
 const base = mkdtempSync(join(tmpdir(), "halon-mutants-"));

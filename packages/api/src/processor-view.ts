@@ -1,10 +1,8 @@
 import type { AttributesOf, GraphView, ProcessorFile } from "@halon/protocol";
 
 /** A rule file that runs on nodes, as one node has it. */
-export interface RuleFileOnNode extends Pick<ProcessorFile, "state" | "blob"> {
+export interface RuleFileOnNode extends Omit<ProcessorFile, "file"> {
   readonly node: string;
-  /** Why it is in quarantine there. */
-  readonly reason?: string;
 }
 
 /** How far a rule file that runs on nodes has come. */
@@ -20,8 +18,8 @@ export function onNodesOf(graph: GraphView, file: string): readonly RuleFileOnNo
   return graph.list("Processor").flatMap(({ id: node, attributes }) => {
     const found = attributes.files.find((each) => each.file === file);
     if (found === undefined || !isUp(graph, node)) return [];
-    const { state, blob, reason } = found;
-    return [{ node, state, blob, ...(reason === undefined ? {} : { reason }) }];
+    const { file: _, ...on } = found;
+    return [{ node, ...on }];
   });
 }
 
@@ -29,11 +27,11 @@ export function onNodesOf(graph: GraphView, file: string): readonly RuleFileOnNo
 export function runsOf(
   graph: GraphView,
   file: string,
-  { runs, blob }: Pick<AttributesOf<"RuleFile">, "runs" | "blob">,
+  { runs, blob, edition }: Pick<AttributesOf<"RuleFile">, "runs" | "blob" | "edition">,
 ): RunsOnNodes | undefined {
   if (runs !== "node") return undefined;
   const loaded = onNodesOf(graph, file).filter(
-    (each) => each.state === "loaded" && each.blob === blob,
+    (each) => each.state === "loaded" && each.blob === blob && each.edition === edition,
   );
   const nodes = graph.list("Node").filter(({ id }) => isUp(graph, id)).length;
   return { runs, loadedOn: loaded.length, nodes };

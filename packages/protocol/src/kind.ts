@@ -97,6 +97,8 @@ export type NodePolicy = z.infer<typeof NodePolicy>;
 export const ProcessorFile = z.strictObject({
   file: Name,
   blob: Hash,
+  /** Of a file that takes options: which. */
+  edition: z.number().int().optional(),
   state: z.enum(["loaded", "quarantined"]),
   /** Why it is in quarantine. */
   reason: z.string().max(4_000).optional(),

@@ -21,6 +21,11 @@ export function defineRules(
   rules: Readonly<Record<string, NodeRule>>,
   about: NodeRulesOptions,
 ): Rules;
+/** The same of a file that takes options: the types of event that its rules are on are the same with all of them. */
+export function defineRules<S extends z.ZodObject>(
+  rules: (options: z.output<S>) => Readonly<Record<string, NodeRule>>,
+  about: NodeRulesOptions & { readonly options: S },
+): ConfigurableRules;
 /**
  * Gives a rule file its value. Rules of one file and one priority act in the order in which they stand here.
  *
@@ -41,28 +46,27 @@ export function defineRules(
     ...about
   }: RulesAbout & { readonly options?: z.ZodObject; readonly runs?: "node" } = {},
 ): Rules | ConfigurableRules {
-  if (about.runs === "node") {
-    if (typeof rules === "function")
-      throw new HalonError(
-        "HAL_CONFIG_INVALID",
-        'options: rules with runs: "node" take none; put the values into the file',
-      );
-    return defineNodeRules(rules, about);
-  }
-  if (typeof rules !== "function") return finished(rules, about);
+  const finish = (given: RuleMap): Rules => {
+    checkMap(given);
+    return about.runs === "node" ? defineNodeRules(given, about) : finished(given, about);
+  };
+  if (typeof rules !== "function") return finish(rules);
   return {
     kind: "configurable",
     schema: checkOptionsSchema(options),
-    build: (given) => finished(rules(given), about),
+    build: (given) => finish(rules(given)),
   };
 }
 
-function finished(rules: RuleMap, about: RulesAbout): Rules {
+function checkMap(rules: RuleMap): void {
   if (typeof rules !== "object" || rules === null || isPromise(rules))
     throw new HalonError(
       "HAL_CONFIG_INVALID",
       "defineRules: the rules are no object of rules; give one at once, not a promise of one",
     );
+}
+
+function finished(rules: RuleMap, about: RulesAbout): Rules {
   for (const [name, rule] of Object.entries(rules))
     if (rule.kind === "statechart") checkMachine(name, rule);
   const heard = Object.values(rules).flatMap(heardBy);

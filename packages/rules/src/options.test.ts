@@ -68,12 +68,6 @@ describe("a file is refused", () => {
     expect(() => defineRules((() => ({})) as never, { options: schema } as never)).toThrow(message);
   });
 
-  test("whose rules run on nodes", () => {
-    expect(() => defineRules((() => ({})) as never, { options, runs: "node" } as never)).toThrow(
-      'rules with runs: "node" take none',
-    );
-  });
-
   test("whose rules are a promise", () => {
     const late = defineRules((async () => ({})) as never, { options });
     expect(() => rulesOf(late)).toThrow("not a promise of one");

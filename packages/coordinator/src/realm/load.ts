@@ -1,11 +1,12 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import type {
-  AttributesOf,
-  ConfiguredRules,
-  GraphView,
-  JsonObject,
-  Resource,
+import {
+  type AttributesOf,
+  type ConfiguredRules,
+  type GraphView,
+  HalonError,
+  type JsonObject,
+  type Resource,
 } from "@halon/protocol";
 import { indexRules, keptCode, type LoadedFile } from "@halon/rules";
 import { z } from "zod";
@@ -60,6 +61,8 @@ interface Version {
   readonly options: JsonObject | undefined;
   /** An earlier one, which is there for its jobs alone. */
   readonly isKept: boolean;
+  /** It runs on nodes, and is here to be asked what its code makes of other options: the types of event that it takes. */
+  readonly hears: readonly string[] | undefined;
   /** What is told to run when its code does. */
   readonly code: string;
 }
@@ -80,10 +83,13 @@ export async function loadRuleSet(
   const missing: RuleFileFailure[] = [];
   const active = graph
     .list("RuleFile")
-    .filter(({ attributes }) => isInForce(attributes) && attributes.runs !== "node");
+    .filter(
+      ({ attributes: { runs, options, ...rest } }) =>
+        isInForce(rest) && (runs !== "node" || options !== undefined),
+    );
   const versions = active.flatMap(versionsOf);
   host.files(versions.map(({ code, blob }) => ({ name: code, blob })));
-  for (const { file, blob, version, options, isKept, code } of versions) {
+  for (const { file, blob, version, options, isKept, hears, code } of versions) {
     try {
       const suspicion = host.suspects.get(blob);
       if (suspicion !== undefined) throw new Error(suspicion);
@@ -94,9 +100,11 @@ export async function loadRuleSet(
       const key = scriptKey(code, version);
       const script = before.scripts.get(key) ?? (await load(host, { code, blob, options }));
       scripts.set(key, script);
-      files.push({ name: file, version, isKept, rules: script.rules });
+      if (hears === undefined) files.push({ name: file, version, isKept, rules: script.rules });
     } catch (error) {
-      failures.push({ file, blob, reason: reasonOf(error).slice(0, 2_000) });
+      // Whether a file can run on a node, its processor says.
+      if (hears === undefined)
+        failures.push({ file, blob, reason: reasonOf(error).slice(0, 2_000) });
     } finally {
       host.running(null);
     }
@@ -109,7 +117,7 @@ export async function loadRuleSet(
     configure: (file, given) => {
       const newest = versions.find((each) => each.file === file && !each.isKept);
       const script = newest && scripts.get(scriptKey(newest.code, newest.version));
-      return newest && script ? configured(newest.blob, script, given) : null;
+      return newest && script ? configured(newest, script, given) : null;
     },
     versions: new Map(versions.map(({ code, file, blob }) => [code, { file, blob }])),
   };
@@ -117,13 +125,14 @@ export async function loadRuleSet(
 }
 
 function versionsOf({ id, attributes }: Resource<"RuleFile">): readonly Version[] {
-  const { blob, options, kept = [], keptOptions = {}, retired } = attributes;
+  const { blob, runs, options, kept = [], keptOptions = {}, retired } = attributes;
+  const hears = runs === "node" ? (attributes.hears ?? []) : undefined;
   const newest = {
-    ...{ file: id, blob, isKept: false, code: id },
+    ...{ file: id, blob, isKept: false, hears, code: id },
     ...{ version: versionOf(attributes), options },
   };
   const earlier = kept.map((version) => ({
-    ...{ file: id, blob: blobOf(version), isKept: true, code: keptCode(id, version) },
+    ...{ file: id, blob: blobOf(version), isKept: true, hears, code: keptCode(id, version) },
     ...{ version, options: keptOptions[version] },
   }));
   return retired === true ? earlier : [newest, ...earlier];
@@ -142,8 +151,13 @@ function scriptKey(code: string, version: string): string {
 }
 
 /** What the code of a file makes of options, as data. */
-function configured(blob: string, script: RuleScript, given: JsonObject): ConfiguredRules {
+function configured(
+  { blob, hears }: Pick<Version, "blob" | "hears">,
+  script: RuleScript,
+  given: JsonObject,
+): ConfiguredRules {
   const { rules, options = {} } = script.configure(given);
+  if (hears !== undefined) checkHeard(hears, rules.hears ?? []);
   const patterns = Object.entries(rules.rules).flatMap(([name, { pattern }]) =>
     pattern === undefined ? [] : [[name, pattern.description] as const],
   );
@@ -154,6 +168,16 @@ function configured(blob: string, script: RuleScript, given: JsonObject): Config
     patterns: Object.fromEntries(patterns),
     invariants: (rules.invariants ?? []).map(({ name }) => name),
   };
+}
+
+/** Nodes check what comes in by the types that the file took when it was applied. */
+function checkHeard(before: readonly string[], now: readonly string[]): void {
+  const isSame = before.length === now.length && before.every((type) => now.includes(type));
+  if (isSame) return;
+  throw new HalonError(
+    "HAL_CONFIG_INVALID",
+    `with these options its rules are on ${now.join(", ") || "no event"}, and on ${before.join(", ") || "no event"} with the present ones; apply the file with them in the cluster file`,
+  );
 }
 
 /** Runs the script of a compiled rule file, with a deadline. `running` is told whose code runs, `code`. */

@@ -185,6 +185,51 @@ describe("a request for options is refused before it is taken, and nothing chang
   });
 });
 
+describe("of a file that runs on nodes", () => {
+  const onNodes = `
+const { count, defineEvent, defineRules, onNode, z } = require("@halon/rules");
+const schema = z.strictObject({ key: z.string() });
+const [Hit, Miss] = ["Hit", "Miss"].map((type) => defineEvent({ type, schema }));
+module.exports.default = defineRules(({ most, misses }) => ({
+  many: onNode(count(misses ? Miss : Hit, { atLeast: most, within: "1h" })).do(() => {}),
+}), { runs: "node", options: z.strictObject({ most: z.number().int().min(2).default(3), misses: z.boolean().default(false) }) });`;
+  const hash = hashLike(onNodes);
+
+  beforeEach(async () => {
+    await writeFile(join(blobs, `${hash}.cjs`), onNodes);
+    const { rules, options, optionsSchema } = runRuleScript(onNodes, "x").configure({});
+    const file = {
+      ...{ name: "mine", blob: hash, rules: Object.keys(rules.rules), resources: {} },
+      ...{ events: [{ type: "Hit", version: 1, schema: {} }], runs: "node", hears: rules.hears },
+      ...{ options, optionsSchema },
+    };
+    const spec = clusterSpec([], { rules: [file as never] });
+    await submit("ClusterApplied", { operation: `on-nodes-${requests}`, spec: spec as never });
+  });
+
+  test("they are checked by its code and put into the graph, and its rules stay out of the log's", async () => {
+    expect(await ask({ most: 4 })).toMatchObject({ type: "accepted" });
+    expect(inForce()).toMatchObject({ runs: "node", hears: ["Hit"], edition: 2 });
+    expect(inForce()?.options).toEqual({ most: 4, misses: false });
+    expect(inForce()?.patterns).toMatchObject({ many: { type: "count" } });
+    expect(await ask({ most: 1 })).toMatchObject({
+      error: { message: expect.stringContaining("options.most: Too small") },
+    });
+    expect(inForce()?.edition).toBe(2);
+  });
+
+  test("those with which it would be on other events are refused", async () => {
+    expect(await ask({ misses: true })).toMatchObject({
+      type: "refused",
+      error: {
+        code: "HAL_CONFIG_INVALID",
+        message: expect.stringContaining("its rules are on Miss, and on Hit with the present ones"),
+      },
+    });
+    expect(inForce()?.edition).toBe(1);
+  });
+});
+
 test("the log alone gives the same state: what the code made of options is in it", async () => {
   await apply();
   await hit();

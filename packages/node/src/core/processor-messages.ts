@@ -1,4 +1,4 @@
-import type { Json } from "@halon/protocol";
+import type { Json, JsonObject } from "@halon/protocol";
 
 /** An event of this node that a processor takes; `at` is the processor's clock in ms when it came in. */
 export interface ArrivedEvent {
@@ -12,6 +12,9 @@ export interface FileToLoad {
   readonly file: string;
   readonly blob: string;
   readonly version: string;
+  /** Of a file that takes options, and the edition that these are. */
+  readonly options?: JsonObject;
+  readonly edition?: number;
 }
 
 /** An event that a rule on this node has published, on its way to the decision log. */

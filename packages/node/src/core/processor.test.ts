@@ -106,6 +106,34 @@ describe("files", () => {
     expect(stage.told.at(-1)).toMatchObject({ type: "files", files: [{ blob: blob("b") }] });
   });
 
+  test("are loaded anew when their options change, and what is told of them says which", () => {
+    const stage = begun(file("load", { options: { n: 1 }, edition: 1 }));
+    const [first] = stage.told;
+    expect(first).toMatchObject({ files: [{ options: { n: 1 }, edition: 1 }] });
+    stage.follow(file("load", { options: { n: 2 }, edition: 2 }));
+    const last = stage.told.at(-1);
+    expect(last).toMatchObject({ files: [{ blob: blob("a"), options: { n: 2 }, edition: 2 }] });
+    const versions = [first, last].map((each) => each?.type === "files" && each.files[0]?.version);
+    expect(new Set(versions).size).toBe(2);
+    stage.answer({});
+    expect(stage.emitted.map(([, data]) => data)).toMatchObject([
+      { files: [{ edition: 1, state: "loaded" }] },
+      { files: [{ edition: 2, state: "loaded" }] },
+    ]);
+  });
+
+  test("that fail with some options begin again with others", () => {
+    const stage = begun(file("load", { edition: 1 }));
+    stage.offer();
+    stage.answer({ faults: [{ file: "load", version: `${blob("a")}:0#1`, reason: "it loops" }] });
+    expect(stage.emitted.at(-1)?.[1]).toMatchObject({
+      files: [{ edition: 1, state: "quarantined" }],
+    });
+    stage.follow(file("load", { edition: 2 }));
+    stage.answer({});
+    expect(stage.emitted.at(-1)?.[1]).toMatchObject({ files: [{ edition: 2, state: "loaded" }] });
+  });
+
   test("that fail are in quarantine here until people take them back or correct them", () => {
     const stage = begun();
     stage.offer();

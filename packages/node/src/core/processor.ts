@@ -28,7 +28,7 @@ const steadyMs = 10_000;
 const triesMax = 2;
 
 /** A rule file that this node is to run, as the graph has it. */
-export interface WantedFile {
+export interface WantedFile extends Pick<FileToLoad, "options" | "edition"> {
   readonly file: string;
   readonly blob: string;
   /** How often people have taken it back. */
@@ -108,7 +108,7 @@ export class ProcessorCore {
   #loaded: readonly FileToLoad[] = [];
   #isFilesTold = true;
   /** By file. */
-  readonly #quarantined = new Map<string, FileFault & { readonly blob: string }>();
+  readonly #quarantined = new Map<string, FileFault & Pick<FileToLoad, "blob" | "edition">>();
   #queue: ArrivedEvent[] = [];
   #underWay = 0;
   #tries = 0;
@@ -289,9 +289,10 @@ export class ProcessorCore {
   /** A version that is not here yet leaves the one before in force. */
   #filesOf(has: (blob: string) => boolean): readonly FileToLoad[] {
     return this.#wanted.flatMap((wanted): readonly FileToLoad[] => {
-      const { file, blob } = wanted;
+      const { file, blob, options } = wanted;
       if (this.#quarantined.has(file)) return [];
-      if (has(blob)) return [{ file, blob, version: versionOf(wanted) }];
+      const given = { ...(options === undefined ? {} : { options }), ...editionOf(wanted) };
+      if (has(blob)) return [{ file, blob, version: versionOf(wanted), ...given }];
       return this.#files.filter((each) => each.file === file);
     });
   }
@@ -323,7 +324,7 @@ export class ProcessorCore {
       if (known === undefined) return [];
       const { file, blob } = known;
       const reason = fault.reason.slice(0, 2_000);
-      this.#quarantined.set(file, { ...fault, reason, blob });
+      this.#quarantined.set(file, { ...fault, reason, blob, ...editionOf(known) });
       this.#files = this.#files.filter((each) => each !== known);
       const data = { node: this.#node, file, blob, reason };
       return [{ type: "emit", event: "ProcessorFileFailed", data }];
@@ -372,14 +373,21 @@ export class ProcessorCore {
   #state(): readonly ProcessorFile[] {
     return this.#wanted.flatMap(({ file }): readonly ProcessorFile[] => {
       const out = this.#quarantined.get(file);
-      if (out !== undefined)
-        return [{ file, blob: out.blob, state: "quarantined", reason: out.reason }];
+      if (out !== undefined) {
+        const { blob, reason } = out;
+        return [{ file, blob, ...editionOf(out), state: "quarantined", reason }];
+      }
       const known = this.#loaded.find((each) => each.file === file);
-      return known === undefined ? [] : [{ file, blob: known.blob, state: "loaded" }];
+      if (known === undefined) return [];
+      return [{ file, blob: known.blob, ...editionOf(known), state: "loaded" }];
     });
   }
 }
 
-function versionOf({ blob, released }: Pick<WantedFile, "blob" | "released">): string {
-  return `${blob}:${released}`;
+function editionOf({ edition }: Pick<FileToLoad, "edition">): Pick<FileToLoad, "edition"> {
+  return edition === undefined ? {} : { edition };
+}
+
+function versionOf({ blob, released, edition }: WantedFile): string {
+  return `${blob}:${released}${edition === undefined ? "" : `#${edition}`}`;
 }

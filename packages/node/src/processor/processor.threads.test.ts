@@ -82,14 +82,14 @@ async function stage(entry?: URL) {
     say: (...numbers: readonly number[]) =>
       processor.take(numbers.map((n) => ({ type: "Sample", data: { n } }))),
     /** Puts these files into the graph, in place of those before. */
-    async apply(files: Readonly<Record<string, string>>, released = 0): Promise<void> {
+    async apply(files: Readonly<Record<string, string>>, more: object = {}): Promise<void> {
       const graph = createGraph();
       const { update, commit } = graph.begin();
       for (const [name, text] of Object.entries(files)) {
         const blob = blobs.get(text) ?? (blobs.size + 1).toString(16).padStart(64, "0");
         blobs.set(text, blob);
         await writeFile(join(directory, `${blob}.mjs`), text);
-        const about = { runs: "node", hears: ["Sample"], released } as const;
+        const about = { runs: "node", hears: ["Sample"], ...more } as const;
         update.put("RuleFile", name, { blob, rules: ["rule"], events: types, ...about } as never);
       }
       commit();
@@ -109,6 +109,22 @@ async function stage(entry?: URL) {
       }),
   };
 }
+
+test("a file is made of its options, and anew of others", async () => {
+  const { apply, say, texts, processor, emitted } = await stage();
+  const text = `${head}module.exports.default = defineRules(({ word }) => ({
+    rule: onNode(Sample).do(({ event, publish }) => publish(Said, { text: word + " " + event.n })),
+  }), { runs: "node", events: [Said], options: z.strictObject({ word: z.string() }) });`;
+  await apply({ file: text }, { options: { word: "a" }, edition: 1 });
+  await until("the type to be known", () => processor.takes("Sample"));
+  say(1);
+  await until("the first options", () => texts().length === 1);
+  await apply({ file: text }, { options: { word: "b" }, edition: 2 });
+  await until("the other options", () => emitted.length === 2);
+  say(2);
+  await until("two events", () => texts().length === 2);
+  expect(texts()).toEqual(["a 1", "b 2"]);
+});
 
 test("runs the rules of a file in a thread, replaces it at run time, and unloads it", async () => {
   const { processor, apply, say, texts, emitted, published, begun } = await stage();
@@ -164,7 +180,7 @@ test("a file that loops or throws is in quarantine alone, and is back when peopl
   });
   await until("pairs of what came afterwards", () => isIdle(begun) && texts().length >= 3);
   expect(begun[0]?.check()).toMatchObject({ health: "warn" });
-  await apply({ late, loops, pairs, throws }, 1);
+  await apply({ late, loops, pairs, throws }, { released: 1 });
   await loaded("late", "loops", "pairs", "throws");
   expect(await begun[0]?.status()).toMatchObject({ rules: { length: 4 } });
 });

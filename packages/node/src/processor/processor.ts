@@ -262,8 +262,12 @@ function isWanted({ runs, disabled, retired }: AttributesOf<"RuleFile">): boolea
 }
 
 function wantedOf({ id, attributes }: Resource<"RuleFile">): WantedFile {
-  const { blob, released = 0, hears = [] } = attributes;
-  return { file: id, blob, released, hears };
+  const { blob, released = 0, hears = [], options, edition } = attributes;
+  return {
+    ...{ file: id, blob, released, hears },
+    ...(options === undefined ? {} : { options }),
+    ...(edition === undefined ? {} : { edition }),
+  };
 }
 
 /** The types that the files take, each with the schema of the first file that declares it. */

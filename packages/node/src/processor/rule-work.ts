@@ -4,7 +4,7 @@ import {
   type RuleScript,
   runWithin,
 } from "@halon/coordinator/realm";
-import { type Json, toErrorData } from "@halon/protocol";
+import { type Json, type JsonObject, toErrorData } from "@halon/protocol";
 import { Processor, type ProcessorRules } from "@halon/rules/processor";
 import type {
   ArrivedEvent,
@@ -73,10 +73,10 @@ export class RuleWork {
     this.#progress.files(files.map(({ file }) => file));
     const before = this.#loaded;
     this.#loaded = new Map();
-    for (const { file, path, version } of files) {
+    for (const { file, path, version, options } of files) {
       try {
         const known = before.get(`${file} ${version}`)?.script;
-        const script = known ?? (await this.#loadScript(file, path));
+        const script = known ?? (await this.#loadScript(file, path, options));
         const { rules } = script;
         if (rules.runs !== "node") throw new TypeError('it does not say runs: "node"');
         this.#loaded.set(`${file} ${version}`, { script, rules: { name: file, version, rules } });
@@ -161,8 +161,8 @@ export class RuleWork {
     return { windows, firstDue: Number.isFinite(firstDue) ? firstDue : null, faults };
   }
 
-  #loadScript(file: string, path: string): Promise<RuleScript> {
-    return loadRuleScript(path, file, (running) => this.#progress.running(running));
+  #loadScript(file: string, path: string, options?: JsonObject): Promise<RuleScript> {
+    return loadRuleScript(path, file, (running) => this.#progress.running(running), options);
   }
 }
 

@@ -326,10 +326,10 @@ describe("a file that runs on nodes is refused when it is compiled", () => {
     expect(() => rulesOf({ bad: rule })).toThrow(reason);
   });
 
-  test("so is one that publishes what it takes, that has options, and that has resources", () => {
+  test("so is one that publishes what it takes, that is a function without options, and that has resources", () => {
     expect(() => rulesOf({ echo }, [Sample as never])).toThrow(/^events: the rules are on Sample/);
     expect(() => defineRules((() => ({})) as never, { runs: "node" } as never)).toThrow(
-      /^options: .* take none/,
+      /^options: .*need a schema of their options/,
     );
     expect(() => defineRules({ echo }, { runs: "node", resources: {} } as never)).toThrow(
       /no graph/,
