@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { halonctl } from "../dist/index.js";
+import { halonctl } from "../dist/bundle/halonctl.js";
 
 await halonctl();

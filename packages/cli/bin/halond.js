@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-// Not from the index: that loads halonctl as well.
-import { halond } from "../dist/halond/main.js";
+import { halond } from "../dist/bundle/halond.js";
 
 await halond();

@@ -172,8 +172,8 @@ export async function startCoordinator(
 function entry(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../dist/thread/entry.js", here)
-    : new URL("./thread/entry.js", here);
+    ? new URL("../dist/bundle/coordinator.js", here)
+    : new URL("./bundle/coordinator.js", here);
 }
 
 function createHost(

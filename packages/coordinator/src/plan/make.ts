@@ -65,6 +65,6 @@ function runThread(workerData: PlanData, timeoutMs: number): Promise<PlannedActi
 function entry(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../../dist/plan/entry.js", here)
-    : new URL("./entry.js", here);
+    ? new URL("../../dist/bundle/plan.js", here)
+    : new URL("../bundle/plan.js", here);
 }

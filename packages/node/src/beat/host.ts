@@ -242,6 +242,6 @@ class BeatThread implements Beats {
 function beatEntry(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../../dist/beat/entry.js", here)
-    : new URL("./entry.js", here);
+    ? new URL("../../dist/bundle/beat.js", here)
+    : new URL("../bundle/beat.js", here);
 }

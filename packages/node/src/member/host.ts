@@ -179,8 +179,8 @@ class MemberThread implements MemberHost {
 function memberEntry(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../../dist/member/entry.js", here)
-    : new URL("./entry.js", here);
+    ? new URL("../../dist/bundle/member.js", here)
+    : new URL("../bundle/member.js", here);
 }
 
 /**

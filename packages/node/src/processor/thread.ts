@@ -76,6 +76,6 @@ export function startProcessorThread(options: ProcessorThreadOptions): Processor
 export function processorEntry(): URL {
   const here = import.meta.url;
   return here.endsWith(".ts")
-    ? new URL("../../dist/processor/entry.js", here)
-    : new URL("./entry.js", here);
+    ? new URL("../../dist/bundle/processor.js", here)
+    : new URL("../bundle/processor.js", here);
 }
