@@ -1,3 +1,4 @@
+import { entriesOf, type RaftLog } from "@halon/raft";
 import { type Invariant, violated } from "./invariant.ts";
 
 const writesMax = 20_000;
@@ -6,6 +7,18 @@ const waitingMax = 20_000;
 const lagMax = 1_500;
 /** The same of slots, which each take an entry; and entries of slots that are kept for their bytes. */
 const hostLagMax = 3_000;
+
+/** How many of the entries up to the index, from the newest on, have so many bytes. */
+function countWithin(log: RaftLog, to: number, bytes: number): number {
+  let count = 0;
+  let left = bytes;
+  for (const { data } of entriesOf(log, log.firstIndex, to).toReversed()) {
+    left -= data.length;
+    if (left < 0) break;
+    count += 1;
+  }
+  return count;
+}
 
 /** I16: what a member keeps waiting stays below its bounds. I17: it has one tick under way. */
 export function bounds(): Invariant {
@@ -38,7 +51,11 @@ export function bounds(): Invariant {
       const foundHere = found.get(member.id)?.entries ?? 0;
       const keptMax = 4 * (compactEntries + keepEntries) + lagMax + foundHere;
       const hasSlots = hosts !== undefined || cluster !== undefined;
-      if (kept > keptMax + (hasSlots ? hostLagMax : 0))
+      const most = keptMax + (hasSlots ? hostLagMax : 0);
+      if (kept <= most) return;
+      // A snapshot is due when as many bytes have come as the last one has: a large one is not written over and over.
+      const live = member.disk.snapshot.bytes.length;
+      if (kept > most + countWithin(after.log, after.commitIndex, live))
         violated("I16", `${member.id} keeps ${kept} entries that are committed`);
     },
   };
