@@ -102,6 +102,23 @@ describe("a planted bug is found", () => {
   });
 });
 
+test("a log that is never dropped grows over its bound, and one that is does not", () => {
+  const never: StepFunction = (state, input) =>
+    input.type === "compacted" ? [state, []] : step(state, input);
+  const bursts = Array.from({ length: 80 }, (_, n) => ({
+    ...{ at: 1_000_000 + n * 80_000, client: 0, value: n * 100 },
+    ...({ type: "burst", count: 40 } as const),
+  }));
+  const { settings, ...drawn } = planOf(1, plan);
+  const small = { ...settings, compactEntries: 20, keepEntries: 0 };
+  const scenario = { ...drawn, settings: small, faults: [], requests: bursts };
+  expect(run(scenario).violation).toBeNull();
+  expect(run(scenario, { step: never }).violation).toMatchObject({
+    invariant: "I16",
+    message: expect.stringContaining("entries that are committed"),
+  });
+});
+
 test("a scenario that breaks a rule is made smaller and still breaks it", {
   timeout: 120_000,
 }, () => {
