@@ -111,6 +111,16 @@ test("what is not there for a while is tried again, with the same key", async ()
   ]);
 });
 
+test("one that asks for patience longer than there is time for ends at once", async () => {
+  const { url, asked } = await serve(status(503, "", { "retry-after": "600" }));
+  const { webhooks, next } = start();
+  webhooks.perform(call(url), "7.1");
+  expect(await next()).toMatchObject({
+    data: { outcome: "timedOut", reason: expect.stringContaining("asks for 600 s of patience") },
+  });
+  expect(asked).toHaveLength(1);
+});
+
 test.each([
   { what: "a refusal", answer: status(404, "no such hook"), reason: "status 404" },
   {

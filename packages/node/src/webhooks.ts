@@ -176,7 +176,11 @@ export class Webhooks {
         body: JSON.stringify(action.body),
       });
       const text = await readStart(response);
-      const result = { type: "answered", status: response.status } as const;
+      const retryAfter = response.headers.get("retry-after");
+      const result = {
+        ...({ type: "answered", status: response.status } as const),
+        ...(retryAfter === null ? {} : { retryAfter }),
+      };
       return { result, body: redactor.clean(text).slice(0, effectTextMax) };
     } catch (error) {
       const reason = timeout.aborted

@@ -25,6 +25,28 @@ describe("after an attempt", () => {
     );
   });
 
+  test.each([
+    { field: "7", inMs: 7_000 },
+    { field: "0", inMs: 1_000 },
+    { field: "Thu, 01 Jan 1970 00:02:00 GMT", inMs: 110_000 },
+    { field: "Thu, 01 Jan 1970 00:00:01 GMT", inMs: 1_000 },
+    { field: "soon", inMs: 1_000 },
+    { field: "-5", inMs: 1_000 },
+  ])("Retry-After: $field makes it wait for $inMs ms", ({ field, inMs }) => {
+    const result = { type: "answered", status: 503, retryAfter: field } as const;
+    expect(after(result, { now: 10_000 })).toEqual({ type: "again", inMs });
+  });
+
+  test("a Retry-After that the deadline has no time for ends it at once, and says so", () => {
+    const result = { type: "answered", status: 429, retryAfter: "3600" } as const;
+    expect(after(result)).toEqual({
+      type: "end",
+      outcome: "timedOut",
+      reason:
+        "it answered with status 429, at attempt 1, which asks for 3600 s of patience, and the deadline leaves no time for another",
+    });
+  });
+
   test("the last attempt that fails ends it, with its reason", () => {
     expect(after(broken, { number: 5 })).toEqual({
       type: "end",

@@ -1,6 +1,7 @@
 /** How one attempt to call a webhook ended. */
 export type AttemptResult =
-  | { readonly type: "answered"; readonly status: number }
+  /** `retryAfter`: the field of this name in the answer. */
+  | { readonly type: "answered"; readonly status: number; readonly retryAfter?: string }
   /** No answer: the network, or it took too long. */
   | { readonly type: "broken"; readonly reason: string };
 
@@ -13,7 +14,7 @@ export type NextAttempt =
     }
   | { readonly type: "again"; readonly inMs: number };
 
-/** The wait after the n-th attempt: 1, 2, 4 … s, at most a minute. */
+/** The wait after the n-th attempt: 1, 2, 4 … s, at most a minute; longer when the answer asks for it. */
 const waitMaxMs = 60_000;
 /** One attempt must not use up the time of all. */
 const attemptMsMax = 30_000;
@@ -43,10 +44,21 @@ export function afterAttempt(
       outcome: "failed",
       reason: `${reason}, at attempt ${number} of ${attempts}`,
     };
-  const inMs = Math.min(waitMaxMs, 1_000 * 2 ** (number - 1));
+  const askedMs = result.type === "answered" ? waitAsked(result.retryAfter, now) : 0;
+  const inMs = Math.max(askedMs, Math.min(waitMaxMs, 1_000 * 2 ** (number - 1)));
   if (now + inMs < until) return { type: "again", inMs };
-  const late = `${reason}, at attempt ${number}, and the deadline leaves no time for another`;
+  const asked = askedMs === inMs ? `, which asks for ${Math.ceil(inMs / 1_000)} s of patience` : "";
+  const late = `${reason}, at attempt ${number}${asked}, and the deadline leaves no time for another`;
   return { type: "end", outcome: "timedOut", reason: late };
+}
+
+/** Retry-After (RFC 9110 §10.2.3), seconds or a date, as ms from now; 0 for none and for what is neither. */
+function waitAsked(field: string | undefined, now: number): number {
+  if (field === undefined) return 0;
+  if (/^\d{1,9}$/.test(field)) return 1_000 * Number(field);
+  // A date begins with the day of the week; others, such as -5, are read as dates too.
+  const at = /^[A-Z][a-z]{2}/.test(field) ? Date.parse(field) : Number.NaN;
+  return Number.isNaN(at) ? 0 : Math.max(0, at - now);
 }
 
 function ended(status: number): NextAttempt {
