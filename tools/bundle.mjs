@@ -6,13 +6,14 @@
  * one by one they take three quarters of its start. Locales of zod are left out: nobody asks for them.
  * What runs an author's code is not put together, so that it has no other copy of a library than that code.
  */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { basename, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const packages = fileURLToPath(new URL("../packages/", import.meta.url));
 const outdir = join(process.cwd(), "dist/bundle");
+const dayMs = 86_400_000;
 
 /** Packages that are left where they are: native code, and optional libraries that are tried for. */
 const external = ["esbuild", "bufferutil", "utf-8-validate", "msgpackr-extract"];
@@ -48,9 +49,7 @@ const oneLocale = {
 };
 
 const entryPoints = Object.fromEntries(process.argv.slice(2).map((each) => each.split("=", 2)));
-rmSync(outdir, { recursive: true, force: true });
-mkdirSync(outdir, { recursive: true });
-await build({
+const { metafile } = await build({
   entryPoints,
   outdir,
   bundle: true,
@@ -69,4 +68,14 @@ await build({
     js: 'import { createRequire as bundledRequire } from "node:module"; const require = bundledRequire(import.meta.url);',
   },
   logLevel: "warning",
+  metafile: true,
 });
+removeOld(new Set(Object.keys(metafile.outputs).map((path) => basename(path))));
+
+/** What runs from here still asks for chunks of the build that it began with, which have other names: they stay for a day. */
+function removeOld(present) {
+  for (const name of readdirSync(outdir)) {
+    const path = join(outdir, name);
+    if (!present.has(name) && Date.now() - statSync(path).mtimeMs > dayMs) rmSync(path);
+  }
+}
