@@ -111,6 +111,14 @@ export function start(args: readonly string[], { cwd, env }: Surroundings = {}):
   return follow(child);
 }
 
+/** Nobody here sends these: what ends by one has crashed. */
+const crashSignals = new Set(["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP"]);
+
+/** What ended as nobody wanted: its last words are all that is left of it. */
+function tellEnd(how: string, output: string): void {
+  process.stderr.write(`a program ended by ${how}, after:\n${output.slice(-4_000)}\n`);
+}
+
 export function follow(child: ChildProcess): Program {
   let stdout = "";
   let stderr = "";
@@ -122,7 +130,10 @@ export function follow(child: ChildProcess): Program {
   });
   const ended = new Promise<Outcome>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
+    child.once("close", (code, signal) => {
+      if (signal !== null && crashSignals.has(signal)) tellEnd(signal, stdout + stderr);
+      resolve({ code, stdout, stderr });
+    });
   });
   return {
     pid: child.pid ?? 0,
@@ -188,6 +199,9 @@ export async function startNode(
     surroundings,
   );
   const endpoint = await line(program, /^halond ready .*\bendpoint=(\S+)/m);
+  void program.ended.then(({ code, stdout, stderr }) => {
+    if (code !== null && code !== 0) tellEnd(`exit code ${code}`, stdout + stderr);
+  });
   return { ...program, endpoint, dataDir };
 }
 
